@@ -1,0 +1,51 @@
+# make demo = the main job; make test = the tests; make check = everything CI asks.
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
+PYTHON ?= python3
+WORKERS ?= auto
+SEEDS ?= 2000
+
+.PHONY: help setup demo test check fmt proto texts vectors bench sim clean
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: $(STAMP) ## virtual environment with everything pinned
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tiersync needs Python 3.11 or newer; this is $$($(PYTHON) -V). Set PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## five real nodes on loopback: the main job
+	$(VENV)/bin/tiersync demo
+
+test: $(STAMP) ## all tests
+	$(PY) -m pytest -n $(WORKERS) tests
+
+check: $(STAMP) ## format, lint, types, import rules, generated code, tests
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) tests/tools/generated.py --check
+	$(PY) -m pytest -n $(WORKERS) tests
+
+fmt: $(STAMP) ## mend what can be mended
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+proto: $(STAMP) ## regenerate code, texts and vectors
+	$(PY) tests/tools/generated.py
+
+bench: $(STAMP) ## measurements beside PostgreSQL
+	$(PY) -m bench
+
+sim: $(STAMP) ## the long sweep of simulated seeds (SEEDS=2000)
+	$(PY) -m pytest -n $(WORKERS) tests/sim --seeds $(SEEDS)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Who is speaking: keys, certificates, enrolment, revocation, signature suites."""

@@ -1,0 +1,272 @@
+"""Payloads: rows <-> bytes, bounded on the way in (docs/wire.md, "Codecs"; ADR 0003).
+
+Codec 1: zstd of msgpack [dataset, [column...], [[cell...]...], [[[key cell...], kind, reason]...]].
+Codec 2: a protobuf message as named by the entry's kind, not compressed.
+Codec 3: as 1, not compressed (what does not shrink is left alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import zstandard
+
+from sync import limits
+from sync.errors import InputFault, RemoteFault
+from sync.reasons import Reason
+from sync.rows import BadRow, End, EndKind, RowBatch, Undecodable, key_text
+from sync.schema import CellType, Column, RowSchema
+from sync.values import Fate, Row
+from sync.wire.v1.entry_pb2 import EntryHeader
+
+CODEC_ROWS_ZSTD = 1
+CODEC_MESSAGE = 2
+CODEC_ROWS = 3
+ZSTD_LEVEL = 1
+COMPRESS_FROM_BYTES = 256
+
+_INT64 = 2**63
+_MICROSECONDS_MAX = 253_402_300_800_000_000  # end of the year 9999
+_DATE_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+_DECIMAL_PATTERN = r"^-?(0|[1-9]\d{0,37})(\.\d{1,18})?$"
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Encoded(NamedTuple):
+    """A payload ready to be hashed."""
+
+    payload: bytes
+    plain_size: int
+    codec: int
+    rows: int
+
+
+def encode_records(
+    dataset: str, columns: Sequence[str], puts: Sequence[Row], ends: Sequence[End]
+) -> Encoded:
+    """Rows of one transaction as a payload. Raises InputFault when they are too many or too large for one entry."""
+    rows = len(puts) + len(ends)
+    if rows > limits.ROWS_PER_ENTRY_MAX:
+        raise InputFault(Reason.LIMIT_EXCEEDED, f"{rows} rows in one transaction, at most {limits.ROWS_PER_ENTRY_MAX}")
+    plain = _encode((dataset, columns, puts, [(e.key, e.kind.value, e.reason) for e in ends]))
+    if len(plain) > limits.PLAIN_BYTES_MAX:
+        raise InputFault(Reason.LIMIT_EXCEEDED, f"{len(plain)} bytes in one transaction, at most {limits.PLAIN_BYTES_MAX}")
+    payload, codec = plain, CODEC_ROWS
+    if len(plain) >= COMPRESS_FROM_BYTES:
+        packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
+        floor = max(limits.PLAIN_RATIO_FLOOR_BYTES, len(packed) * limits.PLAIN_RATIO_MAX)
+        if len(packed) < len(plain) <= floor:
+            payload, codec = packed, CODEC_ROWS_ZSTD
+    if len(payload) > limits.ENTRY_BYTES_MAX - limits.HEADER_BYTES_MAX:
+        raise InputFault(Reason.LIMIT_EXCEEDED, f"{len(payload)} bytes in one entry, at most {limits.ENTRY_BYTES_MAX}")
+    return Encoded(payload, len(plain), codec, rows)
+
+
+def inflate(header: EntryHeader, payload: bytes) -> bytes:
+    """The plain payload, never more than the header says and the limits allow.
+
+    Raises RemoteFault LIMIT_EXCEEDED (bomb, too many rows) or MALFORMED (a size that lies, an unknown codec).
+    """
+    check_sizes(header, len(payload))
+    if header.codec in (CODEC_ROWS, CODEC_MESSAGE):
+        if len(payload) != header.plain_size:
+            raise RemoteFault(Reason.MALFORMED, "plain_size is not the payload's size")
+        return payload
+    if header.codec != CODEC_ROWS_ZSTD:
+        raise RemoteFault(Reason.MALFORMED, f"codec {header.codec}")
+    try:
+        said = zstandard.frame_content_size(payload)
+        if said != header.plain_size:
+            raise RemoteFault(Reason.MALFORMED, "plain_size is not what the compressed frame says")
+        plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=header.plain_size)
+    except zstandard.ZstdError as error:
+        raise RemoteFault(Reason.MALFORMED, "payload does not inflate") from error
+    if len(plain) != header.plain_size:
+        raise RemoteFault(Reason.MALFORMED, "payload inflates to another size than plain_size")
+    return plain
+
+
+def check_sizes(header: EntryHeader, payload_bytes: int) -> None:
+    """The bounds that a relay checks too, without inflating. Raises RemoteFault."""
+    if payload_bytes != header.payload_size:
+        raise RemoteFault(Reason.MALFORMED, "payload_size is not the payload's size")
+    if header.rows > limits.ROWS_PER_ENTRY_MAX:
+        raise RemoteFault(Reason.LIMIT_EXCEEDED, f"{header.rows} rows in an entry")
+    if header.plain_size > limits.PLAIN_BYTES_MAX:
+        raise RemoteFault(Reason.LIMIT_EXCEEDED, f"{header.plain_size} plain bytes")
+    if header.plain_size > max(limits.PLAIN_RATIO_FLOOR_BYTES, payload_bytes * limits.PLAIN_RATIO_MAX):
+        raise RemoteFault(Reason.LIMIT_EXCEEDED, "payload claims to inflate beyond 64 times its size")
+
+
+class _Outer(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    dataset: Annotated[str, msgspec.Meta(max_length=48)]
+    columns: Annotated[list[Annotated[str, msgspec.Meta(max_length=48)]], msgspec.Meta(max_length=limits.COLUMNS_MAX)]
+    puts: msgspec.Raw
+    ends: msgspec.Raw
+
+
+_outer = msgspec.msgpack.Decoder(_Outer)
+_raw_rows = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+
+def _array_length(raw: memoryview) -> int:
+    """Number of elements that a msgpack array's first bytes claim, before anything is built."""
+    first = raw[0] if len(raw) else 0
+    if 0x90 <= first <= 0x9F:
+        return first & 0x0F
+    if first == 0xDC and len(raw) >= 3:
+        return int.from_bytes(raw[1:3], "big")
+    if first == 0xDD and len(raw) >= 5:
+        return int.from_bytes(raw[1:5], "big")
+    raise RemoteFault(Reason.MALFORMED, "rows are not an array")
+
+
+def _is_scalar(raw: memoryview) -> bool:
+    """Whether a msgpack value is a number, text, bytes, boolean or nil: nothing that nests."""
+    first = raw[0]
+    return not (0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or first >= 0xDC and first < 0xE0)
+
+
+def cell_type(column: Column) -> Any:
+    """The msgspec type of a column's cells: type, bounds and nullability in one."""
+    meta = msgspec.Meta
+    kind: Any
+    match column.type:
+        case CellType.TEXT:
+            kind = Annotated[str, meta(max_length=column.length)]
+        case CellType.DECIMAL:
+            kind = Annotated[str, meta(pattern=_DECIMAL_PATTERN, max_length=min(column.length, 64))]
+        case CellType.DATE:
+            kind = Annotated[str, meta(pattern=_DATE_PATTERN, max_length=10)]
+        case CellType.INTEGER:
+            kind = Annotated[int, meta(ge=-_INT64, le=_INT64 - 1)]
+        case CellType.TIMESTAMP:
+            kind = Annotated[int, meta(ge=-_MICROSECONDS_MAX, le=_MICROSECONDS_MAX)]
+        case CellType.FLOAT:
+            kind = Annotated[float, meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]
+        case CellType.BOOLEAN:
+            kind = bool
+        case CellType.BYTES:
+            kind = Annotated[bytes, meta(max_length=column.length)]
+    return kind | None if column.nullable else kind
+
+
+@lru_cache(maxsize=512)
+def _decoders(schema: RowSchema, columns: tuple[str, ...]) -> tuple[Any, Any, Any, Any]:
+    by_name = {c.name: c for c in schema.columns}
+    pair: Any = tuple  # built at run time from the schema, so out of the type checker's sight
+    many: Any = list
+    row = pair[tuple(cell_type(by_name[c]) for c in columns)]
+    key = pair[tuple(cell_type(by_name[k]) for k in schema.key)]
+    end = pair[key, Annotated[int, msgspec.Meta(ge=1, le=2)], Annotated[str, msgspec.Meta(max_length=200)]]
+    decoder = msgspec.msgpack.Decoder
+    return decoder(many[row]), decoder(row), decoder(many[end]), decoder(end)
+
+
+def read_outer(header: EntryHeader, plain: bytes) -> tuple[str, tuple[str, ...], msgspec.Raw, msgspec.Raw]:
+    """Dataset, columns and the two arrays of rows, their lengths checked, not yet built. Raises RemoteFault MALFORMED."""
+    try:
+        outer = _outer.decode(plain)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise RemoteFault(Reason.MALFORMED, "payload is not [dataset, columns, puts, ends]") from error
+    claimed = _array_length(memoryview(outer.puts)) + _array_length(memoryview(outer.ends))
+    if claimed != header.rows:
+        raise RemoteFault(Reason.MALFORMED, f"rows says {header.rows}, the payload holds {claimed}")
+    return outer.dataset, tuple(outer.columns), outer.puts, outer.ends
+
+
+def decode_records(
+    header: EntryHeader, plain: bytes, schema_of: Callable[[str], RowSchema | None]
+) -> RowBatch | Undecodable:
+    """Rows of an entry, type-checked by the schema in one pass; a bad row is told and leaves the others alone.
+
+    Raises RemoteFault only for what no schema could make sense of (a payload that lies about its shape).
+    """
+    dataset, columns, puts_raw, ends_raw = read_outer(header, plain)
+    schema = schema_of(dataset)
+    newer = schema is not None and header.schema_version > schema.version
+    if schema is None:
+        return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_DATASET, f"dataset '{dataset}'")
+    names = set(schema.names)
+    if len(set(columns)) != len(columns):
+        return Undecodable(dataset, Fate.REFUSED, Reason.RULE_BROKEN, "a column stands twice")
+    unknown = [c for c in columns if c not in names]
+    if unknown and newer:
+        return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"version {header.schema_version}")
+    if unknown:
+        return Undecodable(dataset, Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{unknown[0]}'")
+    missing = [k for k in schema.key if k not in columns]
+    if missing and header.rows:
+        return Undecodable(dataset, Fate.REFUSED, Reason.KEY_MISSING, f"key column '{missing[0]}'")
+    all_rows, one_row, all_ends, one_end = _decoders(schema, columns)
+    bad: list[BadRow] = []
+    try:
+        puts = all_rows.decode(puts_raw)
+    except (msgspec.MsgspecError, RecursionError):
+        puts = _one_by_one(puts_raw, one_row, schema, columns, bad, 0)
+    first_end = len(puts) + len(bad)
+    try:
+        raw_ends = all_ends.decode(ends_raw)
+    except (msgspec.MsgspecError, RecursionError):
+        raw_ends = _one_by_one(ends_raw, one_end, schema, (), bad, first_end)
+    ends = [End(key, EndKind(kind), reason) for key, kind, reason in raw_ends]
+    return RowBatch(dataset, columns, puts, ends, bad)
+
+
+def _one_by_one(
+    raw: msgspec.Raw, decoder: Any, schema: RowSchema, columns: tuple[str, ...], bad: list[BadRow], base: int
+) -> list[Any]:
+    """The slow path: each row on its own, so that the good ones beside a bad one live."""
+    try:
+        parts = _raw_rows.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise RemoteFault(Reason.MALFORMED, "rows do not parse") from error
+    good: list[Any] = []
+    for index, part in enumerate(parts):
+        try:
+            good.append(decoder.decode(part))
+        except RecursionError:
+            bad.append(BadRow(base + index, "", Fate.REFUSED, Reason.MALFORMED, "nested too deep"))
+        except msgspec.MsgspecError:
+            key, reason, detail = _why(part, schema, columns)
+            bad.append(BadRow(base + index, key, Fate.REFUSED, reason, detail))
+    return good
+
+
+def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tuple[str, Reason, str]:
+    """Key text, reason and words for a row that its schema does not accept."""
+    try:
+        raws = _raw_rows.decode(part)
+        if not all(_is_scalar(memoryview(raw)) for raw in raws):
+            return "", Reason.WRONG_TYPE, "a cell is not a plain value"
+        cells = [msgspec.msgpack.decode(raw) for raw in raws]
+    except (msgspec.MsgspecError, RecursionError):
+        return "", Reason.WRONG_TYPE, "a cell is not a plain value"
+    if not columns:
+        return "", Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
+    if len(cells) != len(columns):
+        return "", Reason.WRONG_TYPE, f"{len(cells)} cells for {len(columns)} columns"
+    by_name = dict(zip(columns, cells, strict=True))
+    key = key_text([by_name[k] for k in schema.key])[:200]
+    for name, cell in by_name.items():
+        fault = check_cell(schema.column(name), cell)
+        if fault is not None:
+            return key, fault[0], fault[1]
+    return key, Reason.WRONG_TYPE, "row does not fit its schema"
+
+
+def check_cell(column: Column, cell: object) -> tuple[Reason, str] | None:
+    """Why a single cell does not fit its column, or None. The same rules at a node's own door and for what arrives."""
+    if isinstance(cell, str | bytes) and len(cell) > column.length:
+        return Reason.TOO_LONG, f"column '{column.name}' holds {len(cell)}, at most {column.length}"
+    try:
+        msgspec.convert(cell, cell_type(column))
+    except msgspec.MsgspecError:
+        return Reason.WRONG_TYPE, f"column '{column.name}' is not {column.type.value}" + (
+            "" if cell is not None else " (empty)"
+        )
+    return None
