@@ -1,0 +1,102 @@
+"""Bookkeeping of loads: what came from which file, what was let in, what was rejected at the door and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from node.store.session import Session
+from sync.reasons import Reason
+
+_START = """INSERT INTO load (dataset, file_name, digest, lines, written, unchanged, rejected, started, ended)
+    VALUES (?, ?, ?, 0, 0, 0, 0, ?, 0) RETURNING id"""
+_FINISH = "UPDATE load SET lines = ?, written = ?, unchanged = ?, rejected = ?, ended = ? WHERE id = ?"
+_ONE = """SELECT id, dataset, file_name, digest, lines, written, unchanged, rejected, started, ended
+    FROM load WHERE id = ?"""
+_NEWEST = """SELECT id, dataset, file_name, digest, lines, written, unchanged, rejected, started, ended
+    FROM load ORDER BY id DESC LIMIT ?"""
+_BATCH = "INSERT OR REPLACE INTO load_batch (load, change_group, keys) VALUES (?, ?, ?)"
+_BATCHES = "SELECT change_group, keys FROM load_batch WHERE load = ? ORDER BY change_group"
+# The same line of the same file again is the same reject: it moves to the newest load, and none is doubled.
+_REJECT = "INSERT OR REPLACE INTO load_reject (digest, line, load, reason, detail, raw) VALUES (?, ?, ?, ?, ?, ?)"
+_REJECTS = "SELECT line, reason, detail, raw FROM load_reject WHERE load = ? ORDER BY line LIMIT ?"
+
+
+class LoadCounts(NamedTuple):
+    """lines read = rows written + rows unchanged + lines rejected."""
+
+    lines: int
+    written: int
+    unchanged: int
+    rejected: int
+
+
+class Load(NamedTuple):
+    """One file taken in; digest: SHA-256 of the file; times in microseconds, ended 0 while it runs or if it broke."""
+
+    id: int
+    dataset: str
+    file_name: str
+    digest: bytes
+    counts: LoadCounts
+    started: int
+    ended: int
+
+
+class Reject(NamedTuple):
+    """One line that was not let in; `raw` is the line as text, for correction."""
+
+    line: int
+    reason: Reason
+    detail: str
+    raw: str
+
+
+class Loads:
+    """Reads and writes inside the open transaction. Raises StoreFault."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def start(self, dataset: str, file_name: str, digest: bytes, at: int) -> int:
+        """Opens a load; its id."""
+        return int(self._session.rows(_START, (dataset, file_name, digest, at))[0][0])
+
+    def batch(self, load: int, group: int, keys: bytes) -> None:
+        """Notes which keys (packed by the caller) one transaction of the load wrote, under which group."""
+        self._session.run(_BATCH, (load, group, keys))
+
+    def reject(self, load: int, digest: bytes, rejects: Iterable[Reject]) -> None:
+        """Keeps lines that were not let in."""
+        rows = [(digest, r.line, load, r.reason.value, r.detail, r.raw) for r in rejects]
+        self._session.run_many(_REJECT, rows)
+
+    def finish(self, load: int, counts: LoadCounts, at: int) -> None:
+        """Closes a load with its counts."""
+        self._session.run(_FINISH, (*counts, at, load))
+
+    def get(self, load: int) -> Load | None:
+        """One load."""
+        row = self._session.first(_ONE, (load,))
+        return None if row is None else load_of(row)
+
+    def newest(self, limit: int) -> list[Load]:
+        """The newest loads, newest first."""
+        return [load_of(row) for row in self._session.rows(_NEWEST, (limit,))]
+
+    def batches(self, load: int) -> list[tuple[int, bytes]]:
+        """(group, packed keys) of each transaction of a load."""
+        return [(group, keys) for group, keys in self._session.rows(_BATCHES, (load,))]
+
+    def rejects(self, load: int, limit: int) -> list[Reject]:
+        """Lines not let in, in order of line."""
+        return [Reject(line, Reason(r), d, raw) for line, r, d, raw in self._session.rows(_REJECTS, (load, limit))]
+
+
+def load_of(row: tuple[object, ...]) -> Load:
+    """A row of the table `load` as a value."""
+    id_, dataset, file_name, digest, lines, written, unchanged, rejected, started, ended = row
+    counts = LoadCounts(lines, written, unchanged, rejected)  # type: ignore[arg-type] # typed by the STRICT table
+    return Load(id_, dataset, file_name, digest, counts, started, ended)  # type: ignore[arg-type] # as above

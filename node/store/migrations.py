@@ -1,0 +1,85 @@
+"""Making the tables and bringing an older store up to date, with sqlite-utils' numbered migrations.
+
+Each migration and the record of it (table _sqlite_migrations) are one transaction. A migration, once released, is
+never changed; a new one is added below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from node.store.driver import Connection, Error, fault_of, fence, unfence
+from node.store.faults import StoreFault, StoreTrouble
+from node.store.rowsql import RowTable
+from node.store.schema import FIRST_TABLES
+from sync.schema import CellType, RowSchema
+
+_migrations = Migrations("tiersync")
+_FIRST = "0001_first_tables"
+NAMES = (_FIRST,)
+"""All migrations of this program, in order."""
+
+# Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
+_PYTHON_TYPES: dict[CellType, type] = {
+    CellType.TEXT: str,
+    CellType.DECIMAL: str,
+    CellType.DATE: str,
+    CellType.INTEGER: int,
+    CellType.TIMESTAMP: int,
+    CellType.BOOLEAN: int,
+    CellType.FLOAT: float,
+    CellType.BYTES: bytes,
+}
+_SQL_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bytes: "BLOB"}
+
+
+@_migrations(name=_FIRST)
+def _first_tables(db: Database) -> None:
+    for statement in FIRST_TABLES:
+        db.execute(statement)
+
+
+def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:
+    """Makes or updates all tables, then fences the connection. Raises StoreFault, OUTDATED for a newer store."""
+    unfence(connection)
+    try:
+        db = _database(connection)
+        newer = [migration.name for migration in _migrations.applied(db) if migration.name not in NAMES]
+        if newer:
+            raise StoreFault(StoreTrouble.OUTDATED, f"migration {newer[0]} is unknown here")
+        _migrations.apply(db)
+        with db.atomic():
+            for schema in schemas:
+                _make_rows_table(db, schema)
+    except Error as error:
+        raise fault_of(error) from error
+    finally:
+        fence(connection)
+
+
+def _database(connection: Connection) -> Database:
+    # Plug-ins of other programs have no business in our store.
+    return Database(connection, recursive_triggers=False, execute_plugins=False)
+
+
+def _make_rows_table(db: Database, schema: RowSchema) -> None:
+    """The dataset's table: made, or given the columns that a newer schema version adds."""
+    table = db.table(RowTable.name_of(schema.dataset))
+    wanted = {"_origin": str, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, "_version": int, "_feed": int}
+    if not table.exists():
+        table.create(wanted, pk=["_origin", *schema.key], not_null={"_version"}, strict=True)
+        return
+    found = {column.name: column for column in table.columns}
+    if table.pks != ["_origin", *schema.key]:
+        raise StoreFault(StoreTrouble.OUTDATED, f"dataset {schema.dataset} has another key here: {table.pks[1:]}")
+    dropped = [name for name in found if name not in wanted]
+    if dropped:
+        raise StoreFault(StoreTrouble.OUTDATED, f"dataset {schema.dataset} has a column {dropped[0]} here")
+    for name, kind in wanted.items():
+        if name not in found:
+            table.add_column(name, kind)
+        elif found[name].type != _SQL_TYPES[kind]:
+            raise StoreFault(StoreTrouble.OUTDATED, f"column {schema.dataset}.{name} is {found[name].type} here")

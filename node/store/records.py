@@ -1,0 +1,191 @@
+"""What a node remembers beside entries and rows: feeds' states, fates, tasks, neighbours, and itself."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from node.store.names import Names
+from node.store.session import Session
+from sync.effects import (
+    FeedState,
+    SaveAnchor,
+    SaveEvidence,
+    SaveFates,
+    SaveFeed,
+    SaveHeard,
+    SaveMeta,
+    SaveMoves,
+    SaveSeen,
+    SaveStatement,
+)
+from sync.limits import BOOT_IDS_KEPT_US
+from sync.ports import ParkedRef
+from sync.reasons import Reason
+from sync.values import FeedName, Head, Lane, Route
+from sync.wire.v1.entry_pb2 import MoveBody, Refusal
+
+_SAVE_STATE = """INSERT OR REPLACE INTO feed_state
+    (feed, route, lane, epoch, seq, hash, enrolment, suite, frozen, disputed_from, digest, rows, parked,
+    refused, entries, since_seal_bytes, since_seal_entries)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_STATES = """SELECT feed, route, lane, epoch, seq, hash, enrolment, suite, frozen, disputed_from, digest, rows, parked,
+    refused, entries, since_seal_bytes, since_seal_entries FROM feed_state ORDER BY feed"""
+
+_SAVE_FATE = """INSERT OR REPLACE INTO fate (chain, seq, place, dataset, key, fate, reason, detail)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_PARKED = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, reason
+    FROM fate INDEXED BY fate_parked JOIN chain ON chain.id = fate.chain WHERE fate = 3
+    ORDER BY fate.chain, seq, place LIMIT ?"""
+_PARKED_OF = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, reason
+    FROM chain JOIN fate INDEXED BY fate_parked ON fate.chain = chain.id WHERE fate = 3 AND chain.feed = ?
+    ORDER BY fate.chain, seq, place LIMIT ?"""
+_FIRST_PARKED = """SELECT min(seq) FROM fate INDEXED BY fate_parked
+    WHERE fate = 3 AND chain = (SELECT max(id) FROM chain WHERE feed = ?)"""
+_SAVE_HEARD = """INSERT OR REPLACE INTO heard (by_node, publication, addressee, epoch, seq, dataset, key, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+
+_SAVE_MOVE = "INSERT OR REPLACE INTO move (task, number, body) VALUES (?, ?, ?)"
+_END_PENDING = "DELETE FROM pending_move WHERE task = ? AND move_id = ?"
+_SAVE_PENDING = "INSERT OR REPLACE INTO pending_move (task, move_id, refused, body) VALUES (?, ?, ?, ?)"
+_MOVES = "SELECT body FROM move WHERE task = ? ORDER BY number"
+_PENDING = "SELECT body FROM pending_move WHERE task = ? AND refused = ? ORDER BY rowid"
+
+_SAVE_SEEN = "INSERT OR REPLACE INTO seen (node, instance, boot, sight, at) VALUES (?, ?, ?, ?, ?)"
+# Instances are kept for good, boots for 90 days: the newest boot of each instance stays and keeps the instance.
+_FORGET_BOOTS = """DELETE FROM seen WHERE node = ? AND at < ? AND sight <
+    (SELECT max(sight) FROM seen AS newer WHERE newer.node = seen.node AND newer.instance = seen.instance)"""
+_SAVE_STATEMENT = """INSERT OR REPLACE INTO statement (sort, by_node, about, body, signature, detail)
+    VALUES (?, ?, ?, ?, ?, ?)"""
+_SAVE_EVIDENCE = "INSERT INTO evidence (feed, digest, body) VALUES (?, ?, ?) ON CONFLICT (feed, digest) DO NOTHING"
+_SAVE_META = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
+_META = "SELECT value FROM meta WHERE name = ?"
+
+ANCHOR = "anchor"
+
+
+class Records:
+    """Writes and reads of all this. Raises StoreFault."""
+
+    __slots__ = ("_names", "_session")
+
+    def __init__(self, session: Session, names: Names) -> None:
+        self._session = session
+        self._names = names
+
+    def save_feed(self, write: SaveFeed) -> None:
+        """Keeps a copy of the state."""
+        s = write.state
+        self._session.run(
+            _SAVE_STATE,
+            (
+                self._names.feed(s.name),
+                s.route.value,
+                s.lane.value,
+                s.head.epoch,
+                s.head.seq,
+                s.head.hash,
+                s.enrolment,
+                s.suite,
+                int(s.frozen),
+                s.disputed_from,
+                s.digest,
+                s.rows,
+                s.parked,
+                s.refused,
+                s.entries,
+                s.since_seal_bytes,
+                s.since_seal_entries,
+            ),
+        )
+
+    def feeds(self) -> list[FeedState]:
+        """All states, in the order in which the feeds were first seen."""
+        states = []
+        for feed, route, lane, epoch, seq, hash_, enrolment, suite, frozen, *rest in self._session.rows(_STATES):
+            name, head = self._names.feed_name(feed), Head(epoch, seq, hash_)
+            states.append(FeedState(name, Route(route), Lane(lane), head, enrolment, suite, bool(frozen), *rest))
+        return states
+
+    def save_fates(self, write: SaveFates) -> None:
+        """Records what became of rows; a later fate of the same row takes the earlier one's place."""
+        chain = self._names.chain(write.feed, write.epoch)
+        self._session.run_many(
+            _SAVE_FATE,
+            [(chain, f.seq, f.place, f.dataset, f.key, f.fate.value, f.reason.value, f.detail) for f in write.fates],
+        )
+
+    def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
+        """Parked rows; feeds in the order in which they were first seen, older epochs first, then seq and place."""
+        if feed is None:
+            found = self._session.rows(_PARKED, (limit,))
+        else:
+            number = self._names.find_feed(feed)
+            found = [] if number is None else self._session.rows(_PARKED_OF, (number, limit))
+        return [
+            ParkedRef(self._names.feed_name(number), epoch, seq, place, dataset, key, Reason(reason))
+            for number, epoch, seq, place, dataset, key, reason in found
+        ]
+
+    def first_parked(self, feed: FeedName) -> int:
+        """Smallest seq with a parked row in the feed's newest epoch, 0 if none."""
+        number = self._names.find_feed(feed)
+        if number is None:
+            return 0
+        return self._session.first(_FIRST_PARKED, (number,))[0] or 0
+
+    def save_heard(self, write: SaveHeard) -> None:
+        """Keeps serialised Refusals; a later word of the same node on the same row takes the earlier one's place."""
+        rows = []
+        for body in write.refusals:
+            said = Refusal.FromString(body)
+            place = (said.publication, said.addressee, said.epoch, said.seq, said.dataset, said.key)
+            rows.append((write.by, *place, body))
+        self._session.run_many(_SAVE_HEARD, rows)
+
+    def save_moves(self, write: SaveMoves) -> None:
+        """Adds moves: numbered, pending, or refused by the arbiter (kept, and no longer pending)."""
+        for body in write.moves:
+            stored = body.SerializeToString()
+            if body.number:
+                self._session.run(_SAVE_MOVE, (write.task, body.number, stored))
+                self._session.run(_END_PENDING, (write.task, body.move_id))
+            else:
+                refused = int(body.verdict)
+                self._session.run(_SAVE_PENDING, (write.task, body.move_id, refused, stored))
+
+    def moves(self, task: str) -> list[MoveBody]:
+        """Numbered moves of a task, in order of number."""
+        return [MoveBody.FromString(body) for (body,) in self._session.rows(_MOVES, (task,))]
+
+    def pending_moves(self, task: str, refused: bool = False) -> list[MoveBody]:
+        """Moves that the arbiter has not answered, or those it refused; oldest first."""
+        return [MoveBody.FromString(body) for (body,) in self._session.rows(_PENDING, (task, int(refused)))]
+
+    def save_seen(self, write: SaveSeen) -> None:
+        """Remembers an instance and a boot, and forgets boots older than 90 days."""
+        self._session.run(_SAVE_SEEN, (write.node, write.instance, write.boot, write.order, write.at))
+        self._session.run(_FORGET_BOOTS, (write.node, write.at - BOOT_IDS_KEPT_US))
+
+    def save_statement(self, write: SaveStatement) -> None:
+        """Keeps the newest of its sort, author and subject."""
+        stored = (write.sort, write.by, write.about, write.body, write.signature, write.detail)
+        self._session.run(_SAVE_STATEMENT, stored)
+
+    def save_evidence(self, write: SaveEvidence) -> None:
+        """Keeps a proof once, however often it is told."""
+        digest = sha256(write.evidence).digest()
+        self._session.run(_SAVE_EVIDENCE, (self._names.feed(write.feed), digest, write.evidence))
+
+    def save_anchor(self, write: SaveAnchor) -> None:
+        """Keeps the newest anchor."""
+        self._session.run(_SAVE_META, (ANCHOR, write.anchor))
+
+    def save_meta(self, write: SaveMeta) -> None:
+        """Keeps one value of the node itself."""
+        self._session.run(_SAVE_META, (write.name, write.value))
+
+    def meta(self, name: str) -> int | str | bytes | None:
+        """One value of the node itself."""
+        found = self._session.first(_META, (name,))
+        value: int | str | bytes | None = None if found is None else found[0]
+        return value

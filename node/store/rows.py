@@ -1,0 +1,174 @@
+"""The row tables: what the datasets say now, and what each feed says where several carry a row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
+
+import msgspec
+
+from node.store.faults import StoreFault, StoreTrouble
+from node.store.names import Names
+from node.store.rowsql import LOOKUP_CHUNKS, RowTable, flat_keys, padded, pieces
+from node.store.session import Session
+from sync.effects import DeleteRows, DropImages, HeldRow, Image, PatchRows, SaveImages, UpsertRows
+from sync.schema import RowSchema
+from sync.values import FeedName, Key, Row
+
+_SAVE_IMAGE = """INSERT INTO row_image (feed, dataset, key, version, columns, cells) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (feed, dataset, key) DO UPDATE
+    SET version = excluded.version, columns = excluded.columns, cells = excluded.cells"""
+_DROP_IMAGE = "DELETE FROM row_image WHERE feed = ? AND dataset = ? AND key = ?"
+_ANY_IMAGE = "SELECT 1 FROM row_image WHERE feed = ? AND dataset = ? LIMIT 1"
+_IMAGES = "SELECT key, version, columns, cells FROM row_image WHERE feed = ? AND dataset = ? AND key IN ({})"
+_FEEDS_OF = "SELECT id FROM feed WHERE origin = ?"
+
+_NO_IMAGES: Mapping[FeedName, Image] = MappingProxyType({})
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list).decode
+
+
+def pack_cells(cells: Row) -> bytes:
+    """Cells as stored in a row image: msgpack, so that each comes back as the very value it was."""
+    return _pack(cells)
+
+
+def unpack_cells(stored: bytes) -> Row:
+    """The inverse of pack_cells."""
+    return tuple(_unpack(stored))
+
+
+class Rows:
+    """Writes and reads of rows. Raises StoreFault, REFUSED for a dataset or column that the catalogue lacks."""
+
+    __slots__ = ("_image_feeds", "_names", "_session", "_tables")
+
+    def __init__(self, session: Session, names: Names) -> None:
+        self._session = session
+        self._names = names
+        self._tables: dict[str, RowTable] = {}
+        # Per dataset and origin the feeds that have row images: nearly always none, and then none are looked for.
+        self._image_feeds: dict[tuple[str, str], set[int]] = {}
+
+    def learn(self, schemas: Iterable[RowSchema]) -> None:
+        """Takes the catalogue's schemas, whose tables stand already."""
+        for schema in schemas:
+            self._tables[schema.dataset] = RowTable(schema)
+
+    def forget(self) -> None:
+        """Drops what is remembered of the database; after a roll-back."""
+        self._image_feeds.clear()
+
+    def schemas(self) -> list[RowSchema]:
+        """All schemas known."""
+        return [table.schema for table in self._tables.values()]
+
+    def upsert(self, write: UpsertRows) -> None:
+        """Replaces whole rows, in multi-row statements of flat parameters (the fastest way into SQLite)."""
+        table = self._table(write.dataset)
+        feed = None if write.feed is None else self._names.feed(write.feed)
+        columns, rows, versions = write.columns, write.rows, write.versions
+        run = self._session.run
+        for start, size in pieces(len(rows), table.upsert_chunks(columns)):
+            part = rows[start : start + size]
+            if isinstance(versions, int):
+                head, cells = versions, chain.from_iterable(part)
+            else:
+                # Each row's cells, then its version: rows and one-tuples alternate.
+                pairs = zip(part, zip(versions[start : start + size], strict=True), strict=True)
+                head, cells = 0, chain.from_iterable(chain.from_iterable(pairs))
+            run(table.upsert(columns, size, isinstance(versions, int)), [head, feed, write.origin, *cells])
+
+    def patch(self, write: PatchRows) -> None:
+        """Sets some columns of rows that exist; a key without a row is left out."""
+        table = self._table(write.dataset)
+        places = [write.columns.index(k) for k in table.schema.key]
+        parameters = [
+            (*row, version, write.origin, *(row[i] for i in places))
+            for row, version in zip(write.rows, write.versions, strict=True)
+        ]
+        self._session.run_many(table.patch(write.columns), parameters)
+
+    def delete(self, write: DeleteRows) -> None:
+        """Takes rows out."""
+        table = self._table(write.dataset)
+        keys = list(write.keys)
+        for start, size in pieces(len(keys), LOOKUP_CHUNKS):
+            self._session.run(table.delete(size), flat_keys(write.origin, keys[start : start + size]))
+
+    def save_images(self, write: SaveImages) -> None:
+        """Keeps what a feed says of rows."""
+        self._table(write.dataset)
+        feed = self._names.feed(write.feed)
+        parameters = [
+            (feed, write.dataset, _pack(key), image.version, ",".join(image.columns), _pack(image.cells))
+            for key, image in write.images
+        ]
+        self._session.run_many(_SAVE_IMAGE, parameters)
+        self._image_feeds.pop((write.dataset, write.feed.origin), None)
+
+    def drop_images(self, write: DropImages) -> None:
+        """Forgets what a feed said of rows."""
+        feed = self._names.feed(write.feed)
+        self._session.run_many(_DROP_IMAGE, [(feed, write.dataset, _pack(key)) for key in write.keys])
+        self._image_feeds.pop((write.dataset, write.feed.origin), None)
+
+    def held(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, HeldRow]:
+        """As sync.ports.Log.held."""
+        table = self._table(dataset)
+        found: dict[Key, HeldRow] = {}
+        shared: list[Key] = []
+        for chunk in padded(keys if isinstance(keys, list | tuple) else list(keys)):
+            for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
+                cells = table.cells(row[:-2])
+                key = table.key_of(cells)
+                if row[-1] is None:
+                    shared.append(key)
+                    found[key] = HeldRow(row[-2], cells, None, _NO_IMAGES)
+                else:
+                    found[key] = HeldRow(row[-2], cells, self._names.feed_name(row[-1]), _NO_IMAGES)
+        if shared:
+            for key, images in self._images(dataset, origin, shared).items():
+                row = found[key]
+                found[key] = HeldRow(row.version, row.cells, None, images)
+        return found
+
+    def read(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
+        """(version, cells in schema order) of each key that has a row."""
+        table = self._table(dataset)
+        found: dict[Key, tuple[int, Row]] = {}
+        for chunk in padded(list(keys)):
+            for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
+                cells = table.cells(row[:-2])
+                found[table.key_of(cells)] = (row[-2], cells)
+        return found
+
+    def _images(self, dataset: str, origin: str, keys: Sequence[Key]) -> dict[Key, dict[FeedName, Image]]:
+        found: dict[Key, dict[FeedName, Image]] = {}
+        by_bytes = {_pack(key): key for key in keys}
+        packed = [(key,) for key in by_bytes]
+        for feed in sorted(self._feeds_with_images(dataset, origin)) if packed else ():
+            name = self._names.feed_name(feed)
+            for chunk in padded(packed):
+                sql = _IMAGES.format(", ".join("?" * len(chunk)))
+                parameters = (feed, dataset, *chain.from_iterable(chunk))
+                for key, version, columns, cells in self._session.rows(sql, parameters):
+                    image = Image(version, tuple(columns.split(",")), unpack_cells(cells))
+                    found.setdefault(by_bytes[key], {})[name] = image
+        return found
+
+    def _feeds_with_images(self, dataset: str, origin: str) -> set[int]:
+        feeds = self._image_feeds.get((dataset, origin))
+        if feeds is None:
+            numbers = [number for (number,) in self._session.rows(_FEEDS_OF, (origin,))]
+            feeds = {n for n in numbers if self._session.first(_ANY_IMAGE, (n, dataset)) is not None}
+            self._image_feeds[dataset, origin] = feeds
+        return feeds
+
+    def _table(self, dataset: str) -> RowTable:
+        table = self._tables.get(dataset)
+        if table is None:
+            raise StoreFault(StoreTrouble.REFUSED, f"dataset {dataset!r} is not in the catalogue")
+        return table

@@ -1,0 +1,156 @@
+# ruff: noqa: S608 - building SQL is this module's work; every name passes `quoted`
+"""The SQL of a dataset's row table. Pure text, made from the catalogue's schema and from nothing else.
+
+A dataset or column that the schema does not know is a StoreFault here, whatever was checked before: no name that a
+peer sent can become an identifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from node.store.faults import StoreFault, StoreTrouble
+from sync.rows import key_getter
+from sync.schema import CellType, RowSchema
+from sync.values import Cell, Key, Row, is_identifier
+
+UPSERT_CHUNKS = (50, 10, 1)
+"""Rows in one statement, largest first: few sizes, so that few statements are prepared."""
+LOOKUP_CHUNKS = (100, 10, 1)
+VARIABLES_MAX = 32_000
+"""Below SQLite's own limit of 32,766 parameters in one statement."""
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier. Raises StoreFault if it is none of ours."""
+    if not is_identifier(name):
+        raise StoreFault(StoreTrouble.REFUSED, f"{name!r} is not an identifier")
+    return f'"{name}"'
+
+
+def pieces(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(start, size) of the chunks of a sequence of that length, largest sizes first."""
+    start = 0
+    for size in sizes:
+        while count - start >= size:
+            yield start, size
+            start += size
+
+
+def padded(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    """Chunks for a look-up: the last one is filled up with its last key, which changes no answer."""
+    largest = LOOKUP_CHUNKS[0]
+    for start in range(0, len(keys), largest):
+        chunk = keys[start : start + largest]
+        size = min(s for s in LOOKUP_CHUNKS if s >= len(chunk))
+        yield [*chunk, *(chunk[-1],) * (size - len(chunk))] if size > len(chunk) else chunk
+
+
+class RowTable:
+    """Statements and conversions for one version of one dataset's schema."""
+
+    __slots__ = ("_booleans", "_texts", "key_of", "name", "schema")
+
+    def __init__(self, schema: RowSchema) -> None:
+        self.schema = schema
+        self.name = self.name_of(schema.dataset)
+        self.key_of: Callable[[Row], Key] = key_getter(schema, schema.names)
+        self._booleans = tuple(i for i, c in enumerate(schema.columns) if c.type is CellType.BOOLEAN)
+        # Not an lru_cache: hashing a whole schema at each call costs more than the look-up saves.
+        self._texts: dict[object, str] = {}
+
+    @staticmethod
+    def name_of(dataset: str) -> str:
+        """The table's name. Raises StoreFault if the dataset's id cannot be one."""
+        return f"rows_{quoted(dataset)[1:-1]}"
+
+    def cells(self, stored: Row) -> Row:
+        """Cells in schema order as they came in: booleans are stored as 0 and 1."""
+        if not self._booleans:
+            return stored
+        cells = list(stored)
+        for i in self._booleans:
+            if cells[i] is not None:
+                cells[i] = bool(cells[i])
+        return tuple(cells)
+
+    def upsert_chunks(self, columns: tuple[str, ...]) -> tuple[int, ...]:
+        """Sizes of multi-row statements that stay below the limit of parameters."""
+        fitting = VARIABLES_MAX // (len(columns) + 2)
+        return tuple(size for size in UPSERT_CHUNKS if size <= fitting)
+
+    def upsert(self, columns: tuple[str, ...], rows: int, one_version: bool) -> str:
+        """Puts whole rows. Parameters: version, feed, origin, then each row's cells (and its version, if not one)."""
+        call = (columns, rows, one_version)
+        text = self._texts.get(call)
+        if text is None:
+            text = self._texts[call] = self._make_upsert(columns, rows, one_version)
+        return text
+
+    def patch(self, columns: tuple[str, ...]) -> str:
+        """Sets some columns of one row. Parameters: its cells in order of `columns`, version, origin, key cells."""
+        self._check(columns)
+        sets = ", ".join(f"{quoted(c)} = ?" for c in columns)
+        keys = "".join(f" AND {quoted(k)} = ?" for k in self.schema.key)
+        return f'UPDATE "{self.name}" SET {sets}, "_version" = ? WHERE "_origin" = ?{keys}'
+
+    def delete(self, keys: int) -> str:
+        """Parameters: origin, key cells."""
+        return f'DELETE FROM "{self.name}" WHERE {self._key_filter(keys)}'
+
+    def select(self, keys: int) -> str:
+        """Rows of an origin by key: cells in schema order, version, feed. Parameters: origin, key cells."""
+        text = self._texts.get(keys)
+        if text is None:
+            text = self._texts[keys] = (
+                f'SELECT {_columns(self.schema.names)}, "_version", "_feed" FROM "{self.name}" '
+                f"WHERE {self._key_filter(keys)}"
+            )
+        return text
+
+    def select_all(self) -> str:
+        """All rows: cells in schema order, version, feed, origin."""
+        return f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_origin" FROM "{self.name}"'
+
+    def _make_upsert(self, columns: tuple[str, ...], rows: int, one_version: bool) -> str:
+        self._check(columns)
+        key = self.schema.key
+        # The first mark of the statement is ?3, so that plain marks count on from 4.
+        row = f"(?3, {', '.join('?' * len(columns))}, {'?1' if one_version else '?'}, ?2)"
+        names = [*(quoted(n) for n in self.schema.names if n not in key), '"_version"', '"_feed"']
+        return (
+            f'INSERT INTO "{self.name}" ("_origin", {_columns(columns)}, "_version", "_feed") '
+            f"VALUES {', '.join([row] * rows)} "
+            f'ON CONFLICT ("_origin", {_columns(key)}) DO UPDATE SET '
+            + ", ".join(f"{name} = excluded.{name}" for name in names)
+        )
+
+    def _key_filter(self, keys: int) -> str:
+        key = self.schema.key
+        if len(key) == 1:
+            return f'"_origin" = ? AND {quoted(key[0])} IN ({", ".join("?" * keys)})'
+        one = f"({', '.join('?' * len(key))})"
+        return f'"_origin" = ? AND ({_columns(key)}) IN (VALUES {", ".join([one] * keys)})'
+
+    def _check(self, columns: Sequence[str]) -> None:
+        unknown = [c for c in columns if c not in self.schema.names]
+        if unknown:
+            raise StoreFault(StoreTrouble.REFUSED, f"dataset {self.schema.dataset} has no column {unknown[0]!r}")
+
+
+def flat_keys(origin: str, keys: Sequence[Key]) -> list[Cell]:
+    """Parameters of `select` and `delete`."""
+    return [origin, *chain.from_iterable(keys)]
+
+
+def _columns(names: Sequence[str]) -> str:
+    return ", ".join(map(quoted, names))
+
+
+def _key_filter(schema: RowSchema, keys: int) -> str:
+    if len(schema.key) == 1:
+        marks = ", ".join("?" * keys)
+        return f'"_origin" = ? AND {quoted(schema.key[0])} IN ({marks})'
+    one = f"({', '.join('?' * len(schema.key))})"
+    return f'"_origin" = ? AND ({_columns(schema.key)}) IN (VALUES {", ".join([one] * keys)})'

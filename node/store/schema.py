@@ -1,0 +1,96 @@
+"""The tables of the store beside the row tables (those are made from the catalogue: node/store/rowsql.py).
+
+No secondary index unless a read needs it: two of them cost more than everything else together.
+"""
+
+from __future__ import annotations
+
+SEQ_BITS = 40
+"""An entry's id is chain id << 40 | seq: an integer that rises within a feed, so that appending is cheap."""
+SEQ_MAX = (1 << SEQ_BITS) - 1
+CHAIN_ID_MAX = (1 << (63 - SEQ_BITS)) - 1
+PAYLOAD_INLINE_BYTES = 1_024
+"""Payloads from this size on are kept once by digest: the same rows in two feeds cost two headers."""
+
+FIRST_TABLES = (
+    # --- the log: names, chains (one epoch of one feed), entries, payloads
+    """CREATE TABLE feed (
+        id INTEGER PRIMARY KEY, origin TEXT NOT NULL, publication TEXT NOT NULL, addressee TEXT NOT NULL,
+        UNIQUE (origin, publication, addressee)
+    ) STRICT""",
+    """CREATE TABLE feed_state (
+        feed INTEGER PRIMARY KEY, route INTEGER NOT NULL, lane INTEGER NOT NULL,
+        epoch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
+        enrolment INTEGER NOT NULL, suite INTEGER NOT NULL, frozen INTEGER NOT NULL, disputed_from INTEGER NOT NULL,
+        digest BLOB NOT NULL, rows INTEGER NOT NULL, parked INTEGER NOT NULL, refused INTEGER NOT NULL,
+        entries INTEGER NOT NULL, since_seal_bytes INTEGER NOT NULL, since_seal_entries INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE chain (
+        id INTEGER PRIMARY KEY, feed INTEGER NOT NULL, epoch BLOB NOT NULL, UNIQUE (feed, epoch)
+    ) STRICT""",
+    """CREATE TABLE log (
+        id INTEGER PRIMARY KEY, header_hash BLOB NOT NULL, payload_digest BLOB NOT NULL, seal BLOB NOT NULL,
+        header BLOB NOT NULL, payload BLOB
+    ) STRICT""",
+    "CREATE TABLE payload (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT",
+    """CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY, feed INTEGER NOT NULL, route INTEGER NOT NULL, lane INTEGER NOT NULL,
+        kind INTEGER NOT NULL, codec INTEGER NOT NULL, plain_size INTEGER NOT NULL, rows INTEGER NOT NULL,
+        schema_version INTEGER NOT NULL, change_group INTEGER NOT NULL, payload BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX outbox_feed ON outbox (feed)",
+    # --- what became of rows
+    """CREATE TABLE fate (
+        chain INTEGER NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL, dataset TEXT NOT NULL,
+        key TEXT NOT NULL, fate INTEGER NOT NULL, reason INTEGER NOT NULL, detail TEXT NOT NULL,
+        PRIMARY KEY (chain, seq, place)
+    ) STRICT""",
+    "CREATE INDEX fate_parked ON fate (chain, seq, place) WHERE fate = 3",
+    """CREATE TABLE heard (
+        by_node TEXT NOT NULL, publication TEXT NOT NULL, addressee TEXT NOT NULL, epoch BLOB NOT NULL,
+        seq INTEGER NOT NULL, dataset TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (by_node, publication, addressee, epoch, seq, dataset, key)
+    ) STRICT""",
+    """CREATE TABLE row_image (
+        feed INTEGER NOT NULL, dataset TEXT NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL,
+        columns TEXT NOT NULL, cells BLOB NOT NULL, PRIMARY KEY (feed, dataset, key)
+    ) STRICT""",
+    # --- tasks
+    """CREATE TABLE move (
+        task TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (task, number)
+    ) STRICT""",
+    """CREATE TABLE pending_move (
+        task TEXT NOT NULL, move_id TEXT NOT NULL, refused INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (task, move_id)
+    ) STRICT""",
+    # --- neighbours
+    """CREATE TABLE seen (
+        node TEXT NOT NULL, instance BLOB NOT NULL, boot BLOB NOT NULL, sight INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (node, instance, boot)
+    ) STRICT""",
+    """CREATE TABLE statement (
+        sort TEXT NOT NULL, by_node TEXT NOT NULL, about TEXT NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL,
+        detail BLOB NOT NULL, PRIMARY KEY (sort, by_node, about)
+    ) STRICT""",
+    """CREATE TABLE evidence (
+        id INTEGER PRIMARY KEY, feed INTEGER NOT NULL, digest BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (feed, digest)
+    ) STRICT""",
+    # --- the node itself
+    "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT",
+    """CREATE TABLE invite (
+        token_id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, secret BLOB NOT NULL, expires INTEGER NOT NULL,
+        status TEXT NOT NULL, submission BLOB NOT NULL, created INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE load (
+        id INTEGER PRIMARY KEY, dataset TEXT NOT NULL, file_name TEXT NOT NULL, digest BLOB NOT NULL,
+        lines INTEGER NOT NULL, written INTEGER NOT NULL, unchanged INTEGER NOT NULL, rejected INTEGER NOT NULL,
+        started INTEGER NOT NULL, ended INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE load_batch (
+        load INTEGER NOT NULL, change_group INTEGER NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (load, change_group)
+    ) STRICT""",
+    """CREATE TABLE load_reject (
+        digest BLOB NOT NULL, line INTEGER NOT NULL, load INTEGER NOT NULL, reason INTEGER NOT NULL,
+        detail TEXT NOT NULL, raw TEXT NOT NULL, PRIMARY KEY (digest, line)
+    ) STRICT""",
+)

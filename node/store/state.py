@@ -1,0 +1,52 @@
+"""What a replica starts from, read back. The same after a start, a crash and a failed write."""
+
+from __future__ import annotations
+
+from node.store.faults import StoreFault, StoreTrouble
+from node.store.log import Log
+from node.store.names import Names
+from node.store.records import ANCHOR, Records
+from node.store.session import Session
+from sync.ports import Rebuilt
+
+_SEEN = "SELECT node, instance, boot, sight FROM seen ORDER BY sight, node"
+_STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM statement ORDER BY sort, by_node, about"
+_EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
+_OUTBOX_LAST = "SELECT coalesce(max(id), 0) FROM outbox"
+
+
+def load_state(session: Session, names: Names, log: Log, records: Records) -> Rebuilt:
+    """Reads everything in one go. Raises StoreFault.
+
+    Meta names: instance (bytes), group, outbox_id, counter (int), restored (0 or 1), compared and suspended_clone
+    (node ids separated by spaces).
+    """
+    instance = records.meta("instance")
+    if not isinstance(instance, bytes):
+        raise StoreFault(StoreTrouble.REFUSED, "the store has no instance id")
+    anchor = records.meta(ANCHOR)
+    return Rebuilt(
+        instance=instance,
+        group=_number(records, "group"),
+        outbox_id=max(_number(records, "outbox_id"), session.first(_OUTBOX_LAST)[0]),
+        counter=_number(records, "counter"),
+        feeds=records.feeds(),
+        outbox_feeds=log.outbox_counts(),
+        anchor=anchor if isinstance(anchor, bytes) else b"",
+        seen=session.rows(_SEEN),
+        statements=session.rows(_STATEMENTS),
+        evidence=[(names.feed_name(feed), body) for feed, body in session.rows(_EVIDENCE)],
+        restored=_number(records, "restored") == 1,
+        compared=_nodes(records, "compared"),
+        suspended_clone=_nodes(records, "suspended_clone"),
+    )
+
+
+def _number(records: Records, name: str) -> int:
+    value = records.meta(name)
+    return value if isinstance(value, int) else 0
+
+
+def _nodes(records: Records, name: str) -> frozenset[str]:
+    value = records.meta(name)
+    return frozenset(value.split()) if isinstance(value, str) else frozenset()

@@ -1,0 +1,219 @@
+"""The store of one node, as its writer thread uses it: performs the core's writes and answers its reads.
+
+    store = Store.open(path, schemas)
+    state = store.load_state()
+    store.begin(); store.perform(write) ...; store.commit()
+
+After a StoreFault the object is done with: close it, open another, rebuild the replica from load_state().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from node.store.driver import Connection, connect_memory, connect_writer
+from node.store.faults import StoreFault, StoreTrouble
+from node.store.invites import Invites
+from node.store.loads import Loads
+from node.store.log import Log
+from node.store.migrations import migrate
+from node.store.names import Names
+from node.store.records import Records
+from node.store.rows import Rows
+from node.store.session import Session
+from node.store.state import load_state
+from sync.effects import (
+    Append,
+    BurnInvite,
+    ClearOutbox,
+    DeleteRows,
+    DropImages,
+    HeldRow,
+    LogEntry,
+    OutboxItem,
+    PatchRows,
+    Queue,
+    SaveAnchor,
+    SaveEvidence,
+    SaveFates,
+    SaveFeed,
+    SaveHeard,
+    SaveImages,
+    SaveMeta,
+    SaveMoves,
+    SaveSeen,
+    SaveStatement,
+    Unqueue,
+    UpsertRows,
+    Write,
+)
+from sync.ports import ParkedRef, Rebuilt
+from sync.schema import RowSchema
+from sync.values import FeedName, Head, Key, Row
+from sync.wire.v1.entry_pb2 import MoveBody
+
+INSTANCE = "instance"
+
+
+class Store:
+    """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
+
+    `invites` and `loads` are for the runner: they write inside the transaction it has begun. Raises StoreFault.
+    """
+
+    def __init__(self, connection: Connection, schemas: Iterable[RowSchema]) -> None:
+        self._session = Session(connection)
+        self._names = Names(self._session)
+        self._log = Log(self._session, self._names)
+        self._rows = Rows(self._session, self._names)
+        self._records = Records(self._session, self._names)
+        self.invites = Invites(self._session)
+        self.loads = Loads(self._session)
+        self._acts = self._table_of_writes()
+        try:
+            self.add_schemas(schemas)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open(cls, path: Path, schemas: Iterable[RowSchema], *, durable: bool = True) -> Store:
+        """Opens or makes the database. Raises UnsafeSqlite, StoreFault. durable=False is for simulations only."""
+        return cls(connect_writer(path, durable=durable), schemas)
+
+    @classmethod
+    def in_memory(cls, schemas: Iterable[RowSchema], instance: bytes = b"") -> Store:
+        """A store that ends with the process, for simulations and tests; a crash is rollback and load_state."""
+        store = cls(connect_memory(), schemas)
+        if instance:
+            store.begin()
+            store.perform(SaveMeta(INSTANCE, instance))
+            store.commit()
+        return store
+
+    def add_schemas(self, schemas: Iterable[RowSchema]) -> None:
+        """Takes datasets of the catalogue, or newer versions of them, between transactions."""
+        wanted = list(schemas)
+        migrate(self._session.connection, wanted)
+        self._rows.learn(wanted)
+
+    def schemas(self) -> list[RowSchema]:
+        """The datasets that have a row table here."""
+        return self._rows.schemas()
+
+    # --- transactions
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._session.in_transaction
+
+    def begin(self) -> None:
+        """Opens the transaction that the following writes belong to."""
+        self._session.begin()
+
+    def perform(self, write: Write) -> None:
+        """Does one write in the open transaction. Raises StoreFault, and InviteSpent for a burnt invite."""
+        if not self._session.in_transaction:
+            raise StoreFault(StoreTrouble.REFUSED, f"{type(write).__name__} outside a transaction")
+        self._acts[type(write)](write)
+
+    def commit(self) -> None:
+        """Returns when the transaction is durable. On StoreFault it may or may not be: only a reopening tells."""
+        self._session.commit()
+
+    def rollback(self) -> None:
+        """Drops the open transaction, if any; never raises."""
+        self._session.rollback()
+        self._names.forget()
+        self._rows.forget()
+
+    def close(self) -> None:
+        """Drops the open transaction, if any, and closes the connection."""
+        self._session.close()
+
+    def load_state(self) -> Rebuilt:
+        """All that a replica starts from, as committed."""
+        return load_state(self._session, self._names, self._log, self._records)
+
+    # --- reads of the core (sync.ports.Log)
+
+    def entries(self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int) -> list[LogEntry]:
+        """Entries from from_seq on that end at a sealed one: as many as fit, but at least up to the first seal."""
+        return self._log.entries(feed, epoch, from_seq, bytes_max, entries_max)
+
+    def entry(self, feed: FeedName, epoch: bytes, seq: int) -> LogEntry | None:
+        """One entry."""
+        return self._log.entry(feed, epoch, seq)
+
+    def headers(self, feed: FeedName, epoch: bytes, from_seq: int, entries_max: int) -> list[LogEntry]:
+        """Entries without payload up to and with the first sealed one, at most entries_max."""
+        return self._log.headers(feed, epoch, from_seq, entries_max)
+
+    def epochs(self, feed: FeedName) -> list[Head]:
+        """Heads of all epochs of which entries are held, oldest first."""
+        return self._log.epochs(feed)
+
+    def outbox(self, feed: FeedName, bytes_max: int, items_max: int) -> list[OutboxItem]:
+        """The oldest items that wait, at least one if there is any."""
+        return self._log.outbox(feed, bytes_max, items_max)
+
+    def held(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, HeldRow]:
+        """The rows held of these keys; a key without a row is left out."""
+        return self._rows.held(dataset, origin, keys)
+
+    def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
+        """Parked rows in order of feed, epoch, seq, place; of one feed or of all."""
+        return self._records.parked(feed, limit)
+
+    def first_parked(self, feed: FeedName) -> int:
+        """Smallest seq with a parked row in the feed's newest epoch, 0 if none."""
+        return self._records.first_parked(feed)
+
+    # --- reads of the runner
+
+    def read_rows(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
+        """(version, cells in schema order) of each key that has a row: `before` of LocalRows."""
+        return self._rows.read(dataset, origin, keys)
+
+    def moves(self, task: str) -> list[MoveBody]:
+        """Numbered moves of a task, in order of number."""
+        return self._records.moves(task)
+
+    def pending_moves(self, task: str) -> list[MoveBody]:
+        """This node's own moves of a task that the arbiter has not answered, oldest first."""
+        return self._records.pending_moves(task)
+
+    def refused_moves(self, task: str) -> list[MoveBody]:
+        """Moves of a task that the arbiter refused, oldest first."""
+        return self._records.pending_moves(task, refused=True)
+
+    def meta(self, name: str) -> int | str | bytes | None:
+        """One value kept with SaveMeta."""
+        return self._records.meta(name)
+
+    def _table_of_writes(self) -> dict[type[Any], Callable[[Any], None]]:
+        log, rows, records = self._log, self._rows, self._records
+        return {
+            SaveFeed: records.save_feed,
+            Append: log.append,
+            Queue: log.queue,
+            Unqueue: log.unqueue,
+            ClearOutbox: log.clear_outbox,
+            UpsertRows: rows.upsert,
+            PatchRows: rows.patch,
+            DeleteRows: rows.delete,
+            SaveImages: rows.save_images,
+            DropImages: rows.drop_images,
+            SaveFates: records.save_fates,
+            SaveHeard: records.save_heard,
+            SaveAnchor: records.save_anchor,
+            SaveSeen: records.save_seen,
+            SaveStatement: records.save_statement,
+            SaveEvidence: records.save_evidence,
+            SaveMoves: records.save_moves,
+            SaveMeta: records.save_meta,
+            BurnInvite: self.invites.burn,
+        }
