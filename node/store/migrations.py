@@ -33,6 +33,8 @@ _PYTHON_TYPES: dict[CellType, type] = {
     CellType.FLOAT: float,
     CellType.BYTES: bytes,
 }
+# The version, the feed that alone carries the row, and which columns that feed carries (tables feed, column_list).
+_OF_EACH_ROW = {"_version": int, "_feed": int, "_columns": int}
 _SQL_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bytes: "BLOB"}
 
 
@@ -68,7 +70,7 @@ def _database(connection: Connection) -> Database:
 def _make_rows_table(db: Database, schema: RowSchema) -> None:
     """The dataset's table: made, or given the columns that a newer schema version adds."""
     table = db.table(RowTable.name_of(schema.dataset))
-    wanted = {"_origin": str, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, "_version": int, "_feed": int}
+    wanted = {"_origin": str, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, **_OF_EACH_ROW}
     if not table.exists():
         table.create(wanted, pk=["_origin", *schema.key], not_null={"_version"}, strict=True)
         return

@@ -1,4 +1,4 @@
-"""Numbers for feeds and chains (a chain is one epoch of one feed), given at first sight and never again."""
+"""Numbers for feeds, chains (a chain is one epoch of one feed) and lists of columns, given at first sight and kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ _ADD_FEED = "INSERT INTO feed (origin, publication, addressee) VALUES (?, ?, ?)"
 _FEED_NAME = "SELECT origin, publication, addressee FROM feed WHERE id = ?"
 _FIND_CHAIN = "SELECT id FROM chain WHERE feed = ? AND epoch = ?"
 _ADD_CHAIN = "INSERT INTO chain (feed, epoch) VALUES (?, ?)"
+_FIND_COLUMNS = "SELECT id FROM column_list WHERE names = ?"
+_ADD_COLUMNS = "INSERT INTO column_list (names) VALUES (?)"
+_COLUMNS = "SELECT names FROM column_list WHERE id = ?"
 _LAST_SEQ = "SELECT max(id) FROM log WHERE id BETWEEN ? AND ?"
 
 
@@ -28,7 +31,7 @@ def seq_of(number: int) -> int:
 class Names:
     """Looks names up and remembers them; `forget` after a roll-back, for numbers may have gone with it."""
 
-    __slots__ = ("_chains", "_feeds", "_last", "_names", "_session")
+    __slots__ = ("_chains", "_feeds", "_last", "_list_ids", "_lists", "_names", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -36,10 +39,12 @@ class Names:
         self._names: dict[int, FeedName] = {}
         self._chains: dict[tuple[int, bytes], int] = {}
         self._last: dict[int, int] = {}
+        self._list_ids: dict[tuple[str, ...], int] = {}
+        self._lists: dict[int, tuple[str, ...]] = {}
 
     def forget(self) -> None:
         """Drops all that is remembered."""
-        for remembered in (self._feeds, self._names, self._chains, self._last):
+        for remembered in (self._feeds, self._names, self._chains, self._last, self._list_ids, self._lists):
             remembered.clear()
 
     def find_feed(self, feed: FeedName) -> int | None:
@@ -91,6 +96,25 @@ class Names:
             if number > CHAIN_ID_MAX:
                 raise StoreFault(StoreTrouble.REFUSED, f"more than {CHAIN_ID_MAX} epochs of feeds")
         return number
+
+    def columns(self, columns: tuple[str, ...]) -> int:
+        """The number of a list of columns, given now if it has none."""
+        number = self._list_ids.get(columns)
+        if number is None:
+            names = ",".join(columns)
+            found = self._session.first(_FIND_COLUMNS, (names,))
+            if found is None:
+                self._session.run(_ADD_COLUMNS, (names,))
+                found = self._session.first(_FIND_COLUMNS, (names,))
+            number = self._list_ids[columns] = int(found[0])
+        return number
+
+    def columns_of(self, number: int) -> tuple[str, ...]:
+        """The list of columns of that number."""
+        columns = self._lists.get(number)
+        if columns is None:
+            columns = self._lists[number] = tuple(self._session.first(_COLUMNS, (number,))[0].split(","))
+        return columns
 
     def last_seq(self, chain: int) -> int:
         """Seq of the newest entry of a chain, 0 if it has none."""

@@ -68,8 +68,10 @@ class Rows:
     def upsert(self, write: UpsertRows) -> None:
         """Replaces whole rows, in multi-row statements of flat parameters (the fastest way into SQLite)."""
         table = self._table(write.dataset)
-        feed = None if write.feed is None else self._names.feed(write.feed)
         columns, rows, versions = write.columns, write.rows, write.versions
+        feed = listed = None
+        if write.feed is not None:
+            feed, listed = self._names.feed(write.feed), self._names.columns(columns)
         run = self._session.run
         for start, size in pieces(len(rows), table.upsert_chunks(columns)):
             part = rows[start : start + size]
@@ -79,7 +81,7 @@ class Rows:
                 # Each row's cells, then its version: rows and one-tuples alternate.
                 pairs = zip(part, zip(versions[start : start + size], strict=True), strict=True)
                 head, cells = 0, chain.from_iterable(chain.from_iterable(pairs))
-            run(table.upsert(columns, size, isinstance(versions, int)), [head, feed, write.origin, *cells])
+            run(table.upsert(columns, size, isinstance(versions, int)), [head, feed, listed, write.origin, *cells])
 
     def patch(self, write: PatchRows) -> None:
         """Sets some columns of rows that exist; a key without a row is left out."""
@@ -103,7 +105,7 @@ class Rows:
         self._table(write.dataset)
         feed = self._names.feed(write.feed)
         parameters = [
-            (feed, write.dataset, _pack(key), image.version, ",".join(image.columns), _pack(image.cells))
+            (feed, write.dataset, _pack(key), image.version, self._names.columns(image.columns), _pack(image.cells))
             for key, image in write.images
         ]
         self._session.run_many(_SAVE_IMAGE, parameters)
@@ -122,13 +124,15 @@ class Rows:
         shared: list[Key] = []
         for chunk in padded(keys if isinstance(keys, list | tuple) else list(keys)):
             for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
-                cells = table.cells(row[:-2])
+                *stored, version, feed, columns = row
+                cells = table.cells(tuple(stored))
                 key = table.key_of(cells)
-                if row[-1] is None:
+                if feed is None:
                     shared.append(key)
-                    found[key] = HeldRow(row[-2], cells, None, _NO_IMAGES)
+                    found[key] = HeldRow(version, cells, None, _NO_IMAGES)
                 else:
-                    found[key] = HeldRow(row[-2], cells, self._names.feed_name(row[-1]), _NO_IMAGES)
+                    name, carried = self._names.feed_name(feed), self._names.columns_of(columns)
+                    found[key] = HeldRow(version, cells, name, _NO_IMAGES, carried)
         if shared:
             for key, images in self._images(dataset, origin, shared).items():
                 row = found[key]
@@ -141,8 +145,8 @@ class Rows:
         found: dict[Key, tuple[int, Row]] = {}
         for chunk in padded(list(keys)):
             for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
-                cells = table.cells(row[:-2])
-                found[table.key_of(cells)] = (row[-2], cells)
+                cells = table.cells(row[:-3])
+                found[table.key_of(cells)] = (row[-3], cells)
         return found
 
     def _images(self, dataset: str, origin: str, keys: Sequence[Key]) -> dict[Key, dict[FeedName, Image]]:
@@ -155,7 +159,7 @@ class Rows:
                 sql = _IMAGES.format(", ".join("?" * len(chunk)))
                 parameters = (feed, dataset, *chain.from_iterable(chunk))
                 for key, version, columns, cells in self._session.rows(sql, parameters):
-                    image = Image(version, tuple(columns.split(",")), unpack_cells(cells))
+                    image = Image(version, self._names.columns_of(columns), unpack_cells(cells))
                     found.setdefault(by_bytes[key], {})[name] = image
         return found
 

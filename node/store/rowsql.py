@@ -77,11 +77,11 @@ class RowTable:
 
     def upsert_chunks(self, columns: tuple[str, ...]) -> tuple[int, ...]:
         """Sizes of multi-row statements that stay below the limit of parameters."""
-        fitting = VARIABLES_MAX // (len(columns) + 2)
+        fitting = VARIABLES_MAX // (len(columns) + 4)
         return tuple(size for size in UPSERT_CHUNKS if size <= fitting)
 
     def upsert(self, columns: tuple[str, ...], rows: int, one_version: bool) -> str:
-        """Puts whole rows. Parameters: version, feed, origin, then each row's cells (and its version, if not one)."""
+        """Puts whole rows. Parameters: version, feed, column list, origin, each row's cells (and version if many)."""
         call = (columns, rows, one_version)
         text = self._texts.get(call)
         if text is None:
@@ -100,27 +100,27 @@ class RowTable:
         return f'DELETE FROM "{self.name}" WHERE {self._key_filter(keys)}'
 
     def select(self, keys: int) -> str:
-        """Rows of an origin by key: cells in schema order, version, feed. Parameters: origin, key cells."""
+        """Rows of an origin by key: cells in schema order, version, feed, column list. Parameters: `flat_keys`."""
         text = self._texts.get(keys)
         if text is None:
             text = self._texts[keys] = (
-                f'SELECT {_columns(self.schema.names)}, "_version", "_feed" FROM "{self.name}" '
+                f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_columns" FROM "{self.name}" '
                 f"WHERE {self._key_filter(keys)}"
             )
         return text
 
     def select_all(self) -> str:
-        """All rows: cells in schema order, version, feed, origin."""
-        return f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_origin" FROM "{self.name}"'
+        """All rows: cells in schema order, version, feed, column list, origin."""
+        return f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_columns", "_origin" FROM "{self.name}"'
 
     def _make_upsert(self, columns: tuple[str, ...], rows: int, one_version: bool) -> str:
         self._check(columns)
         key = self.schema.key
-        # The first mark of the statement is ?3, so that plain marks count on from 4.
-        row = f"(?3, {', '.join('?' * len(columns))}, {'?1' if one_version else '?'}, ?2)"
-        names = [*(quoted(n) for n in self.schema.names if n not in key), '"_version"', '"_feed"']
+        # The first mark of the statement is ?4, so that plain marks count on from 5.
+        row = f"(?4, {', '.join('?' * len(columns))}, {'?1' if one_version else '?'}, ?2, ?3)"
+        names = [*(quoted(n) for n in self.schema.names if n not in key), '"_version"', '"_feed"', '"_columns"']
         return (
-            f'INSERT INTO "{self.name}" ("_origin", {_columns(columns)}, "_version", "_feed") '
+            f'INSERT INTO "{self.name}" ("_origin", {_columns(columns)}, "_version", "_feed", "_columns") '
             f"VALUES {', '.join([row] * rows)} "
             f'ON CONFLICT ("_origin", {_columns(key)}) DO UPDATE SET '
             + ", ".join(f"{name} = excluded.{name}" for name in names)

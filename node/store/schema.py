@@ -51,9 +51,10 @@ FIRST_TABLES = (
         seq INTEGER NOT NULL, dataset TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
         PRIMARY KEY (by_node, publication, addressee, epoch, seq, dataset, key)
     ) STRICT""",
+    "CREATE TABLE column_list (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT",
     """CREATE TABLE row_image (
         feed INTEGER NOT NULL, dataset TEXT NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL,
-        columns TEXT NOT NULL, cells BLOB NOT NULL, PRIMARY KEY (feed, dataset, key)
+        columns INTEGER NOT NULL, cells BLOB NOT NULL, PRIMARY KEY (feed, dataset, key)
     ) STRICT""",
     # --- tasks
     """CREATE TABLE move (
