@@ -95,7 +95,8 @@ class Image(NamedTuple):
 class HeldRow:
     """A row as the store holds it: `cells` in schema order.
 
-    feed is the one feed that carries it, or None when several do; then `images` has what each says.
+    feed is the one feed that carries it, and `columns` the columns that it carries (the others are empty because
+    nobody says them, which is not the same as empty); or feed is None when several do: then `images` has what each says.
     At its origin a row is carried by no feed (feed None, images empty): the row table is the truth there.
     """
 
@@ -103,6 +104,7 @@ class HeldRow:
     cells: Row
     feed: FeedName | None
     images: Mapping[FeedName, Image] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 # --- writes ---------------------------------------------------------------------------------------------------------
@@ -148,7 +150,8 @@ class ClearOutbox:
 class UpsertRows:
     """Replaces whole rows: cells in the order of `columns`, every other column becomes empty.
 
-    versions is one number for all rows, or one for each. feed as in HeldRow.
+    versions is one number for all rows, or one for each. feed as in HeldRow; the store remembers with each row which
+    feed carries it and which columns that feed carries (`columns`), and gives both back in HeldRow.
     """
 
     dataset: str

@@ -1,9 +1,9 @@
 """The error tree of the core.
 
-    SyncError
-    ├── RemoteFault    the peer did wrong: drop, count, go on (carries a Reason)
-    └── LocalFault     we or our caller did wrong: stop and tell the operator
-        └── InputFault a value given by a person or a file is not acceptable
+SyncError
+├── RemoteFault    the peer did wrong: drop, count, go on (carries a Reason)
+└── LocalFault     we or our caller did wrong: stop and tell the operator
+    └── InputFault a value given by a person or a file is not acceptable
 """
 
 from __future__ import annotations

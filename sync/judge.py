@@ -67,7 +67,10 @@ class Judge(Protocol):
     """Pure: the same question has the same answer."""
 
     def schema(self, publication: str, dataset: str) -> RowSchema | None:
-        """The newest schema known here for that dataset; None if the dataset is unknown or not of that publication."""
+        """The newest schema known here for that dataset; None if the dataset is unknown or not of that publication.
+
+        Publication '' asks for the dataset alone.
+        """
         ...
 
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:

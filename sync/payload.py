@@ -45,16 +45,16 @@ class Encoded(NamedTuple):
     rows: int
 
 
-def encode_records(
-    dataset: str, columns: Sequence[str], puts: Sequence[Row], ends: Sequence[End]
-) -> Encoded:
+def encode_records(dataset: str, columns: Sequence[str], puts: Sequence[Row], ends: Sequence[End]) -> Encoded:
     """Rows of one transaction as a payload. Raises InputFault when they are too many or too large for one entry."""
     rows = len(puts) + len(ends)
     if rows > limits.ROWS_PER_ENTRY_MAX:
         raise InputFault(Reason.LIMIT_EXCEEDED, f"{rows} rows in one transaction, at most {limits.ROWS_PER_ENTRY_MAX}")
     plain = _encode((dataset, columns, puts, [(e.key, e.kind.value, e.reason) for e in ends]))
     if len(plain) > limits.PLAIN_BYTES_MAX:
-        raise InputFault(Reason.LIMIT_EXCEEDED, f"{len(plain)} bytes in one transaction, at most {limits.PLAIN_BYTES_MAX}")
+        raise InputFault(
+            Reason.LIMIT_EXCEEDED, f"{len(plain)} bytes in one transaction, at most {limits.PLAIN_BYTES_MAX}"
+        )
     payload, codec = plain, CODEC_ROWS
     if len(plain) >= COMPRESS_FROM_BYTES:
         packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
@@ -128,7 +128,9 @@ def _array_length(raw: memoryview) -> int:
 def _is_scalar(raw: memoryview) -> bool:
     """Whether a msgpack value is a number, text, bytes, boolean or nil: nothing that nests."""
     first = raw[0]
-    return not (0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or first >= 0xDC and first < 0xE0)
+    return not (
+        0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or first >= 0xDC and first < 0xE0
+    )
 
 
 def cell_type(column: Column) -> Any:

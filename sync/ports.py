@@ -87,5 +87,7 @@ class Rebuilt:
     """A declared restore whose neighbours have not all been compared."""
     compared: frozenset[str] = frozenset()
     """Neighbours compared since the declared restore."""
+    republish: bool = False
+    """A recovery was under way: own feeds must still be compared with the rows."""
     suspended_clone: frozenset[str] = frozenset()
     """Nodes that showed a clone and were not cleared by an operator."""

@@ -1,17 +1,23 @@
 """Rows as they travel and as they are told: batches, endings, refusals; and the digest of a feed's live rows.
 
-The digest of a set of rows is the sum, modulo 2^256, of H(ROW || msgpack [key cells, version, cells]) over its rows,
-written as 32 bytes big-endian: it changes by one subtraction and one addition when a row changes, does not depend on
-order, and anyone can compute it with a SELECT (docs/wire.md, "Row digests"; ADR 0004).
+The digest of a set of rows is the sum, modulo 2^256, of row_hash over its rows, written as 32 bytes big-endian: it
+changes by one subtraction and one addition when a row changes, does not depend on order, and anyone can compute it
+with a SELECT (docs/wire.md, "Row digests"; ADR 0004).
+
+row_hash = SHA-256(ROW || msgpack [[key cell...], version, [cell...]]) with the cells in the order of the dataset's
+schema, nil for what the feed does not carry, trailing nils cut off (so a later schema version, which only adds
+columns at the end, gives the same hash), booleans as msgpack booleans.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -78,17 +84,19 @@ def key_text(key: Sequence[object]) -> str:
     return json.dumps([k.hex() if isinstance(k, bytes) else k for k in key], ensure_ascii=False)
 
 
-def row_hash(key: Key, version: int, cells: Sequence[object]) -> int:
-    """The number that a row adds to its feed's digest. Booleans count as 0 and 1, as SQLite stores them."""
+def row_hash(key: Key, version: int, cells: Row) -> int:
+    """The number that a row adds to its feed's digest; `cells` in schema order, nil for what the feed lacks."""
+    if cells[-1] is None:
+        end = len(cells) - 1
+        while end and cells[end - 1] is None:
+            end -= 1
+        cells = cells[:end]
     return int.from_bytes(sha256(ROW + _encode((key, version, cells))).digest(), "big")
 
 
-def digest_rows(rows: Iterable[tuple[Key, int, Sequence[object]]]) -> bytes:
-    """Digest of a whole set of (key, version, cells)."""
-    total = 0
-    for key, version, cells in rows:
-        total += row_hash(key, version, cells)
-    return (total % DIGEST_MODULUS).to_bytes(32, "big")
+def digest_rows(rows: Iterable[tuple[Key, int, Row]]) -> bytes:
+    """Digest of a whole set of (key, version, cells in schema order)."""
+    return shift_digest(EMPTY_DIGEST, sum(row_hash(key, version, cells) for key, version, cells in rows), 0)
 
 
 def shift_digest(digest: bytes, added: int, removed: int) -> bytes:
@@ -96,6 +104,24 @@ def shift_digest(digest: bytes, added: int, removed: int) -> bytes:
     return ((int.from_bytes(digest, "big") + added - removed) % DIGEST_MODULUS).to_bytes(32, "big")
 
 
-def stored_cells(schema: RowSchema, columns: Sequence[str]) -> tuple[int, ...]:
-    """Positions of boolean columns among `columns`: they are stored and digested as 0 and 1."""
-    return tuple(i for i, c in enumerate(columns) if schema.column(c).type.value == "boolean")
+@lru_cache(maxsize=512)
+def to_schema_order(schema: RowSchema, columns: tuple[str, ...]) -> Callable[[Row], Row] | None:
+    """A function from cells in `columns` order to cells in schema order (nil where absent); None if they are alike."""
+    if columns == schema.names:
+        return None
+    place = {name: i for i, name in enumerate(columns)}
+    absent = len(columns)
+    pick = itemgetter(*(place.get(name, absent) for name in schema.names))
+    if len(schema.names) == 1:
+        return lambda row: (pick((*row, None)),)
+    return lambda row: pick((*row, None))
+
+
+@lru_cache(maxsize=512)
+def key_getter(schema: RowSchema, columns: tuple[str, ...]) -> Callable[[Row], Key]:
+    """A function from cells in `columns` order to the row's key."""
+    places = [columns.index(k) for k in schema.key]
+    if len(places) == 1:
+        only = places[0]
+        return lambda row: (row[only],)
+    return itemgetter(*places)

@@ -1,0 +1,331 @@
+"""What entries that a feed has taken do here: rows are judged one by one, each with its fate (design section 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from sync.chain import Content, Opened, open_content
+from sync.core import Core
+from sync.effects import FateRow, FeedState, SaveFates, SaveHeard, SaveMoves
+from sync.errors import RemoteFault
+from sync.judge import Judgement
+from sync.merge import Change, Merged, keys_of, merge
+from sync.origin import emit_move, emit_refusals
+from sync.ports import ParkedRef
+from sync.reasons import Reason
+from sync.registry import Enrolment
+from sync.rows import BadRow, End, RowBatch, Undecodable, key_getter, key_text, shift_digest
+from sync.schema import RowSchema
+from sync.values import REFUSALS, REGISTRY, Fate, Kind, Row
+from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPayload, RegistryPayload
+
+REJUDGE_AT_ONCE = 1_000
+
+
+class _Collected:
+    """The changes of a run on their way into the rows, in order, and the fates beside them."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, Change]] = []
+        self.fates: list[FateRow] = []
+
+
+def apply_entries(core: Core, state: FeedState, entries: Sequence[Opened]) -> None:
+    """Applies the newly taken entries of a feed, in order, in the transaction that stores them."""
+    collected = _Collected()
+    for opened in entries:
+        header, content = opened.header, opened.content
+        enrolment = core.registry.enrolment(header.origin, header.enrolment)
+        if content is None or enrolment is None:
+            continue
+        if isinstance(content, RowBatch):
+            _judge_rows(core, header, content, enrolment, collected, None)
+        elif isinstance(content, Undecodable):
+            collected.fates.append(_whole(header, content))
+        elif isinstance(content, MovePayload):
+            _judge_move(core, header, content, enrolment, collected)
+        elif isinstance(content, RegistryPayload):
+            admit_registry(core, header, content, collected.fates)
+        elif isinstance(content, RefusalsPayload):
+            core.do(SaveHeard(header.origin, [r.SerializeToString() for r in content.refusals]))
+    _settle(core, state, collected)
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def _judge_rows(
+    core: Core,
+    header: EntryHeader,
+    batch: RowBatch,
+    enrolment: Enrolment,
+    collected: _Collected,
+    only: frozenset[int] | None,
+) -> None:
+    """Judges a batch; with `only`, just the rows at these places of the payload (a second look at parked ones)."""
+    total = len(batch.puts) + len(batch.ends) + len(batch.bad)
+    skipped = {bad.place for bad in batch.bad}
+    places: Sequence[int] = range(total) if not skipped else [i for i in range(total) if i not in skipped]
+    bad = list(batch.bad)
+    if only is not None:
+        chosen = [(place, i) for i, place in enumerate(places) if place in only]
+        puts = [batch.puts[i] for _, i in chosen if i < len(batch.puts)]
+        ends = [batch.ends[i - len(batch.puts)] for _, i in chosen if i >= len(batch.puts)]
+        places = [place for place, _ in chosen]
+        bad = [b for b in batch.bad if b.place in only]
+        batch = RowBatch(batch.dataset, batch.columns, puts, ends)
+    judged: Judgement = core.seams.judge.records(header, batch, enrolment.signer, core.known)
+    bad.extend(b._replace(place=places[b.place]) for b in judged.bad)
+    collected.fates.extend(_fate_row(header, batch.dataset, b) for b in bad)
+    if judged.puts or judged.ends:
+        change = Change(header.group, batch.columns, judged.puts, judged.ends)
+        collected.changes.append((batch.dataset, change))
+
+
+def _fate_row(header: EntryHeader, dataset: str, bad: BadRow) -> FateRow:
+    return FateRow(header.seq, bad.place, dataset, bad.key, bad.fate, bad.reason, bad.detail)
+
+
+def _whole(header: EntryHeader, content: Undecodable) -> FateRow:
+    return FateRow(header.seq, -1, content.dataset, "", content.fate, content.reason, content.detail)
+
+
+def _judge_move(
+    core: Core, header: EntryHeader, payload: MovePayload, enrolment: Enrolment, collected: _Collected
+) -> None:
+    body = payload.body
+    word = core.seams.judge.move(header, body, enrolment.signer, core.known, core.me.node)
+    if word.record:
+        core.do(SaveMoves(body.task, list(word.record)))
+        core.known.note(word.record)
+    for answer in word.answers:
+        emit_move(core, answer, header.origin)
+    if word.fate is not Fate.APPLIED:
+        key = key_text([body.task, body.move_id])
+        collected.fates.append(FateRow(header.seq, 0, body.flow, key, word.fate, word.reason, word.detail))
+
+
+def admit_registry(core: Core, header: EntryHeader, payload: RegistryPayload, fates: list[FateRow]) -> None:
+    """Takes records that count; refuses the others with their reason."""
+    for place, record in enumerate(payload.records):
+        reason, detail = core.registry.admit(header.origin, record)
+        if reason is not Reason.NONE:
+            key = key_text([record.node, record.version])
+            fates.append(FateRow(header.seq, place, REGISTRY, key, Fate.REFUSED, reason, detail))
+        elif record.node == core.me.node and record.log_public_key != core.seams.signer.public_key:
+            core.alarm_once("record_of_this_node_not_asked_for", str(record.version), parent=header.origin)
+    for place, confirmation in enumerate(payload.epochs, start=len(payload.records)):
+        reason, detail = core.registry.confirm_epoch(header.origin, confirmation)
+        if reason is not Reason.NONE:
+            key = key_text([confirmation.origin, confirmation.publication])
+            fates.append(FateRow(header.seq, place, REGISTRY, key, Fate.REFUSED, reason, detail))
+
+
+# --- into the rows ----------------------------------------------------------------------------------------------------
+
+
+def _settle(core: Core, state: FeedState, collected: _Collected) -> None:
+    """Merges what was let in, records what was not, and tells the origin."""
+    if state.parked and (collected.changes or collected.fates):
+        _supersede(core, state, collected)
+    for dataset, group in groupby(collected.changes, key=lambda item: item[0]):
+        schema = core.seams.judge.schema(state.name.publication, dataset)
+        assert schema is not None
+        _merge(core, state, schema, [change for _, change in group])
+    if collected.fates:
+        _record_fates(core, state, collected.fates)
+
+
+def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change]) -> None:
+    keys = keys_of(schema, changes)
+    held = core.log.held(schema.dataset, state.name.origin, keys)
+    merged: Merged = merge(schema, state.name, changes, keys, held)
+    for write in merged.writes:
+        core.do(write)
+    core.touched.update((schema.dataset, state.name.origin, key) for key in keys)
+    state.digest = shift_digest(state.digest, merged.added, merged.removed)
+    state.rows += merged.rows
+    core.rejudge_wanted = core.rejudge_wanted or any(s.parked for s in core.feeds.values())
+
+
+def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
+    core.do(SaveFates(state.name, state.head.epoch, fates))
+    for fate in fates:
+        if fate.fate is Fate.PARKED:
+            state.parked += 1
+        elif fate.fate is Fate.REFUSED:
+            state.refused += 1
+    if state.name.publication == REFUSALS:
+        return
+    refusals = [
+        Refusal(
+            publication=state.name.publication,
+            addressee=state.name.addressee,
+            epoch=state.head.epoch,
+            seq=f.seq,
+            dataset=f.dataset,
+            key=f.key,
+            fate=int(f.fate),  # type: ignore[arg-type]
+            reason=int(f.reason),
+            detail=f.detail,
+        )
+        for f in fates
+    ]
+    emit_refusals(core, state.name.origin, refusals)
+
+
+def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
+    """A newer version of a parked row's key overtakes it (fate c)."""
+    touched: dict[tuple[str, str], int] = {}
+    for dataset, change in collected.changes:
+        schema = core.seams.judge.schema(state.name.publication, dataset)
+        assert schema is not None
+        for key in keys_of(schema, [change]):
+            touched[(dataset, key_text(key))] = change.version
+    for fate in collected.fates:
+        if fate.fate is Fate.PARKED and fate.place >= 0:
+            touched[(fate.dataset, fate.key)] = fate.seq
+    news = {(f.seq, f.place) for f in collected.fates}
+    overtaken = [
+        FateRow(ref.seq, ref.place, ref.dataset, ref.key, Fate.SUPERSEDED, ref.reason, "")
+        for ref in core.log.parked(state.name, REJUDGE_AT_ONCE)
+        if ref.place >= 0 and (ref.dataset, ref.key) in touched and (ref.seq, ref.place) not in news
+    ]
+    state.parked = max(0, state.parked - len(overtaken))
+    collected.fates.extend(overtaken)
+
+
+# --- a second look ----------------------------------------------------------------------------------------------------
+
+
+def rejudge(core: Core) -> bool:
+    """Judges parked rows again; True if it changed something, so that another round may find more.
+
+    Rows written in this round are not read again in it (effects are performed after it): an entry that touches such a
+    key ends the round.
+    """
+    core.touched.clear()
+    refs = core.log.parked(None, REJUDGE_AT_ONCE)
+    changed = False
+    for (feed, epoch), group in groupby(refs, key=lambda ref: (ref.feed, ref.epoch)):
+        state = core.feeds.get(feed)
+        if state is None or state.frozen or state.head.epoch != epoch:
+            continue
+        for seq, rows in groupby(group, key=lambda ref: ref.seq):
+            outcome = _rejudge_entry(core, state, seq, list(rows))
+            if outcome is None:
+                return True
+            changed = outcome or changed
+    return changed
+
+
+def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]) -> bool | None:
+    """Whether anything changed; None if it must wait for the next round."""
+    entry = core.log.entry(state.name, state.head.epoch, seq)
+    if entry is None:
+        return False
+    header = EntryHeader.FromString(entry.header)
+    enrolment = core.registry.enrolment(header.origin, header.enrolment)
+    content = _open_again(core, header, entry.payload)
+    if enrolment is None or content is None:
+        return False
+    whole = any(ref.place < 0 for ref in refs)
+    if isinstance(content, Undecodable):
+        if content.fate is Fate.PARKED:
+            return False
+        gone = _whole(header, content)
+        _close(core, state, [gone._replace(place=ref.place, key=ref.key) for ref in refs])
+        return True
+    if not isinstance(content, RowBatch):
+        return False
+    if whole:
+        content = _without_overtaken(core, state, header, content)
+    collected = _Collected()
+    only = None if whole else frozenset(ref.place for ref in refs)
+    _judge_rows(core, header, content, enrolment, collected, only)
+    if _overlaps(core, state, collected):
+        return None
+    still = {f.place: f for f in collected.fates}
+    closed = [_closing(ref, header, still.get(ref.place)) for ref in refs if _moved(ref, still.get(ref.place))]
+    if not closed and not (whole and collected.fates):
+        return False
+    if whole:
+        state.parked = max(0, state.parked)
+    collected.fates = [f for f in collected.fates if whole]
+    _close(core, state, closed)
+    _settle_again(core, state, collected)
+    return True
+
+
+def _overlaps(core: Core, state: FeedState, collected: _Collected) -> bool:
+    for dataset, change in collected.changes:
+        schema = core.seams.judge.schema(state.name.publication, dataset)
+        assert schema is not None
+        if any((dataset, state.name.origin, key) in core.touched for key in keys_of(schema, [change])):
+            return True
+    return False
+
+
+def _moved(ref: ParkedRef, now: FateRow | None) -> bool:
+    return ref.place < 0 or now is None or now.fate is not Fate.PARKED
+
+
+def _closing(ref: ParkedRef, header: EntryHeader, now: FateRow | None) -> FateRow:
+    if now is not None:
+        return now
+    return FateRow(header.seq, ref.place, ref.dataset, ref.key, Fate.APPLIED, ref.reason, "")
+
+
+def _close(core: Core, state: FeedState, closed: list[FateRow]) -> None:
+    """Ends the waiting of parked rows: their later fate is recorded and told."""
+    if not closed:
+        return
+    state.parked = max(0, state.parked - len(closed))
+    _record_fates(core, state, closed)
+    core.receipts_due.add(state.name.origin)
+    core.save(state)
+
+
+def _settle_again(core: Core, state: FeedState, collected: _Collected) -> None:
+    for dataset, group in groupby(collected.changes, key=lambda item: item[0]):
+        schema = core.seams.judge.schema(state.name.publication, dataset)
+        assert schema is not None
+        _merge(core, state, schema, [change for _, change in group])
+    if collected.fates:
+        _record_fates(core, state, collected.fates)
+    core.save(state)
+
+
+def _open_again(core: Core, header: EntryHeader, payload: bytes) -> Content:
+    try:
+        return open_content(header, payload, core.seams.judge.schema)
+    except RemoteFault:
+        return None
+
+
+def _without_overtaken(core: Core, state: FeedState, header: EntryHeader, batch: RowBatch) -> RowBatch:
+    """Leaves out rows that later entries of the same feed have already changed: they were readable, this one was not."""
+    schema = core.seams.judge.schema(header.publication, batch.dataset)
+    assert schema is not None
+    key_of = key_getter(schema, batch.columns)
+    touched = _touched_later(core, state, header.seq, schema)
+    puts: list[Row] = [row for row in batch.puts if key_of(row) not in touched]
+    ends: list[End] = [end for end in batch.ends if end.key not in touched]
+    return RowBatch(batch.dataset, batch.columns, puts, ends, [])
+
+
+def _touched_later(core: Core, state: FeedState, seq: int, schema: RowSchema) -> set[tuple[object, ...]]:
+    touched: set[tuple[object, ...]] = set()
+    while True:
+        entries = core.log.entries(state.name, state.head.epoch, seq + 1, 1024 * 1024, 1_000)
+        if not entries:
+            return touched
+        for entry in entries:
+            header = EntryHeader.FromString(entry.header)
+            content = _open_again(core, header, entry.payload) if int(header.kind) == Kind.RECORDS else None
+            if isinstance(content, RowBatch) and content.dataset == schema.dataset:
+                key_of = key_getter(schema, content.columns)
+                touched.update(key_of(row) for row in content.puts)
+                touched.update(end.key for end in content.ends)
+        seq = entries[-1].seq

@@ -1,0 +1,309 @@
+"""The chain of a feed: making entries at the origin, and opening what claims to be a run of them.
+
+`open_run` is pure and safe in any thread: it hashes, checks links and the seal, inflates and decodes. What depends on
+the receiver's own head (gap, fork, route, closing) is decided by the replica, which checks the head again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from sync import limits
+from sync.effects import LogEntry
+from sync.errors import RemoteFault
+from sync.payload import CODEC_MESSAGE, check_sizes, decode_records, inflate
+from sync.reasons import Reason
+from sync.registry import Registry
+from sync.rows import RowBatch, Undecodable
+from sync.schema import RowSchema
+from sync.suites import ADOPT, HEADER, PAYLOAD, SEAL, Signer, Suite, Suites, key_id
+from sync.values import DIGEST_BYTES, ID_BYTES, Fate, FeedName, Head, Kind, Lane, Route
+from sync.wire.v1.entry_pb2 import (
+    AdoptionPayload,
+    CheckpointPayload,
+    EntryHeader,
+    EpochStartPayload,
+    MovePayload,
+    RefusalsPayload,
+    RegistryPayload,
+)
+from sync.wire.v1.frame_pb2 import Run
+
+FORMAT = 1
+
+Message = AdoptionPayload | CheckpointPayload | EpochStartPayload | MovePayload | RefusalsPayload | RegistryPayload
+Content = RowBatch | Undecodable | Message | None
+
+_MESSAGES: dict[int, Callable[[], Message]] = {
+    Kind.MOVE: MovePayload,
+    Kind.REGISTRY: RegistryPayload,
+    Kind.ADOPTION: AdoptionPayload,
+    Kind.REFUSALS: RefusalsPayload,
+    Kind.CHECKPOINT: CheckpointPayload,
+    Kind.EPOCH_START: EpochStartPayload,
+}
+
+
+class Opened(NamedTuple):
+    """One entry whose place in the chain and payload digest were checked. `content` is None where it is only relayed."""
+
+    header: EntryHeader
+    entry: LogEntry
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run whose every entry is vouched for by the verified seal of its last."""
+
+    feed: FeedName
+    epoch: bytes
+    entries: tuple[Opened, ...]
+    lane: Lane
+    size: int
+    answer: bool
+
+    @property
+    def first_seq(self) -> int:
+        return self.entries[0].entry.seq
+
+    @property
+    def last(self) -> LogEntry:
+        return self.entries[-1].entry
+
+
+class BadRun(NamedTuple):
+    """A run that could not be opened: never stored, its credit given back (fate a)."""
+
+    feed: FeedName
+    epoch: bytes
+    seq: int
+    lane: Lane
+    size: int
+    reason: Reason
+    detail: str
+
+
+class Draft(NamedTuple):
+    """What the origin puts into one new entry."""
+
+    kind: Kind
+    lane: Lane
+    codec: int
+    payload: bytes
+    plain_size: int
+    rows: int
+    schema_version: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes: the constant fields of this node's headers."""
+
+    federation: str
+    node: str
+    instance: bytes
+    enrolment: int
+
+
+def run_size(run: Run) -> int:
+    """Bytes of a run that count against credit: headers, payloads and seals."""
+    return sum(len(e.header) + len(e.payload) + len(e.seal) for e in run.entries)
+
+
+def entry_size(entry: LogEntry) -> int:
+    """The same for one entry of the log."""
+    return len(entry.header) + len(entry.payload) + len(entry.seal)
+
+
+# --- at the origin --------------------------------------------------------------------------------------------------
+
+
+def make_entry(
+    suite: Suite, author: Author, feed: FeedName, route: Route, head: Head, draft: Draft, hlc: int
+) -> LogEntry:
+    """The next entry after `head`, not yet sealed."""
+    digest = suite.hash(PAYLOAD + draft.payload)
+    header = EntryHeader(
+        format=FORMAT,
+        federation=author.federation,
+        suite=suite.number,
+        origin=author.node,
+        instance=author.instance,
+        enrolment=author.enrolment,
+        publication=feed.publication,
+        addressee=feed.addressee,
+        route=int(route),  # type: ignore[arg-type]
+        epoch=head.epoch,
+        seq=head.seq + 1,
+        prev=head.hash,
+        payload_digest=digest,
+        payload_size=len(draft.payload),
+        plain_size=draft.plain_size,
+        rows=draft.rows,
+        codec=draft.codec,
+        kind=int(draft.kind),  # type: ignore[arg-type]
+        schema_version=draft.schema_version,
+        group=draft.group,
+        hlc=hlc,
+        lane=int(draft.lane),  # type: ignore[arg-type]
+    ).SerializeToString()
+    return LogEntry(head.seq + 1, header, suite.hash(HEADER + header), draft.payload, digest, b"")
+
+
+def seal(signer: Signer, entry: LogEntry) -> LogEntry:
+    """The same entry with this origin's seal over its header hash."""
+    return entry._replace(seal=signer.sign(SEAL + entry.header_hash))
+
+
+def adoption_message(suite: Suite, prev: bytes, version: int, new_public_key: bytes) -> bytes:
+    """What the old key signs so that a feed passes to a new enrolment version (protocol section 6)."""
+    return ADOPT + prev + version.to_bytes(8, "big") + key_id(suite, new_public_key)
+
+
+# --- at every receiver ----------------------------------------------------------------------------------------------
+
+
+def open_run(
+    run: Run,
+    registry: Registry,
+    suites: Suites,
+    schema_of: Callable[[str, str], RowSchema | None],
+    wants_content: Callable[[EntryHeader], bool],
+) -> OpenedRun | BadRun:
+    """Checks a run by itself; a BadRun names the first thing that is wrong.
+
+    (0) bounds  (1) headers parse, are of this format, federation, feed, epoch  (2) each follows the one before
+    (3) payload digests and sizes  (4) the last is sealed, by a known enrolment version, and the seal verifies;
+    seals between are verified where they stand at the distance at which the origin must seal, and left out elsewhere
+    (5) payloads inflate and decode, where this node applies them.
+    """
+    feed = FeedName(run.feed.origin, run.feed.publication, run.feed.addressee)
+    lane = Lane(run.lane) if run.lane in (1, 2, 3) else Lane.BULK
+    size = run_size(run)
+    seq = 0
+    try:
+        _check_bounds(run, size)
+        headers: list[EntryHeader] = []
+        opened: list[LogEntry] = []
+        for wire in run.entries:
+            header = _parse(wire.header, registry.federation, feed, run.epoch)
+            seq = header.seq
+            suite = suites.get(header.suite)
+            if suite is None:
+                raise RemoteFault(Reason.MALFORMED, f"suite {header.suite} is not known here")
+            if opened:
+                _check_follows(header, opened[-1])
+            check_sizes(header, len(wire.payload))
+            if suite.hash(PAYLOAD + wire.payload) != header.payload_digest:
+                raise RemoteFault(Reason.BAD_PAYLOAD_DIGEST, "payload is not the one its header names")
+            entry_hash = suite.hash(HEADER + wire.header)
+            opened.append(LogEntry(seq, wire.header, entry_hash, wire.payload, header.payload_digest, wire.seal))
+            headers.append(header)
+        kept = _check_seals(headers, opened, registry, suites)
+        contents = [
+            open_content(h, e.payload, schema_of) if wants_content(h) else None
+            for h, e in zip(headers, kept, strict=True)
+        ]
+    except RemoteFault as fault:
+        return BadRun(feed, run.epoch, seq, lane, size, fault.reason, fault.detail)
+    entries = tuple(map(Opened, headers, kept, contents))
+    return OpenedRun(feed, run.epoch, entries, lane, size, run.answer)
+
+
+def _check_bounds(run: Run, size: int) -> None:
+    if not run.entries:
+        raise RemoteFault(Reason.MALFORMED, "a run without entries")
+    if len(run.entries) > limits.RUN_ENTRIES_MAX or size > limits.MESSAGE_BYTES_MAX:
+        raise RemoteFault(Reason.LIMIT_EXCEEDED, f"{len(run.entries)} entries, {size} bytes in a run")
+    for entry in run.entries:
+        if len(entry.header) > limits.HEADER_BYTES_MAX:
+            raise RemoteFault(Reason.LIMIT_EXCEEDED, f"a header of {len(entry.header)} bytes")
+        if len(entry.header) + len(entry.payload) > limits.ENTRY_BYTES_MAX:
+            raise RemoteFault(Reason.LIMIT_EXCEEDED, f"an entry of {len(entry.header) + len(entry.payload)} bytes")
+
+
+def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryHeader:
+    try:
+        header = EntryHeader.FromString(data)
+    except DecodeError as error:
+        raise RemoteFault(Reason.MALFORMED, "a header does not parse") from error
+    if header.federation != federation:
+        raise RemoteFault(Reason.FEDERATION_MISMATCH, "a header of another federation")
+    if (header.origin, header.publication, header.addressee) != feed or header.epoch != epoch:
+        raise RemoteFault(Reason.MALFORMED, "an entry of another feed or epoch in the run")
+    if (
+        header.format < FORMAT
+        or header.seq < 1
+        or len(header.epoch) != ID_BYTES
+        or len(header.instance) != ID_BYTES
+        or len(header.prev) != DIGEST_BYTES
+        or len(header.payload_digest) != DIGEST_BYTES
+        or header.route not in (1, 2, 3, 4, 5)
+    ):
+        raise RemoteFault(Reason.MALFORMED, "a header lacks what every header has")
+    return header
+
+
+def _check_follows(header: EntryHeader, before: LogEntry) -> None:
+    if header.seq != before.seq + 1:
+        raise RemoteFault(Reason.GAP, f"seq {header.seq} after {before.seq}")
+    if header.prev != before.header_hash:
+        raise RemoteFault(Reason.BAD_PREV, f"entry {header.seq} does not follow the one before it")
+
+
+def _check_seals(
+    headers: Sequence[EntryHeader], entries: list[LogEntry], registry: Registry, suites: Suites
+) -> list[LogEntry]:
+    """Entries with the seals that were verified; raises unless the last one's is good."""
+    last = len(entries) - 1
+    if not entries[last].seal:
+        raise RemoteFault(Reason.NO_SEAL, "the last entry of the run has no seal")
+    since_bytes = since_entries = 0
+    kept: list[LogEntry] = []
+    for index, (header, entry) in enumerate(zip(headers, entries, strict=True)):
+        since_bytes += len(entry.header) + len(entry.payload)
+        since_entries += 1
+        due = since_bytes >= limits.SEAL_EVERY_BYTES or since_entries >= limits.SEAL_EVERY_ENTRIES
+        if index == last or (entry.seal and due):
+            _verify_seal(header, entry, registry, suites)
+            since_bytes = since_entries = 0
+            kept.append(entry)
+        else:
+            kept.append(entry._replace(seal=b"") if entry.seal else entry)
+    return kept
+
+
+def _verify_seal(header: EntryHeader, entry: LogEntry, registry: Registry, suites: Suites) -> None:
+    enrolment = registry.enrolment(header.origin, header.enrolment)
+    if enrolment is None:
+        raise RemoteFault(Reason.UNKNOWN_ENROLMENT, f"version {header.enrolment} of {header.origin}")
+    if enrolment.suite != header.suite:
+        raise RemoteFault(Reason.BAD_SEAL, "the header's suite is not the enrolled one")
+    if not suites[header.suite].verify(enrolment.public_key, entry.seal, SEAL + entry.header_hash):
+        raise RemoteFault(Reason.BAD_SEAL, f"the seal of entry {entry.seq} does not verify")
+
+
+def open_content(header: EntryHeader, payload: bytes, schema_of: Callable[[str, str], RowSchema | None]) -> Content:
+    """Inflates and decodes a payload whose digest was checked. Raises RemoteFault for what lies about its shape."""
+    if header.format > FORMAT:
+        return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"format {header.format}")
+    plain = inflate(header, payload)
+    if int(header.kind) == Kind.RECORDS:
+        return decode_records(header, plain, lambda dataset: schema_of(header.publication, dataset))
+    make = _MESSAGES.get(int(header.kind))
+    if make is None:
+        return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"kind {header.kind}")
+    if header.codec != CODEC_MESSAGE:
+        raise RemoteFault(Reason.MALFORMED, f"codec {header.codec} for kind {header.kind}")
+    message = make()
+    try:
+        message.ParseFromString(plain)
+    except DecodeError as error:
+        raise RemoteFault(Reason.MALFORMED, "payload does not parse") from error
+    return message

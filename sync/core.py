@@ -1,0 +1,323 @@
+"""The state that all parts of the replica share, and the questions they ask of it. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sync.chain import Author
+from sync.effects import Alarm, Effect, FeedState, OutboxItem, SaveFeed, SaveMeta, Send, WakeAt
+from sync.judge import Judge, Known, Publisher
+from sync.limits import GROUP_LEAP
+from sync.link import Link, Phase
+from sync.ports import Log, Rebuilt
+from sync.reasons import Reason
+from sync.registry import Registry
+from sync.suites import Signer, Suite, Suites, genesis
+from sync.values import REGISTRY, FeedName, Head, Key, Lane, Route
+from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, MoveBody
+from sync.wire.v1.frame_pb2 import FeedName as WireFeed
+from sync.wire.v1.frame_pb2 import Frame, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this node is. `parent` is '' for the nation; boot is new with each start; ids are 16 bytes."""
+
+    federation: str
+    node: str
+    parent: str
+    instance: bytes
+    boot: bytes
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What is injected: the core decides with these and knows nothing of what is behind them."""
+
+    suites: Suites
+    signer: Signer
+    judge: Judge
+    publisher: Publisher
+    known: Known
+    log: Log
+    verify_anchor: Callable[[Anchor], AnchorBody | None]
+    old_signer: Signer | None = None
+    """The log key before the newest, where it is still at hand: it signs adoptions."""
+
+
+class KnownNow:
+    """What is held, with the moves of this very event on top: a run may bring several moves of one task."""
+
+    def __init__(self, below: Known) -> None:
+        self._below = below
+        self._fresh: dict[str, list[MoveBody]] = {}
+
+    def forget(self) -> None:
+        """A new event begins; what was fresh is in the store now."""
+        self._fresh.clear()
+
+    def note(self, moves: Sequence[MoveBody]) -> None:
+        """These moves are being written by the event at hand."""
+        for move in moves:
+            self._fresh.setdefault(move.task, []).append(move)
+
+    def codes(self, table: str) -> frozenset[str]:
+        return self._below.codes(table)
+
+    def task(self, task: str) -> Sequence[MoveBody]:
+        fresh = [m for m in self._fresh.get(task, ()) if m.number]
+        held = self._below.task(task)
+        numbers = {m.number for m in held}
+        return sorted([*held, *(m for m in fresh if m.number not in numbers)], key=lambda m: m.number)
+
+    def pending(self, task: str) -> Sequence[MoveBody]:
+        fresh = self._fresh.get(task, ())
+        answered = {m.move_id for m in fresh if m.verdict or m.number}
+        held = [m for m in self._below.pending(task) if m.move_id not in answered]
+        return [*held, *(m for m in fresh if not m.number and not m.verdict and m.move_id not in answered)]
+
+
+class Core:
+    """Everything a replica remembers between two events; all of it can be rebuilt from the store."""
+
+    def __init__(self, me: Identity, seams: Seams, rebuilt: Rebuilt) -> None:
+        self.me = me
+        self.seams = seams
+        self.log = seams.log
+        self.registry = Registry(me.federation)
+        self.anchor = rebuilt.anchor
+        self.feeds: dict[FeedName, FeedState] = {state.name: state for state in rebuilt.feeds}
+        self.waiting: dict[FeedName, int] = dict(rebuilt.outbox_feeds)
+        self.pending: dict[FeedName, list[OutboxItem]] = {}
+        self.links: dict[int, Link] = {}
+        self.effects: list[Effect] = []
+        self.now = 0
+        self.group = rebuilt.group
+        self.group_floor = 0
+        """Outbox items of a group up to this one get a new number when they are sealed: a recovery found it in use."""
+        self.outbox_id = rebuilt.outbox_id
+        self.outbox_id_at_start = rebuilt.outbox_id
+        self.counter = rebuilt.counter
+        self.hlc = 0
+        self.seen: dict[str, tuple[list[bytes], list[bytes]]] = {}
+        for node, instance, boot, _ in rebuilt.seen:
+            self.note_seen(node, instance, boot)
+        self.seen_order = max((order for *_, order in rebuilt.seen), default=0)
+        self.evidence: dict[FeedName, bytes] = dict(rebuilt.evidence)
+        self.statements: dict[tuple[str, str, str], tuple[bytes, bytes, bytes]] = {
+            (sort, by, about): (body, signature, detail)
+            for sort, by, about, body, signature, detail in rebuilt.statements
+        }
+        self.restored = rebuilt.restored
+        self.compared = set(rebuilt.compared)
+        self.clones = set(rebuilt.suspended_clone)
+        self.recovering: set[FeedName] = set()
+        self.found_group = 0
+        self.local_keys: dict[str, set[Key]] = {}
+        self.returned: set[bytes] = set()
+        """Payload digests of own entries that came back: what waits in the outbox with such a payload is said already."""
+        self.registry_grew = False
+        self.republishing = False
+        self.rejudge_wanted = False
+        self.touched: set[tuple[str, str, Key]] = set()
+        """Rows written in this round of judging again: (dataset, origin, key)."""
+        self.known = KnownNow(seams.known)
+        self.receipts_due: set[str] = set()
+        self.dirty_out: set[FeedName] = set()
+        self.withheld: dict[FeedName, tuple[int, int]] = {}
+        self.alarmed: set[tuple[str, str]] = set()
+
+    # --- saying ---------------------------------------------------------------------------------------------------
+
+    def do(self, effect: Effect) -> None:
+        """Adds an effect to the answer."""
+        self.effects.append(effect)
+
+    def send(self, link: Link, frame: Frame) -> None:
+        """Sends a frame once what was written so far is durable."""
+        self.do(Send(link.id, frame.SerializeToString()))
+
+    def notice(
+        self, link: Link, reason: Reason, feed: FeedName | None = None, detail: str = "", **fields: object
+    ) -> None:
+        """Tells the peer that something was dropped or is wrong."""
+        notice = Notice(reason=int(reason), detail=detail[:300], **fields)  # type: ignore[arg-type]
+        if feed is not None:
+            notice.feed.CopyFrom(wire_feed(feed))
+        self.send(link, Frame(notice=notice))
+
+    def alarm(self, name: str, **fields: str | int) -> None:
+        """Tells a person."""
+        self.do(Alarm(name, fields))
+
+    def alarm_once(self, name: str, key: str, **fields: str | int) -> None:
+        """Tells a person, once in the life of this process, per key."""
+        if (name, key) not in self.alarmed:
+            self.alarmed.add((name, key))
+            self.alarm(name, **fields)
+
+    def wake(self, at: int) -> None:
+        """Asks for a Tick."""
+        self.do(WakeAt(at))
+
+    def save(self, state: FeedState) -> None:
+        """Keeps a feed's state."""
+        self.do(SaveFeed(state))
+
+    # --- counting -------------------------------------------------------------------------------------------------
+
+    def next_group(self) -> int:
+        """The number of the next local transaction; kept with it."""
+        self.group += 1
+        self.do(SaveMeta("group", self.group))
+        return self.group
+
+    def leap_group(self, highest: int) -> None:
+        """After a restore or recovery versions go on above all that was found anywhere (protocol section 1)."""
+        self.group = (max(self.group, highest) // GROUP_LEAP + 1) * GROUP_LEAP
+        self.do(SaveMeta("group", self.group))
+
+    def next_counter(self) -> int:
+        """Counter of statements; rises over the life of the store."""
+        self.counter += 1
+        self.do(SaveMeta("counter", self.counter))
+        return self.counter
+
+    def tick_hlc(self, seen: int = 0) -> int:
+        """Hybrid logical clock: milliseconds << 16 | counter. Said, never decisive."""
+        wall = (self.now // 1000) << 16
+        # A peer's clock may run fast, but not drag ours by more than a day.
+        if seen and seen - wall < (86_400_000 << 16):
+            self.hlc = max(self.hlc, seen)
+        self.hlc = max(self.hlc + 1, wall)
+        return self.hlc
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def suite(self) -> Suite:
+        """The suite of this node's own log key."""
+        return self.seams.suites[self.seams.signer.suite]
+
+    @property
+    def enrolment(self) -> int:
+        """This node's newest enrolment version whose key it holds; 0 before it is enrolled."""
+        mine = self.registry.newest(self.me.node)
+        return mine.version if mine and mine.public_key == self.seams.signer.public_key else 0
+
+    @property
+    def author(self) -> Author:
+        """The constant fields of own headers."""
+        return Author(self.me.federation, self.me.node, self.me.instance, self.enrolment)
+
+    def own_feed(self, feed: FeedName, route: Route, lane: Lane) -> FeedState:
+        """The state of an own feed, begun now if it is new. Its epoch is derived from the instance, which is random."""
+        state = self.feeds.get(feed)
+        if state is None:
+            seed = b"\0".join((self.me.instance, feed.publication.encode(), feed.addressee.encode()))
+            epoch = self.suite.hash(b"tiersync.v1.epoch\0" + seed)[:16]
+            state = FeedState(feed, route, lane, self.genesis(feed, epoch), suite=self.suite.number)
+            self.feeds[feed] = state
+        return state
+
+    def genesis(self, feed: FeedName, epoch: bytes, suite: Suite | None = None) -> Head:
+        """The head of a feed's epoch before its first entry."""
+        return Head(epoch, 0, genesis(suite or self.suite, self.me.federation, *feed, epoch))
+
+    def source(self, feed: FeedName) -> str:
+        """The one neighbour a feed comes from; '' for own feeds and unknown origins."""
+        return self.registry.next_hop(self.me.node, feed.origin)
+
+    def goes_to(self, feed: FeedName, route: Route, peer: str) -> bool:
+        """Whether a feed is passed to this neighbour (protocol section 2)."""
+        mine = feed.origin == self.me.node
+        if not mine and self.source(feed) in ("", peer):
+            return False
+        match route:
+            case Route.PARENT:
+                return mine and peer == self.me.parent
+            case Route.ANCESTORS:
+                return peer == self.me.parent
+            case Route.DESCENDANTS:
+                return peer != self.me.parent
+            case Route.NODE:
+                return self.registry.next_hop(self.me.node, feed.addressee) == peer
+            case Route.EVERYWHERE:
+                return True
+
+    def applies(self, feed: FeedName, route: int) -> bool:
+        """Whether this node is in the feed's audience and judges its rows, rather than only carrying it."""
+        here, origin = self.me.node, feed.origin
+        if origin == here:
+            return True
+        match route:
+            case Route.PARENT:
+                return self.registry.parent(origin) == here
+            case Route.ANCESTORS:
+                return self.registry.is_below(origin, here)
+            case Route.DESCENDANTS:
+                return self.registry.is_below(here, origin)
+            case Route.NODE:
+                return feed.addressee == here
+            case Route.EVERYWHERE:
+                return feed.publication == REGISTRY
+        return False
+
+    def neighbours(self) -> list[str]:
+        """Node ids of the parent and the enrolled children."""
+        children = [c for c in self.registry.children(self.me.node) if (e := self.registry.newest(c)) and e.enrolled]
+        return ([self.me.parent] if self.me.parent else []) + children
+
+    def audience(self, feed: FeedName, route: Route) -> list[str]:
+        """The neighbours a feed goes to."""
+        return [n for n in self.neighbours() if self.goes_to(feed, route, n)]
+
+    def live(self, feed: FeedName, route: Route) -> bool:
+        """Whether an own feed may be sealed now: some neighbour it goes to is past compare, and nothing forbids it."""
+        if self.recovering or self.republishing or not self.enrolment:
+            return False
+        state = self.feeds.get(feed)
+        if state is not None and state.frozen:
+            return False
+        audience = self.audience(feed, route)
+        if self.restored and not all(n in self.compared for n in audience):
+            return False
+        return any(link.working and link.peer in audience for link in self.links.values())
+
+    def open_links(self) -> Iterator[Link]:
+        """Links in compare or exchange."""
+        for link in self.links.values():
+            if link.phase in (Phase.COMPARE, Phase.EXCHANGE, Phase.DRAINING):
+                yield link
+
+    def link_to(self, peer: str) -> Link | None:
+        """The working link to a neighbour."""
+        for link in self.links.values():
+            if link.peer == peer and link.phase in (Phase.EXCHANGE, Phase.DRAINING):
+                return link
+        return None
+
+    # --- remembering neighbours -------------------------------------------------------------------------------------
+
+    def note_seen(self, node: str, instance: bytes, boot: bytes) -> bool:
+        """Remembers; False if this instance or boot returns after another was seen: a clone (protocol section 7)."""
+        instances, boots = self.seen.setdefault(node, ([], []))
+        if (instance in instances and instances[-1] != instance) or (boot in boots and boots[-1] != boot):
+            return False
+        if instance not in instances:
+            instances.append(instance)
+        if boot not in boots:
+            boots.append(boot)
+        return True
+
+
+def wire_feed(feed: FeedName) -> WireFeed:
+    """A feed's name as a message."""
+    return WireFeed(origin=feed.origin, publication=feed.publication, addressee=feed.addressee)
+
+
+def feed_of(wire: WireFeed) -> FeedName:
+    """The same, back."""
+    return FeedName(wire.origin, wire.publication, wire.addressee)

@@ -1,0 +1,131 @@
+"""What the core can be told. `replica.handle(event, now)` takes one of these and answers with effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sync.chain import BadRun, OpenedRun
+from sync.judge import LocalRows, Outgoing
+from sync.values import FeedName, Key
+from sync.wire.v1.entry_pb2 import EnrolmentRecord, EpochConfirmation, MoveBody
+from sync.wire.v1.frame_pb2 import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOpened:
+    """A link stands: TLS is done and the certificate names `peer`. `link` is unique for this start of the node.
+
+    transport_key_hash: SHA-256 over the peer's SubjectPublicKeyInfo, b'' where the transport cannot say (dialling side).
+    """
+
+    link: int
+    peer: str
+    dialled: bool
+    transport_key_hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkClosed:
+    """The link is gone, whoever ended it."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameArrived:
+    """A frame that is not a Run."""
+
+    link: int
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class RunArrived:
+    """A run that sync.chain.open_run has looked at."""
+
+    link: int
+    run: OpenedRun | BadRun
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPut:
+    """Rows that this node's own door has let in, one transaction. Answered with Reply(token, group)."""
+
+    token: object
+    rows: LocalRows
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMove:
+    """A move of a flow made at this node, for the node `to`. Answered with Reply(token, move_id)."""
+
+    token: object
+    body: MoveBody
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryChange:
+    """Records about this node's children. `burn` is the id of the invite they use up, or ''. Answered with Reply."""
+
+    token: object
+    records: Sequence[EnrolmentRecord] = ()
+    epochs: Sequence[EpochConfirmation] = ()
+    burn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDifferences:
+    """The answer to Republish: what own feeds must still say so that they equal the rows (protocol section 8.2).
+
+    feeds: digest and number of rows of what each own feed says now; both_changed: keys that both lives changed.
+    """
+
+    outgoing: Sequence[Outgoing]
+    feeds: Mapping[FeedName, tuple[bytes, int]]
+    both_changed: Sequence[tuple[str, Key]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudge:
+    """Schemas, codes or catalogue changed: parked rows may be applicable now."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorKnown:
+    """An anchor came from a person or a file (serialised Anchor)."""
+
+    anchor: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has come that a WakeAt asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeCommit:
+    """The runner is about to commit: what waits for a seal in a working session is sealed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The transaction is durable: what it holds may be passed on."""
+
+
+Event = (
+    LinkOpened
+    | LinkClosed
+    | FrameArrived
+    | RunArrived
+    | LocalPut
+    | LocalMove
+    | RegistryChange
+    | LocalDifferences
+    | Rejudge
+    | AnchorKnown
+    | Tick
+    | BeforeCommit
+    | Committed
+)

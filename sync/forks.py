@@ -1,0 +1,163 @@
+"""Forks: two different entries at one seq. Both are kept as evidence, the feed is frozen, a person decides (fate d).
+
+Evidence proves itself: each branch is a run of headers up to a seal of the origin, and they disagree about the hash at
+one seq. Who sent it does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+
+from sync import limits
+from sync.chain import OpenedRun
+from sync.core import Core, feed_of, wire_feed
+from sync.effects import FeedState, LogEntry, SaveEvidence
+from sync.link import Link, Wanted
+from sync.suites import HEADER, SEAL
+from sync.values import FeedName
+from sync.wire.v1.entry_pb2 import EntryHeader
+from sync.wire.v1.frame_pb2 import Entry, Evidence, EvidenceBranch, Frame, Want
+
+
+def contradiction(core: Core, link: Link, state: FeedState, run: OpenedRun) -> None:
+    """A validly sealed run disagrees with what is held: makes the evidence, freezes, and looks for where it began."""
+    contested = _contested_seq(core, state, run)
+    if contested == 0:
+        return
+    theirs = [opened.entry for opened in run.entries if opened.entry.seq >= contested]
+    ours = core.log.headers(state.name, state.head.epoch, contested, limits.EVIDENCE_HEADERS_MAX)
+    evidence = Evidence(
+        feed=wire_feed(state.name),
+        epoch=state.head.epoch,
+        seq=contested,
+        one=EvidenceBranch(entries=_headers_only(ours)),
+        other=EvidenceBranch(entries=_headers_only(_up_to_seal(theirs))),
+    )
+    freeze(core, state, contested, evidence)
+    if contested > 1:
+        _ask(core, link, state, 0, contested)
+
+
+def freeze(core: Core, state: FeedState, contested: int, evidence: Evidence) -> None:
+    """Nothing more of the feed is taken, sealed or sent; what lies from `contested` on is marked disputed."""
+    data = evidence.SerializeToString()
+    first = state.name not in core.evidence
+    state.disputed_from = min(state.disputed_from or contested, contested)
+    if first:
+        state.frozen = True
+        core.evidence[state.name] = data
+        core.do(SaveEvidence(state.name, data))
+        core.alarm("fork", feed=str(state.name), seq=contested, origin=state.name.origin)
+        for link in core.open_links():
+            tell_evidence(core, link, state.name)
+    core.feeds[state.name] = state
+    core.save(state)
+
+
+def tell_evidence(core: Core, link: Link, feed: FeedName) -> None:
+    """Sends what proves a fork to a neighbour on the feed's way."""
+    state = core.feeds.get(feed)
+    on_the_way = core.source(feed) == link.peer or (state is not None and core.goes_to(feed, state.route, link.peer))
+    if feed in core.evidence and on_the_way:
+        frame = Frame()
+        frame.evidence.ParseFromString(core.evidence[feed])
+        core.send(link, frame)
+
+
+def evidence_arrived(core: Core, evidence: Evidence) -> bool:
+    """Takes evidence if it proves a fork; False if it does not."""
+    feed = feed_of(evidence.feed)
+    one = _branch_hash(core, evidence, evidence.one)
+    other = _branch_hash(core, evidence, evidence.other)
+    if one is None or other is None or one == other:
+        return False
+    state = core.feeds.get(feed)
+    if state is not None and state.head.epoch == evidence.epoch:
+        freeze(core, state, evidence.seq, evidence)
+    return True
+
+
+def bisect(core: Core, link: Link, state: FeedState, wanted: Wanted, run: OpenedRun) -> None:
+    """One answer on the way to the first entry that differs: disputed_from moves down to it."""
+    entry = run.entries[0].entry
+    held = core.log.entry(state.name, state.head.epoch, entry.seq)
+    low, high = wanted.from_seq, wanted.until_seq
+    if held is None or held.header_hash != entry.header_hash:
+        high = entry.seq
+    else:
+        low = entry.seq
+    state.disputed_from = min(state.disputed_from, high)
+    core.save(state)
+    link.wants.pop(state.name, None)
+    if high - low > 1:
+        _ask(core, link, state, low, high)
+
+
+def _ask(core: Core, link: Link, state: FeedState, low: int, high: int) -> None:
+    """Wants the one entry between a seq known to be common and one known to differ."""
+    middle = (low + high) // 2
+    if middle <= low:
+        return
+    link.wants[state.name] = Wanted(state.head.epoch, low, high, core.now, one=True)
+    want = Want(feed=wire_feed(state.name), epoch=state.head.epoch, from_seq=middle, one=True)
+    core.send(link, Frame(want=want))
+
+
+def _contested_seq(core: Core, state: FeedState, run: OpenedRun) -> int:
+    """First seq about whose hash the run and the log disagree; the run may speak of it only by its first prev."""
+    before = run.first_seq - 1
+    if 0 < before <= state.head.seq:
+        held = core.log.entry(state.name, state.head.epoch, before)
+        if held is not None and held.header_hash != run.entries[0].header.prev:
+            return before
+    for opened in run.entries:
+        if opened.entry.seq > state.head.seq:
+            break
+        held = core.log.entry(state.name, state.head.epoch, opened.entry.seq)
+        if held is not None and held.header_hash != opened.entry.header_hash:
+            return opened.entry.seq
+    return 0
+
+
+def _up_to_seal(entries: Sequence[LogEntry]) -> list[LogEntry]:
+    kept: list[LogEntry] = []
+    for entry in entries:
+        kept.append(entry)
+        if entry.seal:
+            break
+    return kept
+
+
+def _headers_only(entries: Sequence[LogEntry]) -> list[Entry]:
+    return [Entry(header=e.header, seal=e.seal) for e in entries]
+
+
+def _branch_hash(core: Core, evidence: Evidence, branch: EvidenceBranch) -> bytes | None:
+    """The hash at the contested seq that this branch proves under the origin's seal; None if it proves nothing."""
+    if not 0 < len(branch.entries) <= limits.EVIDENCE_HEADERS_MAX or not branch.entries[-1].seal:
+        return None
+    proven: bytes | None = None
+    before = b""
+    for position, wire in enumerate(branch.entries):
+        try:
+            header = EntryHeader.FromString(wire.header)
+        except DecodeError:
+            return None
+        suite = core.seams.suites.get(header.suite)
+        feed = feed_of(evidence.feed)
+        same_feed = (header.origin, header.publication, header.addressee) == feed and header.epoch == evidence.epoch
+        if suite is None or not same_feed or header.federation != core.me.federation:
+            return None
+        entry_hash = suite.hash(HEADER + wire.header)
+        if position == 0:
+            proven = {evidence.seq: entry_hash, evidence.seq + 1: header.prev}.get(header.seq)
+        elif header.prev != before:
+            return None
+        before = entry_hash
+        if position == len(branch.entries) - 1:
+            enrolment = core.registry.enrolment(header.origin, header.enrolment)
+            if enrolment is None or not suite.verify(enrolment.public_key, wire.seal, SEAL + entry_hash):
+                return None
+    return proven

@@ -1,0 +1,162 @@
+"""What is remembered of one session: its phase, what was sent and not yet answered, and how much may be under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from sync import limits
+from sync.values import FeedName, Lane
+from sync.wire.v1.frame_pb2 import Cursor, Hello
+
+ACK_AIM_US = 100_000
+"""The window is steered so that a run is answered about this soon: urgent work then never waits long behind bulk."""
+
+
+class Phase(Enum):
+    """dialled -> hello -> compare -> exchange -> draining -> closed (protocol section 4)."""
+
+    HELLO = "hello"
+    CONTESTED = "contested"  # an older session of the same node is being asked whether it lives
+    COMPARE = "compare"
+    EXCHANGE = "exchange"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Sent(NamedTuple):
+    """A run that was sent and is neither acknowledged nor dropped yet."""
+
+    feed: FeedName
+    last_seq: int
+    size: int
+    lane: Lane
+    at: int
+    answer: bool
+
+
+@dataclass(slots=True)
+class OutFeed:
+    """How far a feed has been sent on this link. retry_at: 0 = go on, -1 = paused until a Cursor comes."""
+
+    next_seq: int
+    paused: bool = False
+
+
+@dataclass(slots=True)
+class InFeed:
+    """Trouble with a feed that comes from this link: runs dropped in a row, and when to ask again."""
+
+    bad: int = 0
+    retry_at: int = 0
+    waits_for_registry: bool = False
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A Want this side sent: until its head is `until_seq` (or, with `one`, the one answer came)."""
+
+    epoch: bytes
+    from_seq: int
+    until_seq: int
+    progress_at: int
+    one: bool = False
+
+
+@dataclass(slots=True)
+class Answering:
+    """A Want of the peer that is being answered."""
+
+    feed: FeedName
+    epoch: bytes
+    next_seq: int
+    one: bool
+
+
+@dataclass(slots=True)
+class Window:
+    """Bytes under way in one lane: never above the peer's credit, steered by how soon runs are answered."""
+
+    credit: int
+    size: int
+    outstanding: int = 0
+    runs: int = 0
+
+    def room(self) -> int:
+        """Bytes that may still be sent; a first run may always go."""
+        if self.runs == 0:
+            return max(self.size, limits.OUTSTANDING_BYTES_MIN)
+        return min(self.size, self.credit) - self.outstanding
+
+    def run_bytes(self) -> int:
+        """How large a run should be: at most a quarter of what may be under way."""
+        return min(limits.RUN_BYTES_MAX, max(limits.SEAL_EVERY_BYTES, self.size // 4))
+
+    def sent(self, size: int) -> None:
+        self.outstanding += size
+        self.runs += 1
+
+    def answered(self, size: int, took_us: int) -> None:
+        self.outstanding = max(0, self.outstanding - size)
+        self.runs = max(0, self.runs - 1)
+        factor = min(1.25, max(0.5, ACK_AIM_US / max(1, took_us)))
+        self.size = int(min(self.credit, max(limits.OUTSTANDING_BYTES_MIN, self.size * factor)))
+
+
+@dataclass(slots=True)
+class Link:
+    """One session with one neighbour. Nothing of it survives the session."""
+
+    id: int
+    peer: str
+    dialled: bool
+    to_parent: bool
+    opened_at: int
+    transport_key_hash: bytes
+    phase: Phase = Phase.HELLO
+    hello: Hello | None = None
+    progress_at: int = 0
+    heard_at: int = 0
+    cursors_sent: bool = False
+    cursors_ended: bool = False
+    peer_cursors: list[Cursor] = field(default_factory=list)
+    registry_goal: dict[FeedName, int] = field(default_factory=dict)
+    """Registry heads the peer named and this side has yet to reach before it sends its other cursors."""
+    wants: dict[FeedName, Wanted] = field(default_factory=dict)
+    answering: deque[Answering] = field(default_factory=deque)
+    out: dict[FeedName, OutFeed] = field(default_factory=dict)
+    inn: dict[FeedName, InFeed] = field(default_factory=dict)
+    turn: dict[Lane, deque[FeedName]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+    sent: deque[Sent] = field(default_factory=deque)
+    urgent: Window = field(default_factory=lambda: Window(limits.URGENT_CREDIT_BYTES, 4 * limits.OUTSTANDING_BYTES_MIN))
+    bulk: Window = field(default_factory=lambda: Window(limits.BULK_CREDIT_BYTES, 4 * limits.OUTSTANDING_BYTES_MIN))
+    taken: dict[Lane, int] = field(default_factory=dict)
+    """Bytes of the peer's runs that this side has not yet answered, per lane."""
+    ping_nonce: int = 0
+    pings_missed: int = 0
+    ping_at: int = 0
+    contested_by: int = 0
+    unknown_frames: int = 0
+    statements_at: int = 0
+    statements_told: bytes = b""
+    heads_told: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    acked: dict[FeedName, tuple[int, bytes]] = field(default_factory=dict)
+    """(seq, header hash) of own and relayed feeds that the peer has acknowledged or shown in a cursor."""
+    draining_until: int = 0
+
+    def window(self, lane: Lane) -> Window:
+        """Urgent has its own credit; normal and bulk share one."""
+        return self.urgent if lane is Lane.URGENT else self.bulk
+
+    def queue(self, feed: FeedName, lane: Lane) -> None:
+        """Puts a feed in its lane's turn, once."""
+        turn = self.turn[lane]
+        if feed not in turn:
+            turn.append(feed)
+
+    @property
+    def working(self) -> bool:
+        """Past compare and not closing: own feeds may be sealed for it."""
+        return self.phase is Phase.EXCHANGE

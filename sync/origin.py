@@ -1,0 +1,272 @@
+"""Own feeds: from a local change to a sealed entry (protocol section 8, "An origin seals only what it is about to send").
+
+A local change is committed to the row tables and, per feed, either sealed in the same transaction (a neighbour it goes
+to is past compare) or put into the outbox. The outbox keeps order; a sealed entry is never taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sync import limits
+from sync.chain import Draft, adoption_message, entry_size, make_entry, seal
+from sync.core import Core
+from sync.effects import (
+    Append,
+    BurnInvite,
+    DeleteRows,
+    FeedState,
+    LogEntry,
+    OutboxItem,
+    Queue,
+    Reply,
+    SaveMeta,
+    SaveMoves,
+    Unqueue,
+    UpsertRows,
+)
+from sync.errors import InputFault
+from sync.events import LocalMove, LocalPut, RegistryChange
+from sync.judge import Outgoing
+from sync.payload import CODEC_MESSAGE, Encoded, encode_records
+from sync.reasons import Reason
+from sync.rows import row_hash, shift_digest, to_schema_order
+from sync.suites import PAYLOAD
+from sync.values import MOVES, REFUSALS, REGISTRY, FeedName, Head, Kind, Lane, Route
+from sync.wire.v1.entry_pb2 import (
+    AdoptionPayload,
+    MoveBody,
+    MovePayload,
+    Refusal,
+    RefusalsPayload,
+    RegistryPayload,
+)
+
+DRAIN_BYTES = 1024 * 1024
+DRAIN_ITEMS = 2_000
+
+
+# --- local changes ----------------------------------------------------------------------------------------------------
+
+
+def local_put(core: Core, event: LocalPut) -> None:
+    """Commits rows of this node and what each publication says of them. Raises InputFault before anything is written."""
+    rows = event.rows
+    outgoing = core.seams.publisher.publish(rows)
+    encoded = [encode_records(o.dataset, o.columns, o.puts, o.ends) for o in outgoing if o.puts or o.ends]
+    schema = core.seams.judge.schema("", rows.dataset)
+    if schema is None:
+        raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{rows.dataset}'")
+    group = core.next_group()
+    if rows.puts:
+        core.do(UpsertRows(rows.dataset, core.me.node, None, schema.names, rows.puts, group))
+    if rows.voids:
+        core.do(DeleteRows(rows.dataset, core.me.node, [key for key, _ in rows.voids]))
+    for out, payload in zip((o for o in outgoing if o.puts or o.ends), encoded, strict=True):
+        emit_rows(core, out, payload, group)
+    core.do(Reply(event.token, group))
+
+
+def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
+    """Puts what one transaction contributes to one feed on its way, and moves the feed's digest."""
+    feed = FeedName(core.me.node, out.publication, out.addressee)
+    if not _has_audience(core, feed, out.route):
+        return
+    state = core.own_feed(feed, out.route, out.lane)
+    state.lane = out.lane
+    schema = core.seams.judge.schema(out.publication, out.dataset)
+    assert schema is not None
+    key_places = [out.columns.index(k) for k in schema.key]
+    order = to_schema_order(schema, out.columns)
+    added = sum(
+        row_hash(tuple(put[i] for i in key_places), group, put if order is None else order(put)) for put in out.puts
+    )
+    removed = sum(row_hash(key, version, cells if order is None else order(cells)) for key, version, cells in out.was)
+    state.digest = shift_digest(state.digest, added, removed)
+    state.rows += len(out.puts) - len(out.was)
+    draft = Draft(
+        Kind.RECORDS,
+        out.lane,
+        encoded.codec,
+        encoded.payload,
+        encoded.plain_size,
+        encoded.rows,
+        out.schema_version,
+        group,
+    )
+    _emit(core, state, draft)
+
+
+def local_move(core: Core, event: LocalMove) -> None:
+    """Commits a move made here and sends it to the other side."""
+    core.do(SaveMoves(event.body.task, [event.body]))
+    emit_move(core, event.body, event.to)
+    core.do(Reply(event.token, event.body.move_id))
+
+
+def emit_move(core: Core, body: MoveBody, to: str) -> None:
+    """One move, one entry, in the feed addressed to the other side."""
+    payload = MovePayload(body=body).SerializeToString()
+    feed = FeedName(core.me.node, MOVES, to)
+    _emit_message(core, feed, Route.NODE, Lane.URGENT, Kind.MOVE, payload, rows=1)
+
+
+def emit_refusals(core: Core, origin: str, refusals: Sequence[Refusal]) -> None:
+    """Tells an origin what was refused or parked here, in the transaction that did so."""
+    told = list(refusals[: limits.REFUSALS_PER_ENTRY_MAX])
+    payload = RefusalsPayload(refusals=told, not_listed=len(refusals) - len(told)).SerializeToString()
+    feed = FeedName(core.me.node, REFUSALS, origin)
+    _emit_message(core, feed, Route.NODE, Lane.NORMAL, Kind.REFUSALS, payload, rows=len(told))
+
+
+def registry_change(core: Core, event: RegistryChange) -> None:
+    """Says records about own children. Raises InputFault when one could not count anywhere."""
+    if event.burn:
+        core.do(BurnInvite(event.burn, event.records[0].node if event.records else ""))
+    for record in event.records:
+        reason, detail = core.registry.admit(core.me.node, record)
+        if reason is not Reason.NONE:
+            raise InputFault(reason, detail)
+    for confirmation in event.epochs:
+        core.registry.confirm_epoch(core.me.node, confirmation)
+    payload = RegistryPayload(records=event.records, epochs=event.epochs).SerializeToString()
+    feed = FeedName(core.me.node, REGISTRY, "")
+    rows = len(event.records) + len(event.epochs)
+    _emit_message(core, feed, Route.EVERYWHERE, Lane.URGENT, Kind.REGISTRY, payload, rows=rows)
+    core.do(Reply(event.token, tuple(r.node for r in event.records)))
+
+
+def _emit_message(
+    core: Core, feed: FeedName, route: Route, lane: Lane, kind: Kind, payload: bytes, *, rows: int
+) -> None:
+    group = core.next_group()
+    state = core.own_feed(feed, route, lane)
+    _emit(core, state, Draft(kind, lane, CODEC_MESSAGE, payload, len(payload), rows, 1, group))
+
+
+def _has_audience(core: Core, feed: FeedName, route: Route) -> bool:
+    """Whether a feed can ever go anywhere from here: the nation has no parent, a node does not address itself."""
+    if route in (Route.PARENT, Route.ANCESTORS):
+        return bool(core.me.parent)
+    return not (route is Route.NODE and feed.addressee == core.me.node)
+
+
+def _emit(core: Core, state: FeedState, draft: Draft) -> None:
+    core.outbox_id += 1
+    feed = state.name
+    item = OutboxItem(
+        core.outbox_id,
+        feed,
+        state.route,
+        draft.lane,
+        draft.kind,
+        draft.codec,
+        draft.payload,
+        draft.plain_size,
+        draft.rows,
+        draft.schema_version,
+        draft.group,
+    )
+    if core.waiting.get(feed, 0) == 0 and core.live(feed, state.route):
+        core.pending.setdefault(feed, []).append(item)
+    else:
+        core.waiting[feed] = core.waiting.get(feed, 0) + 1
+        core.do(Queue(item))
+        core.do(SaveMeta("outbox_id", core.outbox_id))
+        core.save(state)
+
+
+# --- sealing ----------------------------------------------------------------------------------------------------------
+
+
+def seal_pending(core: Core) -> None:
+    """Before the commit: everything that waits in a working session gets its place in the chain and a seal."""
+    for feed, items in core.pending.items():
+        _extend(core, core.feeds[feed], items)
+    core.pending.clear()
+
+
+def drain_outbox(core: Core) -> bool:
+    """Seals part of what waits in the outbox of live feeds; True when there is more to do."""
+    more = False
+    for feed, count in sorted(core.waiting.items(), key=lambda item: _drain_rank(core, item[0])):
+        state = core.feeds.get(feed)
+        if not count or state is None or not core.live(feed, state.route):
+            continue
+        items = core.log.outbox(feed, DRAIN_BYTES, DRAIN_ITEMS)
+        if not items:
+            core.waiting[feed] = 0
+            continue
+        _extend(core, state, items)
+        core.do(Unqueue(feed, items[-1].id))
+        core.waiting[feed] = max(0, count - len(items))
+        more = True
+        break
+    return more
+
+
+def _drain_rank(core: Core, feed: FeedName) -> tuple[int, int]:
+    state = core.feeds.get(feed)
+    return (0 if feed.publication == REGISTRY else 1, int(state.lane) if state else 9)
+
+
+def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
+    """Adds entries for these items to the feed, sealed at the last and at the distance of limits."""
+    head = state.head
+    drafts: list[LogEntry] = []
+    adoption = _adoption(core, state)
+    if adoption is not None:
+        drafts.append(adoption)
+        head = Head(head.epoch, adoption.seq, adoption.header_hash)
+    author, suite, signer = core.author, core.suite, core.seams.signer
+    state.enrolment, state.suite = author.enrolment, suite.number
+    for item in items:
+        if (
+            core.returned
+            and item.kind in (Kind.MOVE, Kind.REFUSALS)
+            and suite.hash(PAYLOAD + item.payload) in core.returned
+        ):
+            continue
+        group = item.group if item.group > core.group_floor else core.next_group()
+        draft = Draft(
+            item.kind, item.lane, item.codec, item.payload, item.plain_size, item.rows, item.schema_version, group
+        )
+        entry = make_entry(suite, author, state.name, state.route, head, draft, core.tick_hlc())
+        state.since_seal_bytes += entry_size(entry)
+        state.since_seal_entries += 1
+        if state.since_seal_bytes >= limits.SEAL_EVERY_BYTES or state.since_seal_entries >= limits.SEAL_EVERY_ENTRIES:
+            entry = seal(signer, entry)
+            state.since_seal_bytes = state.since_seal_entries = 0
+        drafts.append(entry)
+        head = Head(head.epoch, entry.seq, entry.header_hash)
+    if not drafts:
+        return
+    if not drafts[-1].seal:
+        drafts[-1] = seal(signer, drafts[-1])
+        state.since_seal_bytes = state.since_seal_entries = 0
+    state.head = head
+    state.entries += len(drafts)
+    core.do(Append(state.name, head.epoch, drafts))
+    core.save(state)
+    core.dirty_out.add(state.name)
+
+
+def _adoption(core: Core, state: FeedState) -> LogEntry | None:
+    """The entry by which a feed takes a new enrolment version into use, if it is behind the newest (section 6).
+
+    Without the old key at hand (it is not this signer's) the payload is empty: receivers take that only if the record
+    says that the old key is lost.
+    """
+    newest = core.enrolment
+    if state.head.seq == 0 or state.enrolment in (0, newest):
+        return None
+    old = core.registry.enrolment(core.me.node, state.enrolment)
+    signature = b""
+    if old is not None and core.seams.old_signer is not None and core.seams.old_signer.public_key == old.public_key:
+        signature = core.seams.old_signer.sign(
+            adoption_message(core.suite, state.head.hash, newest, core.seams.signer.public_key)
+        )
+    payload = AdoptionPayload(old_signature=signature).SerializeToString()
+    draft = Draft(Kind.ADOPTION, state.lane, CODEC_MESSAGE, payload, len(payload), 0, 1, core.next_group())
+    entry = make_entry(core.suite, core.author, state.name, state.route, state.head, draft, core.tick_hlc())
+    return seal(core.seams.signer, entry)

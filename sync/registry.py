@@ -1,0 +1,257 @@
+"""Who is who: enrolment versions, the tree they span, and which key and scope count for an entry (protocol section 6).
+
+A record about X counts only if sealed by X's parent, under a chain of records that ends at the anchor, and if its
+scopes lie inside the parent's carrying scope. Lookups may come from other threads; only the writer admits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sync.errors import InputFault
+from sync.judge import Signer
+from sync.reasons import Reason
+from sync.scope import Scope, ScopeItem
+from sync.values import is_node_id
+from sync.wire.v1.entry_pb2 import (
+    ENROLMENT_STATUS_ENROLLED,
+    AnchorBody,
+    EnrolmentRecord,
+    EpochConfirmation,
+)
+from sync.wire.v1.entry_pb2 import ScopeItem as WireScopeItem
+
+Closings = Mapping[tuple[str, str], tuple[bytes, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One enrolment version of one node."""
+
+    node: str
+    version: int
+    profile: str
+    suite: int
+    public_key: bytes
+    signing: Scope
+    carrying: Scope
+    transport_key_hash: bytes
+    enrolled: bool
+    parent: str
+    region: str
+    title: str
+    key_lost: bool
+    closes_older: bool
+    closings: Closings
+
+    @property
+    def signer(self) -> Signer:
+        """What judges need to know of it."""
+        return Signer(self.node, self.profile, self.region, self.signing, self.parent)
+
+
+def scope_from_wire(items: object) -> Scope:
+    """Scope from repeated ScopeItem. Raises InputFault on a malformed code or date."""
+    made = []
+    for item in items:  # type: ignore[attr-defined]
+        made.append(ScopeItem(item.region, tuple(getattr(item, "except")), item.from_date, item.until_date))
+    return Scope(tuple(made))
+
+
+def scope_to_wire(scope: Scope) -> list[WireScopeItem]:
+    """The same, back."""
+    return [
+        WireScopeItem(region=i.region, from_date=i.since, until_date=i.until, **{"except": list(i.leaving_out)})
+        for i in scope.items
+    ]
+
+
+def enrolment_from_record(record: EnrolmentRecord) -> Enrolment:
+    """The checked value of a registry record. Raises InputFault when a field is not well-formed."""
+    if not is_node_id(record.node) or not is_node_id(record.parent):
+        raise InputFault(Reason.MALFORMED, "a record's node id is not well-formed")
+    if record.version < 1 or not record.log_public_key or len(record.transport_key_hash) != 32:
+        raise InputFault(Reason.MALFORMED, f"the record of {record.node} lacks a version or key")
+    return Enrolment(
+        node=record.node,
+        version=record.version,
+        profile=record.profile,
+        suite=record.suite,
+        public_key=record.log_public_key,
+        signing=scope_from_wire(record.signing_scope),
+        carrying=scope_from_wire(record.carrying_scope),
+        transport_key_hash=record.transport_key_hash,
+        enrolled=record.status == ENROLMENT_STATUS_ENROLLED,
+        parent=record.parent,
+        region=record.region,
+        title=record.title,
+        key_lost=record.key_lost,
+        closes_older=record.closes_older,
+        closings={(c.publication, c.addressee): (c.epoch, c.seq) for c in record.closings},
+    )
+
+
+class Registry:
+    """All enrolment versions held here. `root` is the nation's node id once an anchor is known."""
+
+    def __init__(self, federation: str) -> None:
+        self.federation = federation
+        self.root = ""
+        self.anchor_serial = 0
+        self._versions: dict[str, dict[int, Enrolment]] = {}
+        self._newest: dict[str, Enrolment] = {}
+        self._children: dict[str, list[str]] = {}
+        self._epochs: dict[tuple[str, str, str, bytes], EpochConfirmation] = {}
+
+    # --- admitting ------------------------------------------------------------------------------------------------
+
+    def set_anchor(self, body: AnchorBody) -> Reason:
+        """Takes a root-signed anchor whose signature was checked. An older or foreign one is refused with a reason."""
+        if body.federation != self.federation:
+            return Reason.FEDERATION_MISMATCH
+        if body.serial < self.anchor_serial or (self.root and body.nation != self.root):
+            return Reason.STALE_VERSION
+        self.root, self.anchor_serial = body.nation, body.serial
+        closings = {(c.publication, c.addressee): (c.epoch, c.seq) for c in body.closings}
+        self._add(
+            Enrolment(
+                node=body.nation,
+                version=body.enrolment,
+                profile=body.profile,
+                suite=body.suite,
+                public_key=body.log_public_key,
+                signing=Scope.of(body.region),
+                carrying=Scope.of("*"),
+                transport_key_hash=body.transport_key_hash,
+                enrolled=True,
+                parent="",
+                region=body.region,
+                title=body.title,
+                key_lost=body.key_lost,
+                closes_older=body.closes_older,
+                closings=closings,
+            )
+        )
+        for confirmation in body.epochs:
+            self._epochs[_epoch_key(confirmation)] = confirmation
+        return Reason.NONE
+
+    def admit(self, sealer: str, record: EnrolmentRecord) -> tuple[Reason, str]:
+        """Takes a record that `sealer` sealed; (NONE, '') if it counts, else why not. The same record twice is fine."""
+        try:
+            new = enrolment_from_record(record)
+        except InputFault as fault:
+            return fault.reason, fault.detail
+        if new.parent != sealer:
+            return Reason.NOT_OWNER, f"a record about {new.node} sealed by {sealer}, which is not its parent"
+        parent = self._newest.get(sealer)
+        if parent is None:
+            return Reason.UNKNOWN_ENROLMENT, f"{sealer} is not enrolled"
+        if new.node == self.root or self.is_below(sealer, new.node) or new.node == sealer:
+            return (
+                Reason.RULE_BROKEN,
+                f"{new.node} cannot stand below {sealer}: the tree would close a circle",
+            )
+        before = self._newest.get(new.node)
+        if before is not None:
+            if before.parent != sealer:
+                return Reason.NOT_OWNER, f"{new.node} is enrolled below {before.parent}"
+            if new.version in self._versions[new.node]:
+                same = self._versions[new.node][new.version] == new
+                return (
+                    (Reason.NONE, "") if same else (Reason.STALE_VERSION, f"version {new.version} of {new.node} exists")
+                )
+            if new.version < before.version:
+                return Reason.STALE_VERSION, f"version {new.version} of {new.node} after {before.version}"
+            if new.suite < before.suite:
+                return Reason.SUITE_FELL, f"suite {new.suite} of {new.node} after {before.suite}"
+        if not parent.carrying.holds(new.signing) or not parent.carrying.holds(new.carrying):
+            return Reason.OUT_OF_SCOPE, f"scope of {new.node} ({new.signing}) is not inside that of {sealer}"
+        self._add(new)
+        return Reason.NONE, ""
+
+    def confirm_epoch(self, sealer: str, confirmation: EpochConfirmation) -> tuple[Reason, str]:
+        """Takes a parent's word that a child's feed may begin a new epoch."""
+        child = self._newest.get(confirmation.origin)
+        if child is None or child.parent != sealer:
+            return Reason.NOT_OWNER, f"{sealer} is not the parent of {confirmation.origin}"
+        self._epochs[_epoch_key(confirmation)] = confirmation
+        return Reason.NONE, ""
+
+    def _add(self, new: Enrolment) -> None:
+        self._versions.setdefault(new.node, {})[new.version] = new
+        newest = self._newest.get(new.node)
+        if newest is None:
+            self._children.setdefault(new.parent, []).append(new.node)
+        if newest is None or new.version >= newest.version:
+            self._newest[new.node] = new
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    def enrolment(self, node: str, version: int) -> Enrolment | None:
+        """That version of that node, or None while it is not known here."""
+        return self._versions.get(node, {}).get(version)
+
+    def newest(self, node: str) -> Enrolment | None:
+        """The newest version of a node."""
+        return self._newest.get(node)
+
+    def nodes(self) -> Iterator[Enrolment]:
+        """Newest version of every node, in order of enrolment here."""
+        yield from list(self._newest.values())
+
+    def children(self, node: str) -> tuple[str, ...]:
+        """Node ids enrolled directly below `node`, retired ones too."""
+        return tuple(self._children.get(node, ()))
+
+    def parent(self, node: str) -> str:
+        """Node id of the parent; '' for the nation and for unknown nodes."""
+        found = self._newest.get(node)
+        return found.parent if found else ""
+
+    def depth(self, node: str) -> int:
+        """0 for the nation; 99 for what is unknown."""
+        depth = 0
+        while node and node != self.root:
+            node = self.parent(node)
+            depth += 1
+        return depth if node else 99
+
+    def is_below(self, node: str, above: str) -> bool:
+        """Whether `node` stands in the subtree of `above` (not itself)."""
+        node = self.parent(node)
+        while node:
+            if node == above:
+                return True
+            node = self.parent(node)
+        return False
+
+    def next_hop(self, here: str, target: str) -> str:
+        """The neighbour of `here` on the way to `target`; '' when target is here or not known."""
+        if target == here or target not in self._newest:
+            return ""
+        if not self.is_below(target, here):
+            return self.parent(here)
+        while self.parent(target) != here:
+            target = self.parent(target)
+        return target
+
+    def closed_at(self, node: str, version: int, publication: str, addressee: str) -> tuple[bytes, int] | None:
+        """Up to which (epoch, seq) that version counts in a feed; None while it is not closed."""
+        newest = self._newest.get(node)
+        if newest is None or newest.version <= version:
+            return None
+        limit: tuple[bytes, int] | None = None
+        for later in self._versions[node].values():
+            if later.version > version and later.closes_older:
+                limit = later.closings.get((publication, addressee), (b"", 0))
+        return limit
+
+    def epoch_confirmed(self, origin: str, publication: str, addressee: str, new: bytes) -> EpochConfirmation | None:
+        """The parent's (or for the nation the anchor's) word on a new epoch, if it is known."""
+        return self._epochs.get((origin, publication, addressee, new))
+
+
+def _epoch_key(c: EpochConfirmation) -> tuple[str, str, str, bytes]:
+    return c.origin, c.publication, c.addressee, c.new_epoch

@@ -1,0 +1,220 @@
+"""The core's one door: `handle(event, now) -> effects`.
+
+Sans-I/O: it opens nothing, sends nothing, asks no clock. The runner performs the writes of one or more events in one
+transaction (BeforeCommit last), commits, does the acts in order, and tells Committed; what is passed on is read from
+the log after that. If anything fails on the way, the replica is thrown away and rebuilt from the store.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sync import origin, receive, recovery, sending, session, statements
+from sync.apply import rejudge
+from sync.core import Core, Identity, Seams
+from sync.effects import Effect
+from sync.events import (
+    AnchorKnown,
+    BeforeCommit,
+    Committed,
+    Event,
+    FrameArrived,
+    LinkClosed,
+    LinkOpened,
+    LocalDifferences,
+    LocalMove,
+    LocalPut,
+    RegistryChange,
+    Rejudge,
+    RunArrived,
+    Tick,
+)
+from sync.forks import evidence_arrived
+from sync.link import Link, Phase
+from sync.ports import Rebuilt
+from sync.reasons import Reason
+from sync.values import REGISTRY, Kind
+from sync.wire.v1.entry_pb2 import Anchor, EntryHeader, RegistryPayload
+from sync.wire.v1.frame_pb2 import Frame
+
+
+class Replica:
+    """One node's replication: its feeds, links and registry. One thread owns it."""
+
+    def __init__(self, me: Identity, seams: Seams, rebuilt: Rebuilt) -> None:
+        self.core = Core(me, seams, rebuilt)
+        _rebuild_registry(self.core)
+        self._starting = True
+        self._republish = rebuilt.republish
+        self._more = True
+
+    def handle(self, event: Event, now: int) -> tuple[Effect, ...]:
+        """What follows from an event at this time (microseconds). Raises InputFault, with nothing done, if a local
+        caller gave what cannot be taken."""
+        core = self.core
+        core.now = max(core.now, now)
+        core.effects = []
+        core.known.forget()
+        if self._starting:
+            self._starting = False
+            self._start()
+        self._dispatch(event)
+        return tuple(core.effects)
+
+    @property
+    def more(self) -> bool:
+        """Whether there is work that needs no further event: a Tick should follow at once."""
+        return self._more
+
+    def _start(self) -> None:
+        core = self.core
+        if core.restored:
+            core.group_floor = core.group
+            core.leap_group(core.group)
+        if self._republish:
+            recovery.ask_for_differences(core)
+
+    def _dispatch(self, event: Event) -> None:
+        core = self.core
+        match event:
+            case LocalPut():
+                origin.local_put(core, event)
+            case RunArrived():
+                link = core.links.get(event.link)
+                if link is not None:
+                    session.heard(core, link)
+                    receive.run_arrived(core, link, event.run)
+                    self._after_registry()
+            case FrameArrived():
+                link = core.links.get(event.link)
+                if link is not None:
+                    session.heard(core, link)
+                    self._frame(link, event.frame)
+            case BeforeCommit():
+                origin.seal_pending(core)
+            case Committed():
+                self._committed()
+            case Tick():
+                self._tick()
+            case LocalMove():
+                origin.local_move(core, event)
+            case RegistryChange():
+                origin.registry_change(core, event)
+                core.registry_grew = True
+                self._after_registry()
+            case LinkOpened():
+                session.opened(core, event)
+            case LinkClosed():
+                session.gone(core, event.link)
+            case LocalDifferences():
+                recovery.differences(core, event)
+            case Rejudge():
+                core.rejudge_wanted = True
+                self._more = True
+            case AnchorKnown():
+                session.take_anchor(core, event.anchor)
+            case _:
+                assert_never(event)
+
+    def _frame(self, link: Link, frame: Frame) -> None:
+        core = self.core
+        kind = frame.WhichOneof("kind")
+        if kind is None:
+            link.unknown_frames += 1
+        elif kind == "hello":
+            session.hello_arrived(core, link, frame.hello)
+        elif link.phase is Phase.HELLO and kind != "notice":
+            session.close(core, link, Reason.MALFORMED, f"{kind} before Hello")
+        elif kind == "ack":
+            sending.ack_arrived(core, link, frame.ack)
+            statements.hasten(core)
+        elif kind == "cursors":
+            session.cursors_arrived(core, link, frame.cursors)
+        elif kind == "want":
+            session.want_arrived(core, link, frame.want)
+        elif kind == "statements":
+            statements.arrived(core, link, frame.statements)
+        elif kind == "notice":
+            session.notice_arrived(core, link, frame.notice)
+        elif kind == "evidence":
+            if not evidence_arrived(core, frame.evidence):
+                core.alarm("evidence_refused", peer=link.peer)
+        elif kind == "ping":
+            session.ping_arrived(core, link, frame.ping)
+        elif kind == "pong":
+            session.pong_arrived(core, link, frame.pong)
+        elif kind == "drain":
+            link.draining_until = frame.drain.until_us
+            link.phase = Phase.DRAINING
+        self._more = True
+
+    def _after_registry(self) -> None:
+        core = self.core
+        if not core.registry_grew:
+            return
+        core.registry_grew = False
+        receive.retry_waiting(core)
+        for link in list(core.links.values()):
+            session.registry_progress(core, link)
+            session.note_addressees(core, link)
+        self._more = True
+
+    def _committed(self) -> None:
+        """Everything written so far is durable: it may be passed on."""
+        core = self.core
+        if core.dirty_out or core.receipts_due:
+            statements.hasten(core)
+        sending.offer_new(core)
+        for link in list(core.links.values()):
+            sending.pump(core, link)
+
+    def _tick(self) -> None:
+        core = self.core
+        for link in list(core.links.values()):
+            session.check_times(core, link)
+        for link in list(core.open_links()):
+            receive.retry_dropped(core, link)
+        more = origin.drain_outbox(core)
+        if core.rejudge_wanted:
+            core.rejudge_wanted = rejudge(core)
+            more = more or core.rejudge_wanted
+        statements.say(core)
+        self._more = more
+
+
+def _rebuild_registry(core: Core) -> None:
+    """Replays the registry feeds held, from the root down, then what of the own one waits in the outbox."""
+    if core.anchor:
+        body = core.seams.verify_anchor(Anchor.FromString(core.anchor))
+        if body is not None:
+            core.registry.set_anchor(body)
+    todo = [state for name, state in core.feeds.items() if name.publication == REGISTRY and state.head.seq]
+    while True:
+        ready = [s for s in todo if core.registry.newest(s.name.origin) is not None]
+        if not ready:
+            break
+        for state in ready:
+            todo.remove(state)
+            _replay(core, state.name.origin, _payloads(core, state.name.origin))
+    own = next((f for f in core.waiting if f.publication == REGISTRY), None)
+    if own is not None:
+        _replay(core, own.origin, [item.payload for item in core.log.outbox(own, 1 << 62, 1 << 30)])
+
+
+def _payloads(core: Core, node: str) -> list[bytes]:
+    state = next(s for n, s in core.feeds.items() if n.publication == REGISTRY and n.origin == node)
+    found: list[bytes] = []
+    seq = 1
+    while entries := core.log.entries(state.name, state.head.epoch, seq, 1 << 20, 4_096):
+        found.extend(e.payload for e in entries if int(EntryHeader.FromString(e.header).kind) == Kind.REGISTRY)
+        seq = entries[-1].seq + 1
+    return found
+
+
+def _replay(core: Core, sealer: str, payloads: list[bytes]) -> None:
+    for data in payloads:
+        payload = RegistryPayload.FromString(data)
+        for record in payload.records:
+            core.registry.admit(sealer, record)
+        for confirmation in payload.epochs:
+            core.registry.confirm_epoch(sealer, confirmation)

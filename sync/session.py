@@ -1,0 +1,453 @@
+"""One conversation with one neighbour: hello, compare, exchange, draining (protocol sections 4, 5, 7)."""
+
+from __future__ import annotations
+
+from sync import limits, sending
+from sync.chain import FORMAT
+from sync.core import Core, feed_of, wire_feed
+from sync.effects import CloseLink, SaveAnchor, SaveMeta, SaveSeen
+from sync.events import LinkOpened
+from sync.forks import tell_evidence
+from sync.link import Answering, Link, Phase, Wanted
+from sync.reasons import Reason
+from sync.recovery import begin, finished
+from sync.values import REGISTRY, FeedName
+from sync.wire.v1.entry_pb2 import Anchor
+from sync.wire.v1.frame_pb2 import Cursor, Cursors, Frame, Hello, Limits, Notice, Ping, Pong, Want
+
+CAPABILITIES = ("rows-msgpack-zstd", "statements", "evidence")
+FORMAT_FLOOR = 1
+
+
+# --- opening and closing ----------------------------------------------------------------------------------------------
+
+
+def opened(core: Core, event: LinkOpened) -> None:
+    """A link stands; the dialling side says Hello first."""
+    link = Link(event.link, event.peer, event.dialled, event.peer == core.me.parent, core.now, event.transport_key_hash)
+    link.progress_at = link.heard_at = core.now
+    core.links[link.id] = link
+    if event.dialled:
+        for older in [other for other in core.links.values() if other.peer == link.peer and other is not link]:
+            close(core, older, Reason.NONE, "dialled again")
+        _say_hello(core, link)
+    core.wake(core.now + limits.STEP_TIMEOUT_US)
+
+
+def close(core: Core, link: Link, reason: Reason, detail: str = "") -> None:
+    """Ends a session and says why."""
+    if link.phase is Phase.CLOSED:
+        return
+    if reason is not Reason.NONE:
+        core.notice(link, reason, None, detail, closing=True)
+    link.phase = Phase.CLOSED
+    core.do(CloseLink(link.id, reason, detail))
+    gone(core, link.id)
+
+
+def gone(core: Core, link_id: int) -> None:
+    """A link has ended; own feeds that were being pulled back over it are no longer."""
+    link = core.links.pop(link_id, None)
+    if link is None:
+        return
+    link.phase = Phase.CLOSED
+    for feed in link.wants:
+        core.recovering.discard(feed)
+    if not core.recovering and core.found_group > core.group:
+        # Part of the own tail came back before the link broke: what follows must still rise above it.
+        core.leap_group(core.found_group)
+    for other in core.links.values():
+        if other.contested_by == link_id:
+            other.contested_by = 0
+        if other.phase is Phase.CONTESTED and not any(
+            o.peer == other.peer and o is not other for o in core.links.values()
+        ):
+            other.phase = Phase.HELLO
+            assert other.hello is not None
+            _welcome(core, other, other.hello)
+
+
+def _say_hello(core: Core, link: Link) -> None:
+    hello = Hello(
+        format=FORMAT,
+        software=core.me.software,
+        capabilities=CAPABILITIES,
+        federation=core.me.federation,
+        node=core.me.node,
+        instance=core.me.instance,
+        boot=core.me.boot,
+        clock_us=max(0, core.now),
+        limits=Limits(
+            message_bytes=limits.MESSAGE_BYTES_MAX,
+            entry_bytes=limits.ENTRY_BYTES_MAX,
+            urgent_credit_bytes=limits.URGENT_CREDIT_BYTES,
+            bulk_credit_bytes=limits.BULK_CREDIT_BYTES,
+        ),
+        restored_not_level=core.restored and core.me.parent not in core.compared and bool(core.me.parent),
+    )
+    if core.anchor:
+        hello.anchor.ParseFromString(core.anchor)
+    for name, state in core.feeds.items():
+        if name.publication == REGISTRY and not state.frozen:
+            hello.registry.append(_cursor(core, name))
+    core.send(link, Frame(hello=hello))
+
+
+def _cursor(core: Core, feed: FeedName) -> Cursor:
+    state = core.feeds[feed]
+    return Cursor(feed=wire_feed(feed), epoch=state.head.epoch, seq=state.head.seq, header_hash=state.head.hash)
+
+
+# --- hello ------------------------------------------------------------------------------------------------------------
+
+
+def hello_arrived(core: Core, link: Link, hello: Hello) -> None:
+    """Checks who speaks; refuses with the reason, or goes on to compare."""
+    if link.hello is not None:
+        close(core, link, Reason.MALFORMED, "Hello twice")
+        return
+    link.hello = hello
+    refusal = _refuse(core, link, hello)
+    if refusal is not None:
+        close(core, link, *refusal)
+        return
+    older = [o for o in core.links.values() if o.peer == link.peer and o is not link and o.phase is not Phase.CLOSED]
+    if older and not link.dialled:
+        link.phase = Phase.CONTESTED
+        for other in older:
+            other.contested_by = link.id
+            other.ping_at = core.now
+            core.send(other, Frame(ping=Ping(nonce=link.id, clock_us=max(0, core.now))))
+        core.wake(core.now + limits.OLD_SESSION_ANSWER_US)
+        return
+    _welcome(core, link, hello)
+
+
+def _refuse(core: Core, link: Link, hello: Hello) -> tuple[Reason, str] | None:
+    if hello.federation != core.me.federation:
+        return Reason.FEDERATION_MISMATCH, f"this is federation {core.me.federation}"
+    if hello.format < FORMAT_FLOOR:
+        return Reason.VERSION_TOO_OLD, f"format {hello.format}, at least {FORMAT_FLOOR}"
+    if hello.node != link.peer:
+        return Reason.NOT_ENROLLED, "the certificate is not the one of the node that speaks"
+    if len(hello.instance) != 16 or len(hello.boot) != 16:
+        return Reason.MALFORMED, "instance or boot id is not 16 bytes"
+    if link.to_parent:
+        return None
+    enrolment = core.registry.newest(link.peer)
+    if enrolment is None or enrolment.parent != core.me.node:
+        return Reason.NOT_ENROLLED, f"{link.peer} is not enrolled here"
+    if not enrolment.enrolled:
+        return Reason.SUSPENDED, f"{link.peer} is suspended or retired"
+    if link.transport_key_hash and enrolment.transport_key_hash != link.transport_key_hash:
+        return Reason.CERTIFICATE_NOT_REGISTERED, "the certificate's key is not the registered one"
+    return None
+
+
+def _welcome(core: Core, link: Link, hello: Hello) -> None:
+    """The peer is who it says, and alone: remember this life of it, answer, compare."""
+    if link.peer in core.clones or not core.note_seen(link.peer, hello.instance, hello.boot):
+        core.clones.add(link.peer)
+        core.do(SaveMeta(f"clone:{link.peer}", 1))
+        core.alarm("clone", peer=link.peer, instance=hello.instance.hex())
+        close(core, link, Reason.CLONE, "a copy of this node was seen; an operator must clear it")
+        return
+    core.seen_order += 1
+    core.do(SaveSeen(link.peer, hello.instance, hello.boot, core.seen_order, core.now))
+    if hello.HasField("anchor"):
+        take_anchor(core, hello.anchor.SerializeToString())
+    if not link.dialled:
+        _say_hello(core, link)
+    link.phase = Phase.COMPARE
+    link.progress_at = core.now
+    credit = hello.limits
+    link.urgent.credit = min(limits.URGENT_CREDIT_BYTES, credit.urgent_credit_bytes or limits.URGENT_CREDIT_BYTES)
+    link.bulk.credit = min(limits.BULK_CREDIT_BYTES, credit.bulk_credit_bytes or limits.BULK_CREDIT_BYTES)
+    _compare_registry(core, link, hello)
+
+
+def take_anchor(core: Core, data: bytes) -> bool:
+    """Takes an anchor if the root signed it and it is newer; False if it is not acceptable."""
+    if data == core.anchor:
+        return True
+    body = core.seams.verify_anchor(Anchor.FromString(data))
+    if body is None:
+        core.alarm("anchor_refused", reason="signature")
+        return False
+    reason = core.registry.set_anchor(body)
+    if reason is not Reason.NONE:
+        core.alarm("anchor_refused", reason=reason.name)
+        return False
+    core.anchor = data
+    core.do(SaveAnchor(data))
+    return True
+
+
+# --- compare ----------------------------------------------------------------------------------------------------------
+
+
+def _compare_registry(core: Core, link: Link, hello: Hello) -> None:
+    """Registry feeds go first, up to the heads that each side named (protocol section 4)."""
+    named = {feed_of(c.feed): c for c in hello.registry if c.feed.publication == REGISTRY}
+    for feed, cursor in named.items():
+        held = core.feeds.get(feed)
+        source = core.source(feed)
+        # An origin not in the registry yet can only be news from above.
+        comes_from_peer = source == link.peer or (source == "" and link.to_parent and feed.origin != core.me.node)
+        behind = held is None or (held.head.seq < cursor.seq and not held.frozen)
+        if comes_from_peer and behind and cursor.seq:
+            link.registry_goal[feed] = cursor.seq
+    outgoing = [f for f, s in core.feeds.items() if f.publication == REGISTRY and core.goes_to(f, s.route, link.peer)]
+    for feed in sorted(outgoing, key=lambda f: core.registry.depth(f.origin)):
+        compare(core, link, feed, named.get(feed))
+    for feed, cursor in named.items():
+        if feed not in core.feeds and feed.origin == core.me.node:
+            compare(core, link, feed, cursor)
+    registry_progress(core, link)
+
+
+def registry_progress(core: Core, link: Link) -> None:
+    """Once the named registry heads are reached, this side sends its other cursors."""
+    if link.phase is not Phase.COMPARE or link.cursors_sent:
+        return
+    for feed, goal in list(link.registry_goal.items()):
+        state = core.feeds.get(feed)
+        if state is not None and (state.head.seq >= goal or state.frozen):
+            del link.registry_goal[feed]
+    if link.registry_goal:
+        return
+    link.cursors_sent = True
+    cursors = [
+        _cursor(core, feed)
+        for feed, state in core.feeds.items()
+        if feed.publication != REGISTRY and state.head.seq and core.source(feed) == link.peer
+    ]
+    page = limits.CURSORS_PER_FRAME_MAX
+    for start in range(0, max(1, len(cursors)), page):
+        last = start + page >= len(cursors)
+        core.send(link, Frame(cursors=Cursors(cursors=cursors[start : start + page], end=last)))
+    _maybe_compared(core, link)
+
+
+def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
+    """In compare: pages up to "end". Later: "go on from here" for one feed."""
+    if len(cursors.cursors) > limits.CURSORS_PER_FRAME_MAX:
+        close(core, link, Reason.LIMIT_EXCEEDED, "too many cursors in a frame")
+        return
+    link.progress_at = core.now
+    if link.phase is Phase.COMPARE and not link.cursors_ended:
+        single_registry = [c for c in cursors.cursors if c.feed.publication == REGISTRY]
+        for cursor in single_registry:
+            _go_on(core, link, cursor)
+        link.peer_cursors.extend(c for c in cursors.cursors if c.feed.publication != REGISTRY)
+        if cursors.end:
+            link.cursors_ended = True
+            _compare_all(core, link)
+        return
+    for cursor in cursors.cursors:
+        _go_on(core, link, cursor)
+
+
+def _go_on(core: Core, link: Link, cursor: Cursor) -> None:
+    feed = feed_of(cursor.feed)
+    state = core.feeds.get(feed)
+    if state is None or core.goes_to(feed, state.route, link.peer):
+        compare(core, link, feed, cursor if cursor.seq else None)
+
+
+def _compare_all(core: Core, link: Link) -> None:
+    named = {feed_of(c.feed): c for c in link.peer_cursors}
+    link.peer_cursors = []
+    for feed, state in list(core.feeds.items()):
+        if feed.publication != REGISTRY and core.goes_to(feed, state.route, link.peer):
+            compare(core, link, feed, named.pop(feed, None))
+    for feed, cursor in named.items():
+        if feed not in core.feeds and (feed.origin == core.me.node or core.source(feed) not in ("", link.peer)):
+            compare(core, link, feed, cursor)
+    _maybe_compared(core, link)
+
+
+def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> None:
+    """Every case of protocol section 5. R is the peer, S is this node."""
+    state = core.feeds.get(feed)
+    if state is not None and state.frozen:
+        tell_evidence(core, link, feed)
+        return
+    if cursor is None or cursor.seq == 0:
+        if state is not None and state.head.seq:
+            sending.start_feed(core, link, feed, 1)
+        return
+    if state is None or state.head.seq == 0:
+        _want(core, link, feed, cursor, 1)
+        return
+    if cursor.epoch != state.head.epoch:
+        core.notice(link, Reason.EPOCH_UNKNOWN, feed, "an epoch not held here", epoch=cursor.epoch, seq=cursor.seq)
+        core.alarm("epoch_unknown", peer=link.peer, feed=str(feed))
+        return
+    if cursor.seq > state.head.seq:
+        _want(core, link, feed, cursor, state.head.seq + 1)
+        return
+    held = core.log.entry(feed, cursor.epoch, cursor.seq)
+    if held is not None and held.header_hash == cursor.header_hash:
+        link.acked[feed] = (cursor.seq, cursor.header_hash)
+        sending.start_feed(core, link, feed, cursor.seq + 1)
+        return
+    link.wants[feed] = Wanted(cursor.epoch, cursor.seq, cursor.seq, core.now)
+    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=cursor.seq, one=True)))
+
+
+def _want(core: Core, link: Link, feed: FeedName, cursor: Cursor, from_seq: int) -> None:
+    """This side lost its tail: the peer is asked for it, and must prove its cursor by seals."""
+    if feed.origin == core.me.node:
+        begin(core, feed, link.peer)
+    link.wants[feed] = Wanted(cursor.epoch, from_seq, cursor.seq, core.now)
+    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=from_seq)))
+    core.wake(core.now + limits.STEP_TIMEOUT_US)
+
+
+def want_arrived(core: Core, link: Link, want: Want) -> None:
+    """The peer asks for entries that this side holds."""
+    feed = feed_of(want.feed)
+    state = core.feeds.get(feed)
+    related = core.source(feed) == link.peer or (state is not None and core.goes_to(feed, state.route, link.peer))
+    if state is None or not related or want.epoch != state.head.epoch or not 1 <= want.from_seq <= state.head.seq:
+        core.notice(link, Reason.CURSOR_BEYOND_HEAD, feed, "not held here", epoch=want.epoch, seq=want.from_seq)
+        return
+    link.answering = type(link.answering)(a for a in link.answering if a.feed != feed)
+    link.answering.append(Answering(feed, want.epoch, want.from_seq, want.one))
+
+
+def want_done(core: Core, link: Link, feed: FeedName) -> None:
+    """The lost tail is back, or could not be had: go on from what is held now."""
+    state = core.feeds.get(feed)
+    if feed.origin == core.me.node and feed in core.recovering:
+        finished(core, feed)
+    if state is not None and not state.frozen and core.goes_to(feed, state.route, link.peer):
+        sending.start_feed(core, link, feed, state.head.seq + 1)
+    _maybe_compared(core, link)
+
+
+def _maybe_compared(core: Core, link: Link) -> None:
+    """Compare is over when both have said "end" and no Want is open; then each pushes what the other lacks."""
+    if link.phase is not Phase.COMPARE or not (link.cursors_sent and link.cursors_ended) or link.wants:
+        return
+    link.phase = Phase.EXCHANGE
+    link.progress_at = core.now
+    for feed in core.evidence:
+        tell_evidence(core, link, feed)
+    for feed, state in core.feeds.items():
+        if core.goes_to(feed, state.route, link.peer) and feed not in link.out and state.head.seq:
+            sending.start_feed(core, link, feed, 1)
+    _count_as_compared(core, link)
+    link.statements_at = core.now
+    core.wake(core.now)
+
+
+def _count_as_compared(core: Core, link: Link) -> None:
+    """After a declared restore a feed waits for every neighbour it goes to (protocol section 8.3)."""
+    if not core.restored:
+        return
+    if link.to_parent and link.hello is not None and link.hello.restored_not_level:
+        return
+    core.compared.add(link.peer)
+    core.do(SaveMeta(f"compared:{link.peer}", 1))
+    if all(neighbour in core.compared for neighbour in core.neighbours()):
+        core.restored = False
+        core.do(SaveMeta("restored", 0))
+
+
+# --- the rest of the conversation -------------------------------------------------------------------------------------
+
+
+def ping_arrived(core: Core, link: Link, ping: Ping) -> None:
+    """Answers; a session that answers while a newer one knocks proves a clone."""
+    core.send(link, Frame(pong=Pong(nonce=ping.nonce, clock_us=max(0, core.now))))
+
+
+def pong_arrived(core: Core, link: Link, pong: Pong) -> None:
+    """The peer lives."""
+    link.pings_missed = 0
+    newer = core.links.get(link.contested_by)
+    if newer is None or pong.nonce != link.contested_by:
+        return
+    core.clones.add(link.peer)
+    core.do(SaveMeta(f"clone:{link.peer}", 1))
+    core.alarm("clone", peer=link.peer, instance=newer.hello.instance.hex() if newer.hello else "")
+    for other in (newer, link):
+        close(core, other, Reason.CLONE, "two live sessions of one node; an operator must clear it")
+
+
+def notice_arrived(core: Core, link: Link, notice: Notice) -> None:
+    """The peer dropped something, or ends the session."""
+    reason = Reason(notice.reason) if notice.reason in Reason._value2member_map_ else Reason.MALFORMED
+    if notice.HasField("credit"):
+        sending.give_back(core, link, notice.credit)
+    if notice.HasField("feed"):
+        feed = feed_of(notice.feed)
+        out = link.out.get(feed)
+        if out is not None:
+            # Left alone on this link until the peer says where to go on (protocol section 3).
+            out.paused = True
+        wanted = link.wants.get(feed)
+        if reason in (Reason.CURSOR_BEYOND_HEAD, Reason.EPOCH_UNKNOWN) and wanted is not None:
+            del link.wants[feed]
+            want_done(core, link, feed)
+    core.alarm("peer_notice", peer=link.peer, reason=reason.name, detail=notice.detail[:300], feed=_feed_text(notice))
+    if notice.closing:
+        if reason is Reason.CLONE:
+            core.alarm("clone", peer=link.peer, instance=core.me.instance.hex())
+        link.phase = Phase.CLOSED
+        core.do(CloseLink(link.id, reason, notice.detail[:300]))
+        gone(core, link.id)
+
+
+def _feed_text(notice: Notice) -> str:
+    return str(feed_of(notice.feed)) if notice.HasField("feed") else ""
+
+
+def check_times(core: Core, link: Link) -> None:
+    """Ten seconds without progress in a step, silence on the link, an old session that does not answer."""
+    if link.phase in (Phase.HELLO, Phase.COMPARE) and core.now - link.progress_at >= limits.STEP_TIMEOUT_US:
+        for feed in list(link.wants):
+            wanted = link.wants.pop(feed)
+            core.notice(link, Reason.CURSOR_BEYOND_HEAD, feed, "the cursor was not proved", epoch=wanted.epoch)
+            core.alarm("cursor_not_proved", peer=link.peer, feed=str(feed))
+        close(core, link, Reason.TIMEOUT, f"no progress in {link.phase.value}")
+        return
+    if link.phase is Phase.CONTESTED:
+        older = [o for o in core.links.values() if o.contested_by == link.id]
+        if all(core.now - o.ping_at >= limits.OLD_SESSION_ANSWER_US for o in older):
+            for other in older:
+                close(core, other, Reason.TIMEOUT, "a newer session of the same node took over")
+        else:
+            core.wake(core.now + limits.OLD_SESSION_ANSWER_US)
+        return
+    _check_silence(core, link)
+
+
+def _check_silence(core: Core, link: Link) -> None:
+    quiet = core.now - max(link.heard_at, link.ping_at if link.pings_missed else 0)
+    if quiet >= limits.PING_AFTER_US:
+        if link.pings_missed >= limits.PINGS_MISSED_MAX:
+            close(core, link, Reason.TIMEOUT, "no sign of life")
+            return
+        link.pings_missed += 1
+        link.ping_at = core.now
+        link.ping_nonce += 1
+        core.send(link, Frame(ping=Ping(nonce=link.ping_nonce | 1 << 48, clock_us=max(0, core.now))))
+    core.wake(core.now + limits.PING_AFTER_US)
+
+
+def heard(core: Core, link: Link) -> None:
+    """Any frame is a sign of life."""
+    link.heard_at = core.now
+    link.pings_missed = 0
+
+
+def note_addressees(core: Core, link: Link) -> None:
+    """A new registry record may open the way of feeds that waited for their addressee, or show new neighbours."""
+    for feed, state in core.feeds.items():
+        if feed in link.out or not state.head.seq or state.frozen:
+            continue
+        if link.phase is Phase.EXCHANGE and core.goes_to(feed, state.route, link.peer):
+            sending.start_feed(core, link, feed, 1)

@@ -1,0 +1,300 @@
+"""Heads statements and receipts: "nothing new" becomes a fact, a withheld feed is noticed, and an origin knows what arrived.
+
+When something changed, at most every 5 s; otherwise every 60 s. Only the newest of each is kept and relayed as it is.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from sync import limits
+from sync.core import Core
+from sync.effects import FeedState, SaveStatement
+from sync.link import Link, Phase
+from sync.suites import HEADS, RECEIPT
+from sync.values import NO_EPOCH, REFUSALS, FeedName, Route
+from sync.wire.v1.frame_pb2 import (
+    FeedHead,
+    FeedReceipt,
+    Frame,
+    HeadsBody,
+    HeadsStatement,
+    ReceiptBody,
+    ReceiptStatement,
+    Statements,
+)
+
+HEADS_SORT = "heads"
+RECEIPT_SORT = "receipt"
+
+
+def heads_digest(core: Core, heads: list[FeedHead]) -> bytes:
+    """Digest of a list of heads: sorted by publication and addressee, each field length-prefixed (uint32, big-endian)."""
+    parts: list[bytes] = []
+    for head in sorted(heads, key=lambda h: (h.publication, h.addressee)):
+        fields = (
+            head.publication.encode(),
+            head.addressee.encode(),
+            int(head.route).to_bytes(4, "big"),
+            head.epoch,
+            head.seq.to_bytes(8, "big"),
+            head.header_hash,
+            head.row_digest,
+        )
+        parts.extend(len(f).to_bytes(4, "big") + f for f in fields)
+    return core.suite.hash(HEADS + b"".join(parts))
+
+
+# --- saying -----------------------------------------------------------------------------------------------------------
+
+
+def say(core: Core) -> None:
+    """Sends what is due on every working link."""
+    for link in list(core.links.values()):
+        if link.phase is not Phase.EXCHANGE or core.now < link.statements_at or not core.enrolment:
+            continue
+        statements = Statements()
+        changed = _own_heads(core, link, statements)
+        changed = _own_receipts(core, link, statements) or changed
+        link.statements_at = core.now + (limits.STATEMENT_CHANGED_US if changed else limits.STATEMENT_IDLE_US)
+        if statements.heads or statements.receipts:
+            core.send(link, Frame(statements=statements))
+        core.wake(link.statements_at)
+
+
+def hasten(core: Core) -> None:
+    """Something changed: the next statement is due within 5 s of the last."""
+    for link in core.links.values():
+        if link.phase is Phase.EXCHANGE:
+            soon = core.now + limits.STATEMENT_CHANGED_US
+            if link.statements_at > soon:
+                link.statements_at = soon
+                core.wake(soon)
+
+
+def _own_heads(core: Core, link: Link, statements: Statements) -> bool:
+    """A statement over own acknowledged heads that go out on this link: the whole list when it changed."""
+    heads = [head for state in core.feeds.values() if (head := _acknowledged_head(core, link, state)) is not None]
+    if not heads:
+        return False
+    digest = heads_digest(core, heads)
+    changed = digest != link.statements_told
+    link.statements_told = digest
+    body = HeadsBody(
+        federation=core.me.federation,
+        origin=core.me.node,
+        instance=core.me.instance,
+        boot=core.me.boot,
+        counter=core.next_counter(),
+        hlc=core.tick_hlc(),
+        digest=digest,
+        enrolment=core.enrolment,
+    ).SerializeToString()
+    signature = core.seams.signer.sign(HEADS + core.suite.hash(body))
+    statements.heads.append(
+        HeadsStatement(body=body, signature=signature, heads=heads if changed else [], whole=changed)
+    )
+    return changed
+
+
+def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | None:
+    """An own head that the peer has acknowledged: one that exists only here could be lost, and is not stated."""
+    feed = state.name
+    if feed.origin != core.me.node or not core.goes_to(feed, state.route, link.peer) or state.frozen:
+        return None
+    seq, acked = link.acked.get(feed, (0, b""))
+    if seq != state.head.seq or acked != state.head.hash:
+        return None
+    level = not core.waiting.get(feed) and feed not in core.pending
+    return FeedHead(
+        publication=feed.publication,
+        addressee=feed.addressee,
+        route=int(state.route),  # type: ignore[arg-type]
+        epoch=state.head.epoch,
+        seq=seq,
+        header_hash=acked,
+        row_digest=state.digest if level else b"",
+    )
+
+
+def _own_receipts(core: Core, link: Link, statements: Statements) -> bool:
+    """Receipts to the origins that lie behind this link."""
+    due = sorted(o for o in core.receipts_due if core.registry.next_hop(core.me.node, o) == link.peer)
+    for origin in due[: limits.STATEMENTS_PER_FRAME_MAX]:
+        core.receipts_due.discard(origin)
+        statements.receipts.append(_receipt(core, origin))
+    return bool(due)
+
+
+def _receipt(core: Core, origin: str) -> ReceiptStatement:
+    body = ReceiptBody(
+        federation=core.me.federation,
+        receiver=core.me.node,
+        origin=origin,
+        instance=core.me.instance,
+        counter=core.next_counter(),
+        hlc=core.tick_hlc(),
+        enrolment=core.enrolment,
+    )
+    for feed, state in core.feeds.items():
+        if feed.origin != origin or feed.publication == REFUSALS or not core.applies(feed, int(state.route)):
+            continue
+        applied_seq, applied_hash = _applied(core, state)
+        body.feeds.append(
+            FeedReceipt(
+                publication=feed.publication,
+                addressee=feed.addressee,
+                received_epoch=state.head.epoch,
+                received_seq=state.head.seq,
+                received_hash=state.head.hash,
+                applied_epoch=state.head.epoch,
+                applied_seq=applied_seq,
+                applied_hash=applied_hash,
+            )
+        )
+    refusals = core.feeds.get(FeedName(core.me.node, REFUSALS, origin))
+    body.refusals_epoch, body.refusals_seq, body.refusals_hash = refusals.head if refusals else (NO_EPOCH, 0, b"")
+    data = body.SerializeToString()
+    signature = core.seams.signer.sign(RECEIPT + core.suite.hash(data))
+    core.statements[(RECEIPT_SORT, core.me.node, origin)] = (data, signature, b"")
+    core.do(SaveStatement(RECEIPT_SORT, core.me.node, origin, data, signature))
+    return ReceiptStatement(body=data, signature=signature)
+
+
+def _applied(core: Core, state: FeedState) -> tuple[int, bytes]:
+    """Applied = nothing parked up to there."""
+    if not state.parked:
+        return state.head.seq, state.head.hash
+    first = core.log.first_parked(state.name)
+    if not first:
+        return state.head.seq, state.head.hash
+    entry = core.log.entry(state.name, state.head.epoch, first - 1) if first > 1 else None
+    return (entry.seq, entry.header_hash) if entry is not None else (0, b"")
+
+
+# --- hearing ----------------------------------------------------------------------------------------------------------
+
+
+def arrived(core: Core, link: Link, statements: Statements) -> None:
+    """Takes and relays what verifies and is newer; the rest is counted."""
+    count = len(statements.heads) + len(statements.receipts)
+    if count > limits.STATEMENTS_PER_FRAME_MAX:
+        core.alarm("statements_refused", peer=link.peer, count=count)
+        return
+    for receipt in statements.receipts:
+        _take_receipt(core, link, receipt)
+    for heads in statements.heads:
+        _take_heads(core, link, heads)
+
+
+def _verified(core: Core, signer: str, enrolment: int, domain: bytes, body: bytes, signature: bytes) -> bool:
+    record = core.registry.enrolment(signer, enrolment)
+    if record is None:
+        return False
+    suite = core.seams.suites.get(record.suite)
+    return suite is not None and suite.verify(record.public_key, signature, domain + suite.hash(body))
+
+
+def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
+    try:
+        body = ReceiptBody.FromString(statement.body)
+    except DecodeError:
+        core.alarm("statement_refused", peer=link.peer, sort=RECEIPT_SORT)
+        return
+    key = (RECEIPT_SORT, body.receiver, body.origin)
+    held = core.statements.get(key)
+    if held is not None and ReceiptBody.FromString(held[0]).counter >= body.counter:
+        return
+    if (
+        body.federation != core.me.federation
+        or core.registry.next_hop(core.me.node, body.receiver) != link.peer
+        or not _verified(core, body.receiver, body.enrolment, RECEIPT, statement.body, statement.signature)
+    ):
+        core.alarm("statement_refused", peer=link.peer, sort=RECEIPT_SORT, by=body.receiver)
+        return
+    core.statements[key] = (statement.body, statement.signature, b"")
+    core.do(SaveStatement(RECEIPT_SORT, body.receiver, body.origin, statement.body, statement.signature))
+    if body.origin != core.me.node:
+        _pass_on(core, body.origin, Statements(receipts=[statement]))
+
+
+def _pass_on(core: Core, target: str, statements: Statements) -> None:
+    link = core.link_to(core.registry.next_hop(core.me.node, target))
+    if link is not None and link.phase is Phase.EXCHANGE:
+        core.send(link, Frame(statements=statements))
+
+
+def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
+    try:
+        body = HeadsBody.FromString(statement.body)
+    except DecodeError:
+        core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT)
+        return
+    key = (HEADS_SORT, body.origin, "")
+    held = core.statements.get(key)
+    if held is not None:
+        before = HeadsBody.FromString(held[0])
+        if before.boot == body.boot and before.counter >= body.counter:
+            if before.counter > body.counter:
+                core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
+            return
+    if (
+        body.federation != core.me.federation
+        or core.registry.next_hop(core.me.node, body.origin) != link.peer
+        or not _verified(core, body.origin, body.enrolment, HEADS, statement.body, statement.signature)
+    ):
+        core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
+        return
+    heads = list(statement.heads) if statement.whole else _heads_of(held)
+    if heads_digest(core, heads) != body.digest:
+        # The list that belongs to this statement did not come: it will, whole, with the next session or change.
+        return
+    detail = HeadsStatement(heads=heads).SerializeToString()
+    core.statements[key] = (statement.body, statement.signature, detail)
+    core.do(SaveStatement(HEADS_SORT, body.origin, "", statement.body, statement.signature, detail))
+    for head in heads:
+        _look_at(core, link, body.origin, head)
+    whole = HeadsStatement(body=statement.body, signature=statement.signature, heads=heads, whole=True)
+    for other in core.links.values():
+        if other.phase is Phase.EXCHANGE and other is not link and _concerns(core, body.origin, heads, other.peer):
+            core.send(other, Frame(statements=Statements(heads=[whole])))
+
+
+def _heads_of(held: tuple[bytes, bytes, bytes] | None) -> list[FeedHead]:
+    return list(HeadsStatement.FromString(held[2]).heads) if held is not None else []
+
+
+def _concerns(core: Core, origin: str, heads: list[FeedHead], peer: str) -> bool:
+    return any(
+        h.route in (1, 2, 3, 4, 5)
+        and core.goes_to(FeedName(origin, h.publication, h.addressee), Route(int(h.route)), peer)
+        for h in heads
+    )
+
+
+def _look_at(core: Core, link: Link, origin: str, head: FeedHead) -> None:
+    """A stated head against what is held: withheld, contradicted, or rows that differ."""
+    feed = FeedName(origin, head.publication, head.addressee)
+    route = int(head.route)
+    reaches = core.applies(feed, route) or any(
+        core.goes_to(feed, Route(route), n) for n in core.neighbours() if n != link.peer
+    )
+    if route not in (1, 2, 3, 4, 5) or not reaches:
+        return
+    state = core.feeds.get(feed)
+    if state is None or state.head.epoch != head.epoch or state.head.seq < head.seq:
+        stated, since = core.withheld.get(feed, (head.seq, core.now))
+        core.withheld[feed] = (stated, since)
+        if core.now - since >= limits.WITHHELD_AFTER_US:
+            core.alarm_once("feed_withheld", str(feed), feed=str(feed), seq=head.seq, peer=link.peer)
+        return
+    core.withheld.pop(feed, None)
+    core.alarmed.discard(("feed_withheld", str(feed)))
+    if state.head.seq > head.seq:
+        return
+    if state.head.hash != head.header_hash:
+        core.alarm("head_contradicts", feed=str(feed), seq=head.seq, origin=origin)
+        return
+    judged = core.applies(feed, route) and not state.parked and not state.refused
+    if judged and head.row_digest and head.row_digest != state.digest:
+        core.alarm("rows_diverge", feed=str(feed), seq=head.seq, origin=origin)
