@@ -131,18 +131,27 @@ def verify_identity(
 
 
 def verify_pem(
-    pem: bytes, trust: Trust, now: int, expected: str | None = None, revoked: Revocations = NONE_REVOKED
+    leaf: bytes,
+    chain: bytes,
+    trust: Trust,
+    now: int,
+    expected: str | None = None,
+    revoked: Revocations = NONE_REVOKED,
 ) -> Identity:
-    """`verify_identity` for a chain as TLS libraries hand it over: PEM, leaf first; a root at its end is left out."""
-    if len(pem) > _PEM_BYTES_MAX:
-        raise RemoteFault(Reason.LIMIT_EXCEEDED, f"a certificate chain of {len(pem)} bytes")
+    """`verify_identity` for what grpc's auth context gives: `x509_pem_cert` and `x509_pem_cert_chain`.
+
+    At a client that chain begins with the leaf, at a server it does not (measured, grpc 1.85); a root at its end is
+    left out. Raises RemoteFault.
+    """
+    if len(leaf) + len(chain) > _PEM_BYTES_MAX:
+        raise RemoteFault(Reason.LIMIT_EXCEEDED, f"a certificate chain of {len(leaf) + len(chain)} bytes")
     try:
-        chain = [to_der(c) for c in x509.load_pem_x509_certificates(pem)]
+        first = x509.load_pem_x509_certificate(leaf)
+        rest = x509.load_pem_x509_certificates(chain) if chain.strip() else []
     except DAMAGED as fault:
         raise RemoteFault(Reason.MALFORMED, "the peer's certificate chain is not PEM") from fault
-    if chain and chain[-1] == to_der(trust.root):
-        chain.pop()
-    return verify_identity(chain, trust, now, expected, revoked)
+    others = [to_der(c) for c in rest if c not in (first, trust.root)]
+    return verify_identity([to_der(first), *others], trust, now, expected, revoked)
 
 
 def verify_authority(
@@ -258,7 +267,8 @@ def _check_path(chain: _Chain, trust: Trust, now: int) -> _Chain:
     try:
         verified = trust.builder(now).build_client_verifier().verify(chain[0], list(chain[1:]))
     except verification.VerificationError as fault:
-        why = "".join(c for c in str(fault) if c.isascii() and c.isprintable())[:160]
+        said = str(fault).partition(" (encountered processing")[0]
+        why = "".join(c for c in said if c.isascii() and c.isprintable())[:160]
         raise RemoteFault(
             Reason.NOT_ENROLLED, f"the certificate does not lead to this federation's root certificate ({why})"
         ) from fault
@@ -310,7 +320,9 @@ def _node_of(leaf: x509.Certificate) -> str:
     except x509.ExtensionNotFound:
         names = []
     if len(names) != 1 or not isinstance(names[0], x509.DNSName):
-        raise RemoteFault(Reason.MALFORMED, f"a certificate with {len(names)} names; it has to be exactly one DNS name")
+        raise RemoteFault(
+            Reason.MALFORMED, "a certificate that does not name exactly one DNS name, its node id, and nothing else"
+        )
     if not is_node_id(names[0].value):
         raise RemoteFault(Reason.MALFORMED, "a certificate whose name is not a node id")
     return names[0].value

@@ -82,17 +82,20 @@ def test_without_an_expected_name_the_verified_name_is_told() -> None:
     assert verify_identity(country().leaf(), country().trust, NOW).node == CITY
 
 
-def test_pem_as_tls_hands_it_over() -> None:
-    """A PEM chain verifies with or without the root at its end."""
+def test_pem_as_grpc_hands_it_over() -> None:
+    """With the leaf at the front of the chain (client) or not (server), with the root at its end or not."""
     land = country()
-    chain = [x509.load_der_x509_certificate(der) for der in land.leaf()]
-    assert verify_pem(to_pem(chain), land.trust, NOW, CITY).node == CITY
-    assert verify_pem(to_pem([*chain, land.root.certificate]), land.trust, NOW, CITY).node == CITY
-    for bad in (b"", b"nonsense", to_pem([land.root.certificate])):
-        with pytest.raises(RemoteFault):
-            verify_pem(bad, land.trust, NOW)
+    leaf, *issuers = (x509.load_der_x509_certificate(der) for der in land.leaf())
+    for chain in (issuers, [leaf, *issuers], [*issuers, land.root.certificate]):
+        assert verify_pem(to_pem([leaf]), to_pem(chain), land.trust, NOW, CITY).node == CITY
+    root = to_pem([land.root.certificate])
+    for bad in ((b"", b""), (b"nonsense", to_pem(issuers)), (to_pem([leaf]), b"nonsense"), (root, root)):
+        with pytest.raises(RemoteFault, match="MALFORMED"):
+            verify_pem(*bad, land.trust, NOW)
+    with pytest.raises(RemoteFault, match="MALFORMED"):
+        verify_pem(to_pem([leaf]), b"", land.trust, NOW)
     with pytest.raises(RemoteFault, match="LIMIT_EXCEEDED"):
-        verify_pem(bytes(200_000), land.trust, NOW)
+        verify_pem(bytes(100_000), b"", land.trust, NOW)
 
 
 def _unconstrained_province(land: Country) -> Sequence[bytes]:
