@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ import msgspec
 
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.names import Names
-from node.store.rowsql import LOOKUP_CHUNKS, RowTable, flat_keys, padded, pieces
+from node.store.rowsql import LOOKUP_CHUNKS, RowTable, flat_keys, padded, pieces, quoted
 from node.store.session import Session
 from sync.effects import DeleteRows, DropImages, HeldRow, Image, PatchRows, SaveImages, UpsertRows
 from sync.schema import RowSchema
@@ -148,6 +148,15 @@ class Rows:
                 cells = table.cells(row[:-3])
                 found[table.key_of(cells)] = (row[-3], cells)
         return found
+
+    def scan(self, dataset: str, origin: str) -> Iterator[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of every row of an origin, in order of key."""
+        table = self._table(dataset)
+        sql = f'{table.select_all()} WHERE "_origin" = ? ORDER BY {", ".join(quoted(k) for k in table.schema.key)}'
+        with self._session.stepping(sql, (origin,)) as rows:
+            for row in rows:
+                cells = table.cells(tuple(row[:-4]))
+                yield table.key_of(cells), row[-4], cells
 
     def _images(self, dataset: str, origin: str, keys: Sequence[Key]) -> dict[Key, dict[FeedName, Image]]:
         found: dict[Key, dict[FeedName, Image]] = {}

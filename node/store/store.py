@@ -9,7 +9,7 @@ After a StoreFault the object is done with: close it, open another, rebuild the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,11 @@ class Store:
         """The datasets that have a row table here."""
         return self._rows.schemas()
 
+    @property
+    def session(self) -> Session:
+        """The connection, for fsck and digests of a store in memory."""
+        return self._session
+
     # --- transactions
 
     @property
@@ -177,6 +182,10 @@ class Store:
     def read_rows(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
         """(version, cells in schema order) of each key that has a row: `before` of LocalRows."""
         return self._rows.read(dataset, origin, keys)
+
+    def scan(self, dataset: str, origin: str) -> Iterator[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of every row of an origin. Read to the end before writing."""
+        return self._rows.scan(dataset, origin)
 
     def moves(self, task: str) -> list[MoveBody]:
         """Numbered moves of a task, in order of number."""

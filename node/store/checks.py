@@ -1,0 +1,181 @@
+"""The rules that fsck checks, without reading anything: what a sound chain is, and what to do about a damaged one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from sync.effects import LogEntry
+from sync.suites import HEADER, PAYLOAD, SEAL, Suites, genesis
+from sync.values import FeedName, Head
+from sync.wire.v1.entry_pb2 import EntryHeader
+
+KeyOf = Callable[[str, int], tuple[int, bytes] | None]
+"""(node id, enrolment version) -> (suite number, public key), or None if it is not known here."""
+
+
+class Remedy(Enum):
+    """What to do about a fault."""
+
+    RESTORE = "restore this node from a backup; it then fetches from its neighbours what the backup lacks"
+    REPLAY = "the log is sound and the tables are not: restore this node from a backup, nothing sealed is lost"
+    REPUBLISH = "what was published is not what the rows say: enter the row again, or open a new epoch of the feed"
+    REGISTRY = "the key is not known here: let the node connect, so that the registry comes, and check again"
+    REPORT = "the program kept its books wrongly: please report it with this output"
+
+
+@unique
+class Fault(Enum):
+    """What can be wrong: a stable name and the remedy."""
+
+    HEADER_UNREADABLE = ("header does not parse", Remedy.RESTORE)
+    HEADER_HASH = ("header is not the one that was hashed", Remedy.RESTORE)
+    WRONG_FEED = ("header belongs to another federation, feed or epoch", Remedy.RESTORE)
+    ROUTE_CHANGED = ("route changed within an epoch", Remedy.RESTORE)
+    ENROLMENT_FELL = ("enrolment version fell within an epoch", Remedy.RESTORE)
+    SEQ = ("entries are missing or out of place", Remedy.RESTORE)
+    PREV = ("entry does not follow the one before it", Remedy.RESTORE)
+    PAYLOAD_MISSING = ("payload is missing", Remedy.RESTORE)
+    PAYLOAD_DIGEST = ("payload is not the one its header names", Remedy.RESTORE)
+    PAYLOAD_SIZE = ("payload has another size than its header says", Remedy.RESTORE)
+    PAYLOAD_UNREADABLE = ("payload does not decode as its header says", Remedy.RESTORE)
+    SUITE = ("signature suite is not known, or not the enrolled one", Remedy.REGISTRY)
+    KEY_UNKNOWN = ("no key is known for this enrolment version", Remedy.REGISTRY)
+    SEAL = ("seal does not verify", Remedy.RESTORE)
+    UNSEALED = ("entries after the last seal", Remedy.RESTORE)
+    HEAD = ("kept head is not the last entry", Remedy.RESTORE)
+    ENTRIES = ("kept number of entries is not that of the log", Remedy.REPORT)
+    PARKED = ("kept number of parked rows is not that of the fates", Remedy.REPORT)
+    STATE_MISSING = ("feed has entries and no state", Remedy.RESTORE)
+    ROW_MISSING = ("the feed says a row that the table lacks", Remedy.REPLAY)
+    ROW_EXTRA = ("the table has a row that the feed does not say", Remedy.REPLAY)
+    ROW_DIFFERS = ("the table has a row otherwise than the feed says", Remedy.REPLAY)
+    ROW_COMBINED = ("a row is not what the feeds that carry it make together", Remedy.REPLAY)
+    DIGEST = ("kept row digest or number of rows is not that of the rows", Remedy.REPORT)
+    PUBLISHED_MISSING = ("a row is published nowhere in a feed it belongs to", Remedy.REPUBLISH)
+    PUBLISHED_EXTRA = ("the feed says a row that it should not", Remedy.REPUBLISH)
+    PUBLISHED_DIFFERS = ("the feed says a row otherwise than the table", Remedy.REPUBLISH)
+
+    @property
+    def words(self) -> str:
+        """What is wrong."""
+        return self.value[0]
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
+        return self.value[1].value
+
+
+class Finding(NamedTuple):
+    """One fault. seq 0 and key '' where it is not about one entry or one row."""
+
+    fault: Fault
+    feed: FeedName
+    seq: int = 0
+    key: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.feed}" + (f" seq {self.seq}" if self.seq else "") + (f" key {self.key}" if self.key else "")
+        said = f" ({self.detail})" if self.detail else ""
+        return f"{place}: {self.fault.words}{said}; {self.fault.remedy}"
+
+
+@dataclass(slots=True)
+class Chain:
+    """Checks one epoch of one feed, entry by entry, in order; a fault does not hide those that come after it.
+
+    (1) the header parses, names federation, feed, epoch  (2) route is constant, enrolment never falls  (3) seq goes on
+    (4) prev is the hash before, or the genesis  (5) the stored hash is the header's  (6) the payload is the header's
+    (7) the seal, where there is one, verifies.
+    """
+
+    feed: FeedName
+    epoch: bytes
+    federation: str
+    suites: Suites
+    key_of: KeyOf
+    head: Head
+    last_sealed: int = 0
+    entries: int = 0
+    seals: int = 0
+    route: int = 0
+    enrolment: int = 0
+
+    def take(self, entry: LogEntry, payload_held: bool) -> Iterator[Finding]:
+        """What is wrong with the next entry."""
+        due, before = self.head.seq + 1, self.head
+        self.head = Head(self.epoch, entry.seq, entry.header_hash)
+        self.entries += 1
+        if entry.seq != due:
+            yield self._finding(Fault.SEQ, entry.seq, f"{due} was due")
+        try:
+            header = EntryHeader.FromString(entry.header)
+        except DecodeError:
+            yield self._finding(Fault.HEADER_UNREADABLE, entry.seq)
+            return
+        yield from self._fields(header, entry)
+        suite = self.suites.get(header.suite)
+        if suite is None:
+            yield self._finding(Fault.SUITE, entry.seq, f"suite {header.suite}")
+            return
+        if entry.seq == due:
+            expected = before.hash
+            if entry.seq == 1:
+                expected = genesis(suite, self.federation, *self.feed, self.epoch)
+            if header.prev != expected:
+                yield self._finding(Fault.PREV, entry.seq)
+        if suite.hash(HEADER + entry.header) != entry.header_hash:
+            yield self._finding(Fault.HEADER_HASH, entry.seq)
+        yield from self._payload(header, entry, payload_held)
+        if entry.seal:
+            yield from self._seal(header, entry)
+
+    def end(self) -> Iterator[Finding]:
+        """What is wrong with the chain as a whole: nothing may stand after the last seal."""
+        if self.last_sealed != self.head.seq:
+            yield self._finding(Fault.UNSEALED, self.head.seq, f"last seal at {self.last_sealed}")
+
+    def _fields(self, header: EntryHeader, entry: LogEntry) -> Iterator[Finding]:
+        names = (header.origin, header.publication, header.addressee)
+        if header.federation != self.federation or names != self.feed or header.epoch != self.epoch:
+            yield self._finding(Fault.WRONG_FEED, entry.seq)
+        if header.seq != entry.seq:
+            yield self._finding(Fault.SEQ, entry.seq, f"the header says {header.seq}")
+        route = int(header.route)
+        if self.route and route != self.route:
+            yield self._finding(Fault.ROUTE_CHANGED, entry.seq, f"{self.route} to {route}")
+        if header.enrolment < self.enrolment:
+            yield self._finding(Fault.ENROLMENT_FELL, entry.seq, f"{self.enrolment} to {header.enrolment}")
+        self.route, self.enrolment = route, header.enrolment
+
+    def _payload(self, header: EntryHeader, entry: LogEntry, held: bool) -> Iterator[Finding]:
+        if not held:
+            yield self._finding(Fault.PAYLOAD_MISSING, entry.seq)
+            return
+        if len(entry.payload) != header.payload_size:
+            yield self._finding(Fault.PAYLOAD_SIZE, entry.seq, f"{len(entry.payload)} bytes")
+        digest = self.suites[header.suite].hash(PAYLOAD + entry.payload)
+        if digest != header.payload_digest or digest != entry.payload_digest:
+            yield self._finding(Fault.PAYLOAD_DIGEST, entry.seq)
+
+    def _seal(self, header: EntryHeader, entry: LogEntry) -> Iterator[Finding]:
+        self.last_sealed = entry.seq
+        self.seals += 1
+        key = self.key_of(header.origin, header.enrolment)
+        if key is None:
+            yield self._finding(Fault.KEY_UNKNOWN, entry.seq, f"version {header.enrolment}")
+            return
+        suite, public_key = key
+        if suite != header.suite:
+            yield self._finding(Fault.SUITE, entry.seq, f"{header.suite}, enrolled is {suite}")
+        elif not self.suites[suite].verify(public_key, entry.seal, SEAL + entry.header_hash):
+            yield self._finding(Fault.SEAL, entry.seq)
+
+    def _finding(self, fault: Fault, seq: int, detail: str = "") -> Finding:
+        return Finding(fault, self.feed, seq, "", detail)

@@ -1,0 +1,286 @@
+"""Proves from stored bytes that the store is what it says: chains, seals, payloads, fates, rows, digests.
+
+For each feed that is applied here three things must be equal: the digest kept in the feed's state, that of the rows as
+a SELECT finds them, and that of a replay of the feed's entries. At the origin the replay of its own feeds, with the
+outbox, must equal what the publications make of the row table. Rules are in node/store/checks.py and replay.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from node.store.checks import Chain, Fault, Finding, KeyOf
+from node.store.driver import connect_reader
+from node.store.fsck_rows import Published, RowChecks
+from node.store.names import Names, entry_id, seq_of
+from node.store.records import Records
+from node.store.replay import Replay, SchemaOf
+from node.store.schema import SEQ_MAX
+from node.store.session import Session
+from sync.effects import FeedState, LogEntry
+from sync.errors import RemoteFault
+from sync.schema import RowSchema
+from sync.suites import Suites
+from sync.values import DIGEST_BYTES, Fate, FeedName, Head, Kind, Route
+from sync.wire.v1.entry_pb2 import EntryHeader, EpochStartPayload
+
+FINDINGS_KEPT_MAX = 10_000
+
+_FEEDS = "SELECT id FROM feed ORDER BY id"
+_CHAINS = "SELECT id, epoch FROM chain WHERE feed = ? ORDER BY id"
+_ENTRIES = """SELECT id, header, header_hash,
+    coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal
+    FROM log WHERE id BETWEEN ? AND ? ORDER BY id"""
+_FATES = "SELECT seq, place FROM fate WHERE chain = ? AND fate <> ?"
+_PARKED = "SELECT count(*) FROM fate WHERE chain = ? AND fate = ?"
+_OUTBOX = """SELECT kind, codec, payload, plain_size, rows, schema_version, change_group
+    FROM outbox WHERE feed = ? ORDER BY id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the store is checked against. `schema_of` is the judge's; `applies` says whether a feed is judged here.
+
+    Without `published` own rows are not compared with own feeds.
+    """
+
+    node: str
+    federation: str
+    suites: Suites
+    key_of: KeyOf
+    schemas: Sequence[RowSchema]
+    schema_of: SchemaOf
+    applies: Callable[[FeedName, Route], bool]
+    published: Published | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at and what was found. `found` counts all findings; the list keeps the first 10,000."""
+
+    feeds: int = 0
+    epochs: int = 0
+    entries: int = 0
+    seals: int = 0
+    rows: int = 0
+    found: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.found == 0
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Keeps findings."""
+        for finding in findings:
+            self.found += 1
+            if len(self.findings) < FINDINGS_KEPT_MAX:
+                self.findings.append(finding)
+
+
+def check_file(path: Path, rules: Rules) -> Report:
+    """Checks a database through a read-only connection of its own. Raises StoreFault, UnsafeSqlite."""
+    session = Session(connect_reader(path))
+    try:
+        return check_store(session, rules)
+    finally:
+        session.close()
+
+
+def check_store(session: Session, rules: Rules) -> Report:
+    """Checks the store behind a session that has no transaction open, as of one moment. Raises StoreFault."""
+    session.run("BEGIN")
+    try:
+        return _Check(session, rules).run()
+    finally:
+        session.rollback()
+
+
+class _ChainRow(NamedTuple):
+    number: int
+    epoch: bytes
+    counts_up_to: int
+    """Entries beyond it are orphaned: a later epoch named an earlier head (protocol section 8.5)."""
+
+
+class _Check:
+    def __init__(self, session: Session, rules: Rules) -> None:
+        self._session = session
+        self._rules = rules
+        self._names = Names(session)
+        self._records = Records(session, self._names)
+        self._report = Report()
+
+    def run(self) -> Report:
+        """All of it."""
+        rows = RowChecks(self._session, self._names, self._rules.node, self._rules.schemas)
+        states = {state.name: state for state in self._records.feeds()}
+        own: dict[FeedName, Replay] = {}
+        for (number,) in self._session.rows(_FEEDS):
+            name = self._names.feed_name(number)
+            self._report.feeds += 1
+            replay = self._check_log(name, number, states.get(name))
+            state = states.get(name)
+            if name.origin == self._rules.node:
+                own[name] = replay
+                if state is not None:
+                    self._report.add(_digest(state, replay.digest, len(replay.rows), "replay"))
+            elif replay.unread:
+                self._report.unchecked.append(f"{name}: {replay.unread} entries cannot be decoded here")
+            else:
+                self._check_rows(rows, name, number, state, replay)
+        self._report.add(rows.combined())
+        self._report.add(rows.strays())
+        self._check_own(rows, {name: replay for name, replay in own.items() if name in states})
+        self._report.rows = rows.seen
+        return self._report
+
+    def _check_rows(
+        self, rows: RowChecks, name: FeedName, number: int, state: FeedState | None, replay: Replay
+    ) -> None:
+        replayed, count = replay.digest, len(replay.rows)
+        self._report.add(rows.compare(name, number, replay.rows))
+        if state is not None:
+            self._report.add(_digest(state, replayed, count, "replay"))
+            self._report.add(_digest(state, rows.digest, rows.count, "rows"))
+
+    def _check_own(self, rows: RowChecks, own: Mapping[FeedName, Replay]) -> None:
+        published = self._rules.published
+        unsettled = [m for m in ("recovering", "republish") if self._records.meta(m)]
+        unread = [str(name) for name, replay in own.items() if replay.unread]
+        if published is None or unsettled or unread:
+            why = "no publications given" if published is None else ", ".join([*unsettled, *unread])
+            self._report.unchecked.append(f"own rows against own feeds: {why}")
+            return
+        self._report.add(rows.own({name: replay.rows for name, replay in own.items()}, published))
+
+    # --- the log of one feed
+
+    def _check_log(self, name: FeedName, number: int, state: FeedState | None) -> Replay:
+        replay = Replay(self._rules.schema_of)
+        chains = self._chains(number)
+        entries = parked = 0
+        head: Head | None = None
+        for chain in chains:
+            checked = self._check_chain(name, chain, state, replay)
+            entries += checked.entries
+            if state is not None and chain.epoch == state.head.epoch:
+                head = checked.head
+                parked = self._session.first(_PARKED, (chain.number, Fate.PARKED.value))[0]
+        if state is None:
+            if entries:
+                self._report.add([Finding(Fault.STATE_MISSING, name, 0, "", f"{entries} entries")])
+        else:
+            self._report.add(_books(state, head, entries, parked))
+            if name.origin == self._rules.node:
+                self._replay_outbox(name, number, replay)
+        return replay
+
+    def _check_chain(self, name: FeedName, chain: _ChainRow, state: FeedState | None, replay: Replay) -> Chain:
+        rules = self._rules
+        start = Head(chain.epoch, 0, bytes(DIGEST_BYTES))
+        check = Chain(name, chain.epoch, rules.federation, rules.suites, rules.key_of, start)
+        without: dict[int, set[int]] = {}
+        for seq, place in self._session.rows(_FATES, (chain.number, Fate.APPLIED.value)):
+            without.setdefault(seq, set()).add(place)
+        own = name.origin == rules.node
+        applied = state is not None and (own or rules.applies(name, state.route))
+        with self._session.stepping(_ENTRIES, _span(chain.number)) as found:
+            for number, header, header_hash, payload, digest, seal in found:
+                held = payload is not None
+                entry = LogEntry(seq_of(number), header, header_hash, payload or b"", digest, seal)
+                self._report.add(check.take(entry, held))
+                if applied and entry.seq <= chain.counts_up_to:
+                    self._report.add(_replay(replay, name, entry, () if own else without.get(entry.seq, ())))
+        if check.entries:
+            self._report.epochs += 1
+            self._report.add(check.end())
+        self._report.entries += check.entries
+        self._report.seals += check.seals
+        return check
+
+    def _chains(self, feed: int) -> list[_ChainRow]:
+        """The feed's epochs in order, each with the last seq that counts."""
+        found = self._session.rows(_CHAINS, (feed,))
+        rows: list[_ChainRow] = []
+        for index, (number, epoch) in enumerate(found):
+            up_to = SEQ_MAX
+            if index + 1 < len(found):
+                up_to = self._named(found[index + 1][0], epoch)
+            rows.append(_ChainRow(number, epoch, up_to))
+        return rows
+
+    def _named(self, chain: int, before: bytes) -> int:
+        """Seq of the epoch before that a chain's start entry names, once its republication is complete."""
+        named, complete = SEQ_MAX, False
+        with self._session.stepping(_ENTRIES, _span(chain)) as found:
+            for _, data, _, payload, _, _ in found:
+                header = _header(data)
+                kind = 0 if header is None else int(header.kind)
+                if kind == Kind.EPOCH_START and payload is not None:
+                    start = EpochStartPayload.FromString(payload)
+                    named = start.named_seq if start.old_epoch == before else SEQ_MAX
+                complete = complete or kind == Kind.CHECKPOINT
+        return named if complete else SEQ_MAX
+
+    def _replay_outbox(self, name: FeedName, number: int, replay: Replay) -> None:
+        """What waits is in the rows already, so the replay must have it too."""
+        for kind, codec, payload, plain, rows, version, group in self._session.rows(_OUTBOX, (number,)):
+            header = EntryHeader(
+                format=1,
+                publication=name.publication,
+                kind=kind,
+                codec=codec,
+                payload_size=len(payload),
+                plain_size=plain,
+                rows=rows,
+                schema_version=version,
+                group=group,
+            )
+            entry = LogEntry(0, header.SerializeToString(), b"", payload, b"", b"")
+            self._report.add(_replay(replay, name, entry, ()))
+
+
+def _span(chain: int) -> tuple[int, int]:
+    return entry_id(chain, 0), entry_id(chain, SEQ_MAX)
+
+
+def _header(data: bytes) -> EntryHeader | None:
+    try:
+        return EntryHeader.FromString(data)
+    except DecodeError:
+        return None
+
+
+def _replay(replay: Replay, name: FeedName, entry: LogEntry, without: Iterable[int]) -> Iterator[Finding]:
+    header = _header(entry.header)
+    if header is None:
+        return  # the chain's own check has told it
+    try:
+        replay.take(header, entry.payload, frozenset(without))
+    except RemoteFault as fault:
+        yield Finding(Fault.PAYLOAD_UNREADABLE, name, entry.seq, "", fault.detail)
+
+
+def _books(state: FeedState, head: Head | None, entries: int, parked: int) -> Iterator[Finding]:
+    """Whether the feed's state is what its log and fates say. A feed without entries stands at its genesis."""
+    name, kept = state.name, state.head
+    ends = 0 if head is None else head.seq
+    if ends != kept.seq or (head is not None and ends and head != kept):
+        yield Finding(Fault.HEAD, name, kept.seq, "", f"the log ends at {ends}")
+    if entries != state.entries:
+        yield Finding(Fault.ENTRIES, name, 0, "", f"{state.entries} kept, {entries} held")
+    if parked != state.parked:
+        yield Finding(Fault.PARKED, name, 0, "", f"{state.parked} kept, {parked} held")
+
+
+def _digest(state: FeedState, digest: bytes, rows: int, source: str) -> Iterator[Finding]:
+    if digest != state.digest or rows != state.rows:
+        yield Finding(Fault.DIGEST, state.name, 0, "", f"{state.rows} rows kept, {rows} by {source}")

@@ -1,0 +1,238 @@
+"""Reading beside the writer: a connection of its own, which sees what is committed and never waits or checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from node.store.driver import connect_reader, fence
+from node.store.faults import StoreFault, StoreTrouble
+from node.store.invites import Invite, Invites
+from node.store.loads import Load, Loads, Reject
+from node.store.log import Log
+from node.store.names import Names
+from node.store.records import Records
+from node.store.rows import Rows
+from node.store.rowsql import RowTable, quoted
+from node.store.session import Session
+from sync.effects import FateRow, FeedState, LogEntry
+from sync.ports import ParkedRef
+from sync.reasons import Reason
+from sync.schema import CellType, RowSchema
+from sync.values import Cell, Fate, FeedName, Head, Key, Row
+from sync.wire.v1.entry_pb2 import MoveBody, Refusal
+
+_FATES = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
+    FROM fate JOIN chain ON chain.id = fate.chain
+    WHERE (?1 IS NULL OR chain.feed = ?1) AND (?2 IS NULL OR fate = ?2)
+    ORDER BY fate.chain DESC, seq DESC, place LIMIT ?3"""
+_HEARD = "SELECT by_node, body FROM heard ORDER BY rowid DESC LIMIT ?"
+_STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM statement ORDER BY sort, by_node, about"
+_OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROUP BY feed"
+# SQLite takes the other columns of a group from the row that has its maximum.
+_TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC LIMIT ?"
+_EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+
+_OF_EACH_ROW = ("_origin", "_version", "_feed")
+
+
+class Told(NamedTuple):
+    """A row's fate with the feed and epoch it stands in."""
+
+    feed: FeedName
+    epoch: bytes
+    row: FateRow
+
+
+class Waiting(NamedTuple):
+    """What waits in the outbox of one feed: items, bytes of payload, id of the oldest."""
+
+    items: int
+    bytes: int
+    oldest_id: int
+
+
+class Reader:
+    """Reads of one thread. Every method raises StoreFault; a Reader is closed by the thread that made it."""
+
+    def __init__(self, path: Path, schemas: Iterable[RowSchema]) -> None:
+        """Opens the database read-only. Raises UnsafeSqlite, StoreFault."""
+        connection = connect_reader(path)
+        fence(connection)
+        self._session = Session(connection)
+        self._names = Names(self._session)
+        self._log = Log(self._session, self._names)
+        self._records = Records(self._session, self._names)
+        self._rows = Rows(self._session, self._names)
+        self._rows.learn(schemas)
+        self._tables = {schema.dataset: RowTable(schema) for schema in self._rows.schemas()}
+        self._invites = Invites(self._session)
+        self._loads = Loads(self._session)
+
+    @property
+    def session(self) -> Session:
+        """The connection, for fsck and digests."""
+        return self._session
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._session.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside the block see one state. Keep it short: the WAL cannot shrink meanwhile."""
+        self._session.run("BEGIN")
+        try:
+            yield
+        finally:
+            self._session.rollback()
+
+    # --- rows
+
+    def query(
+        self,
+        dataset: str,
+        where: str = "",
+        parameters: Sequence[Cell] = (),
+        columns: Sequence[str] = (),
+        limit: int = 1_000,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Rows in order of origin and key; `columns` (default: all of the schema) may name _origin and _version too.
+
+        `where` is SQL text made by the filter compiler, never by a person or a peer; values only in `parameters`.
+        """
+        table = self._table(dataset)
+        names = tuple(columns) or table.schema.names
+        chosen = ", ".join(self._column(table, name) for name in names)
+        keys = ", ".join(map(quoted, table.schema.key))
+        condition = f" WHERE {where}" if where else ""
+        sql = f'SELECT {chosen} FROM "{table.name}"{condition} ORDER BY "_origin", {keys} LIMIT ? OFFSET ?'  # noqa: S608 - names pass `quoted`
+        found = self._session.rows(sql, (*parameters, limit, offset))
+        booleans = [i for i, name in enumerate(names) if _is_boolean(table, name)]
+        return [_with_booleans(row, booleans) for row in found] if booleans else found
+
+    def count(self, dataset: str, where: str = "", parameters: Sequence[Cell] = ()) -> int:
+        """Number of rows."""
+        condition = f" WHERE {where}" if where else ""
+        sql = f'SELECT count(*) FROM "{self._table(dataset).name}"{condition}'  # noqa: S608 - the name passes `quoted`
+        return int(self._session.first(sql, parameters)[0])
+
+    def counts(self) -> dict[str, int]:
+        """Number of rows of each dataset."""
+        return {dataset: self.count(dataset) for dataset in self._tables}
+
+    def read_rows(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
+        """(version, cells in schema order) of each key that has a row."""
+        return self._rows.read(dataset, origin, keys)
+
+    # --- log and fates
+
+    def feeds(self) -> list[FeedState]:
+        """States of all feeds, in the order in which they were first seen."""
+        return self._records.feeds()
+
+    def epochs(self, feed: FeedName) -> list[Head]:
+        """Heads of all epochs held of a feed, oldest first."""
+        return self._log.epochs(feed)
+
+    def entry(self, feed: FeedName, epoch: bytes, seq: int) -> LogEntry | None:
+        """One entry."""
+        return self._log.entry(feed, epoch, seq)
+
+    def entries(self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int) -> list[LogEntry]:
+        """Entries that end at a seal, as sync.ports.Log.entries."""
+        return self._log.entries(feed, epoch, from_seq, bytes_max, entries_max)
+
+    def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
+        """Rows that wait."""
+        return self._records.parked(feed, limit)
+
+    def fates(self, feed: FeedName | None, fate: Fate | None, limit: int) -> list[Told]:
+        """What became of rows that were not simply applied, newest first; of one feed or fate, or of all."""
+        number = None if feed is None else self._names.find_feed(feed)
+        if feed is not None and number is None:
+            return []
+        wanted = None if fate is None else fate.value
+        return [
+            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), detail))
+            for of, epoch, seq, place, ds, key, f, why, detail in self._session.rows(_FATES, (number, wanted, limit))
+        ]
+
+    def heard(self, limit: int) -> list[tuple[str, Refusal]]:
+        """(node, refusal): what other nodes said of this node's rows, newest first."""
+        return [(by, Refusal.FromString(body)) for by, body in self._session.rows(_HEARD, (limit,))]
+
+    def outbox(self) -> dict[FeedName, Waiting]:
+        """What waits to be sealed, per feed."""
+        return {self._names.feed_name(feed): Waiting(*rest) for feed, *rest in self._session.rows(_OUTBOX)}
+
+    # --- tasks, neighbours, the node itself
+
+    def tasks(self, limit: int) -> list[MoveBody]:
+        """The last numbered move of each task, the most recently moved task first."""
+        return [MoveBody.FromString(body) for body, _ in self._session.rows(_TASKS, (limit,))]
+
+    def moves(self, task: str) -> list[MoveBody]:
+        """Numbered moves of a task, in order of number."""
+        return self._records.moves(task)
+
+    def pending_moves(self, task: str, *, refused: bool = False) -> list[MoveBody]:
+        """Moves of a task that the arbiter has not answered, or those it refused; oldest first."""
+        return self._records.pending_moves(task, refused)
+
+    def statements(self) -> list[tuple[str, str, str, bytes, bytes, bytes]]:
+        """(sort, by, about, body, signature, detail)."""
+        return self._session.rows(_STATEMENTS)
+
+    def evidence(self) -> list[tuple[FeedName, bytes]]:
+        """Proofs of forks, oldest first."""
+        return [(self._names.feed_name(feed), body) for feed, body in self._session.rows(_EVIDENCE)]
+
+    def meta(self, name: str) -> int | str | bytes | None:
+        """One value of the node itself."""
+        return self._records.meta(name)
+
+    def invites(self) -> list[Invite]:
+        """All invites, oldest first."""
+        return self._invites.all()
+
+    def loads(self, limit: int) -> list[Load]:
+        """The newest loads, newest first."""
+        return self._loads.newest(limit)
+
+    def rejects(self, load: int, limit: int) -> list[Reject]:
+        """Lines of a load that were not let in."""
+        return self._loads.rejects(load, limit)
+
+    def bytes_on_disk(self) -> int:
+        """Size of the database without its WAL."""
+        return int(self._session.first(_SIZE)[0])
+
+    def _table(self, dataset: str) -> RowTable:
+        table = self._tables.get(dataset)
+        if table is None:
+            raise StoreFault(StoreTrouble.REFUSED, f"dataset {dataset!r} is not in the catalogue")
+        return table
+
+    @staticmethod
+    def _column(table: RowTable, name: str) -> str:
+        if name in _OF_EACH_ROW:
+            return f'"{name}"'
+        if name not in table.schema.names:
+            raise StoreFault(StoreTrouble.REFUSED, f"dataset {table.schema.dataset} has no column {name!r}")
+        return quoted(name)
+
+
+def _is_boolean(table: RowTable, name: str) -> bool:
+    return name not in _OF_EACH_ROW and table.schema.column(name).type is CellType.BOOLEAN
+
+
+def _with_booleans(row: Row, places: Sequence[int]) -> Row:
+    cells = list(row)
+    for i in places:
+        cells[i] = None if cells[i] is None else bool(cells[i])
+    return tuple(cells)

@@ -1,0 +1,202 @@
+"""The writer thread: it alone owns the replica and the store. Everybody else puts items in its queue and awaits.
+
+asyncio only moves bytes; one hop through this thread carries a whole batch of what has come meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from node.clock import Clock
+from node.engine import Engine, Item
+from node.store.faults import StoreFault
+from node.store.store import Store
+from sync.effects import Act, Alarm, Reply
+from sync.replica import Replica
+
+T = TypeVar("T")
+
+BATCH_ITEMS_MAX = 64
+_ASKED_STOP = object()
+
+log = structlog.get_logger("writer")
+
+
+class Ticket(Generic[T]):
+    """An answer to come: the token of a local event, resolved in the asyncio loop once its transaction is durable."""
+
+    __slots__ = ("_loop", "future")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[T] = loop.create_future()
+
+    def resolve(self, value: T | BaseException) -> None:
+        """Called in the loop."""
+        if self.future.done():
+            return
+        if isinstance(value, BaseException):
+            self.future.set_exception(value)
+        else:
+            self.future.set_result(value)
+
+
+@dataclass(slots=True)
+class Ask(Generic[T]):
+    """A question about replica and store, answered in the writer's thread between other work; writes nothing."""
+
+    token: Ticket[T]
+    question: Callable[[Replica, Store], T]
+
+
+class Writer:
+    """Runs an Engine in its own thread. `act` is called in the asyncio loop with acts in order, after each commit."""
+
+    def __init__(
+        self,
+        open_engine: Callable[[Callable[[Act], None]], Engine],
+        clock: Clock,
+        act: Callable[[Sequence[Act]], None],
+    ) -> None:
+        self._open_engine = open_engine
+        self._clock = clock
+        self._act = act
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._said: list[Act] = []
+        self._wall = clock.now_us() - clock.monotonic_us()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._started: asyncio.Future[None] = self._loop.create_future()
+        self.stopped: asyncio.Future[None] = self._loop.create_future()
+
+    async def start(self) -> None:
+        """Returns when the store is open and the replica stands. Raises what opening raises."""
+        self._thread.start()
+        await self._started
+
+    def now(self) -> int:
+        """Microseconds since 1970, never going back: the wall clock at start plus the monotonic one."""
+        return self._wall + self._clock.monotonic_us()
+
+    def ticket(self) -> Ticket[Any]:
+        """A token for a local event or job."""
+        return Ticket(self._loop)
+
+    def submit(self, item: Item | Ask[Any]) -> None:
+        """Queues an item. From any thread."""
+        self._queue.put(item)
+
+    async def call(self, make: Callable[[Ticket[Any]], Item]) -> Any:
+        """Submits what `make` builds around a fresh token, and waits for its Reply. Raises what the Reply holds."""
+        ticket = self.ticket()
+        self.submit(make(ticket))
+        return await ticket.future
+
+    async def ask(self, question: Callable[[Replica, Store], T]) -> T:
+        """Asks replica and store something, in their thread."""
+        ticket: Ticket[T] = Ticket(self._loop)
+        self.submit(Ask(ticket, question))
+        return await ticket.future
+
+    async def stop(self) -> None:
+        """Finishes what is queued, closes the store, ends the thread."""
+        if self._thread.is_alive():
+            self._queue.put(_ASKED_STOP)
+            await self.stopped
+
+    # --- in the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            engine = self._open_engine(self._said.append)
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(self._started.set_exception, error)
+            return
+        self._loop.call_soon_threadsafe(self._started.set_result, None)
+        try:
+            while self._round(engine):
+                pass
+        except StoreFault as fault:
+            # The store is final after a fault (fsync errors are): the process ends and is started again by systemd.
+            log.error("store_failed", detail=str(fault))
+            self._tell([Alarm("store_failed", {"detail": str(fault)})])
+            self._loop.call_soon_threadsafe(self._fail, fault)
+            return
+        finally:
+            engine.store.close()
+        self._loop.call_soon_threadsafe(self.stopped.set_result, None)
+
+    def _fail(self, fault: BaseException) -> None:
+        if not self.stopped.done():
+            self.stopped.set_exception(fault)
+
+    def _round(self, engine: Engine) -> bool:
+        """One batch; False when asked to stop."""
+        batch, going_on = self._take(engine)
+        items: list[Item] = []
+        for item in batch:
+            if isinstance(item, Ask):
+                self._answer(item, engine)
+            else:
+                items.append(item)
+        try:
+            engine.step(items, self.now())
+        except StoreFault as fault:
+            self._refuse(items, fault)
+            raise
+        self._tell_said()
+        return going_on
+
+    def _take(self, engine: Engine) -> tuple[list[Any], bool]:
+        """What waits in the queue, after waiting for something to do."""
+        batch: list[Any] = []
+        wait: float | None = 0.0
+        if not engine.busy:
+            wait = None if engine.wake_at is None else max(0.0, (engine.wake_at - self.now()) / 1e6)
+        try:
+            first = self._queue.get(block=wait != 0.0, timeout=wait)
+        except Empty:
+            return batch, True
+        while True:
+            if first is _ASKED_STOP:
+                return batch, False
+            batch.append(first)
+            if len(batch) >= BATCH_ITEMS_MAX:
+                return batch, True
+            try:
+                first = self._queue.get_nowait()
+            except Empty:
+                return batch, True
+
+    def _answer(self, ask: Ask[Any], engine: Engine) -> None:
+        try:
+            value: Any = ask.question(engine.replica, engine.store)
+        except Exception as error:
+            value = error
+        self._loop.call_soon_threadsafe(ask.token.resolve, value)
+
+    def _refuse(self, items: Sequence[Item], fault: StoreFault) -> None:
+        """Nothing of this batch was said: who waits is told, links are closed."""
+        replies: list[Act] = []
+        for item in items:
+            token = getattr(item, "token", None)
+            if token is not None:
+                replies.append(Reply(token, fault))
+        self._tell(replies)
+
+    def _tell_said(self) -> None:
+        if self._said:
+            acts = list(self._said)
+            self._said.clear()
+            self._tell(acts)
+
+    def _tell(self, acts: Sequence[Act]) -> None:
+        if acts:
+            self._loop.call_soon_threadsafe(self._act, acts)

@@ -1,0 +1,122 @@
+"""The catalogue: every dataset and publication a node knows, from the built-in texts and the site's own.
+
+Built-in texts are the package's tiers/catalogue/*.toml; whoever does I/O reads them. A site's text may declare datasets
+whose id begins with 'x_', publications of those or named '<dataset>.x_...', and may set the filter of any publication:
+
+    [override."case.nation"]
+    filter = "all"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from sync.schema import RowSchema
+from tiers.dataset import SITE_PREFIX, Dataset, Publication
+from tiers.declare import read_dataset, read_publication, read_publication_filter
+from tiers.faults import CatalogueFault, Mistake, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Datasets and publications by id."""
+
+    datasets: Mapping[str, Dataset]
+    publications: Mapping[str, Publication]
+
+    @classmethod
+    def build(cls, builtin: Iterable[tuple[str, str]], site: Iterable[tuple[str, str]] = ()) -> Catalogue:
+        """From (name, TOML text) pairs. Raises CatalogueFault with every mistake of all texts."""
+        reading = _Reading()
+        for name, text in builtin:
+            reading.declare(name, text, of_site=False)
+        for name, text in site:
+            reading.declare(name, text, of_site=True)
+        reading.read_publications()
+        if reading.mistakes:
+            raise CatalogueFault(reading.mistakes)
+        return cls(MappingProxyType(reading.datasets), MappingProxyType(reading.publications))
+
+    def dataset_of(self, publication: str) -> Dataset | None:
+        """The dataset that a publication publishes; None if the publication is unknown."""
+        found = self.publications.get(publication)
+        return self.datasets[found.dataset] if found else None
+
+    def publications_of(self, dataset: str) -> tuple[Publication, ...]:
+        """All publications of a dataset, in order of declaration."""
+        return tuple(p for p in self.publications.values() if p.dataset == dataset)
+
+    def schema(self, publication: str, dataset: str) -> RowSchema | None:
+        """As sync.judge.Judge.schema."""
+        if not publication:
+            return self.datasets[dataset].schema if dataset in self.datasets else None
+        found = self.publications.get(publication)
+        return self.datasets[dataset].schema if found and found.dataset == dataset else None
+
+    def code_tables(self) -> tuple[Dataset, ...]:
+        """Datasets whose rows are codes (`Dataset.code_table` says how)."""
+        return tuple(d for d in self.datasets.values() if d.code_table is not None)
+
+
+class _Reading:
+    """Collects declarations of several texts; publications are read last, since they may name any dataset."""
+
+    def __init__(self) -> None:
+        self.mistakes: list[Mistake] = []
+        self.datasets: dict[str, Dataset] = {}
+        self.publications: dict[str, Publication] = {}
+        self._waiting: list[tuple[str, Table, bool]] = []
+        self._overrides: list[tuple[str, Table]] = []
+
+    def declare(self, name: str, text: str, of_site: bool) -> None:
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            self.mistakes.append(Mistake(name, f"is not TOML: {error}"))
+            return
+        top = Table(content, f"{name}:", self.mistakes)
+        for dataset_id, table in top.named("dataset"):
+            if dataset_id.startswith(SITE_PREFIX) is not of_site:
+                table.wrong("", f"ids that begin with '{SITE_PREFIX}' are a site's, and only those")
+            if dataset_id in self.datasets:
+                table.wrong("", f"dataset '{dataset_id}' is declared twice")
+            dataset = read_dataset(dataset_id, table)
+            if dataset is not None:
+                self.datasets[dataset_id] = dataset
+        self._waiting += [(p, table, of_site) for p, table in top.named("publication")]
+        overrides = top.named("override")
+        if overrides and not of_site:
+            top.wrong("override", "belongs in a site's text")
+        self._overrides += overrides
+        top.finish()
+
+    def read_publications(self) -> None:
+        for name, table, of_site in self._waiting:
+            dataset_id, _, audience = name.partition(".")
+            if (dataset_id.startswith(SITE_PREFIX) or audience.startswith(SITE_PREFIX)) is not of_site:
+                table.wrong(
+                    "", f"'{SITE_PREFIX}' before dataset or audience marks a site's publications, and only those"
+                )
+            if name in self.publications:
+                table.wrong("", f"publication '{name}' is declared twice")
+            publication = read_publication(name, table, self.datasets)
+            if publication is not None:
+                self.publications[name] = publication
+        for name, table in self._overrides:
+            self._override(name, table)
+
+    def _override(self, name: str, table: Table) -> None:
+        publication = self.publications.get(name)
+        condition = table.raw("filter")
+        table.finish()
+        if publication is None:
+            table.wrong("", f"publication '{name}' is not declared (or has mistakes)")
+        elif condition is None:
+            table.wrong("filter", "is missing: a filter, or 'all'")
+        else:
+            dataset = self.datasets[publication.dataset]
+            chosen = read_publication_filter(table, "filter", condition, dataset)
+            self.publications[name] = replace(publication, filter=chosen)
