@@ -71,6 +71,19 @@ class Fault(Enum):
         return self.value[1].value
 
 
+SPOILT = frozenset(
+    {
+        Fault.HEADER_UNREADABLE,
+        Fault.HEADER_HASH,
+        Fault.PAYLOAD_MISSING,
+        Fault.PAYLOAD_SIZE,
+        Fault.PAYLOAD_DIGEST,
+        Fault.SUITE,
+    }
+)
+"""What makes an entry's content worthless: it is not replayed, and the feed's rows stay unchecked."""
+
+
 class Finding(NamedTuple):
     """One fault. seq 0 and key '' where it is not about one entry or one row."""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from node.store.checks import Chain, Fault, Finding, KeyOf
+from node.store.checks import SPOILT, Chain, Fault, Finding, KeyOf
 from node.store.driver import connect_reader
 from node.store.fsck_rows import Published, RowChecks
 from node.store.names import Names, entry_id, seq_of
@@ -133,7 +133,7 @@ class _Check:
                 if state is not None:
                     self._report.add(_digest(state, replay.digest, len(replay.rows), "replay"))
             elif replay.unread:
-                self._report.unchecked.append(f"{name}: {replay.unread} entries cannot be decoded here")
+                self._report.unchecked.append(f"rows of {name}: {replay.unread} entries cannot be read here")
             else:
                 self._check_rows(rows, name, number, state, replay)
         self._report.add(rows.combined())
@@ -196,8 +196,13 @@ class _Check:
             for number, header, header_hash, payload, digest, seal in found:
                 held = payload is not None
                 entry = LogEntry(seq_of(number), header, header_hash, payload or b"", digest, seal)
-                self._report.add(check.take(entry, held))
-                if applied and entry.seq <= chain.counts_up_to:
+                faults = list(check.take(entry, held))
+                self._report.add(faults)
+                if not applied or entry.seq > chain.counts_up_to:
+                    continue
+                if any(finding.fault in SPOILT for finding in faults):
+                    replay.unread += 1
+                else:
                     self._report.add(_replay(replay, name, entry, () if own else without.get(entry.seq, ())))
         if check.entries:
             self._report.epochs += 1
@@ -261,8 +266,7 @@ def _header(data: bytes) -> EntryHeader | None:
 
 def _replay(replay: Replay, name: FeedName, entry: LogEntry, without: Iterable[int]) -> Iterator[Finding]:
     header = _header(entry.header)
-    if header is None:
-        return  # the chain's own check has told it
+    assert header is not None, "only whole entries are replayed"
     try:
         replay.take(header, entry.payload, frozenset(without))
     except RemoteFault as fault:

@@ -85,7 +85,7 @@ class Session:
             raise self._failed(error) from error
         try:
             yield cursor
-        except _FAULTS as error:
+        except Error as error:  # only the driver's: what the caller's own block raises is not the store's fault
             raise self._failed(error) from error
         finally:
             cursor.close()

@@ -1,0 +1,304 @@
+"""fsck finds each kind of damage, names it, and finds nothing in a sound store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from node.store.checks import Fault
+from node.store.fsck import Report, check_file, check_store
+from node.store.store import Store
+from sync.effects import (
+    DeleteRows,
+    FateRow,
+    OutboxItem,
+    Queue,
+    SaveFates,
+    SaveFeed,
+    SaveMeta,
+    UpsertRows,
+)
+from sync.payload import encode_records
+from sync.reasons import Reason
+from sync.rows import End, EndKind, row_hash, shift_digest
+from sync.values import Fate, FeedName, Kind, Lane, Route, Row
+from tests.unit.store.world import (
+    EPOCH,
+    FEED,
+    FEW,
+    ORIGIN,
+    OTHER_FEED,
+    SCHEMA,
+    Log,
+    few,
+    key,
+    publish,
+    receive,
+    row,
+    rules,
+    state_of,
+)
+
+
+def filled(store: Store) -> Log:
+    """Two feeds of one origin, some rows in both, one row gone, a large and many small payloads."""
+    log = Log()
+    log.add(1, [row(i) for i in range(60)])
+    log.add(2, [row(3, name="新")], sealed=False)
+    log.add(3, [], [End(key(row(4)), EndKind.VOID)])
+    log.add(4, [row(200)])
+    receive(store, log)
+    other = Log(OTHER_FEED, FEW)
+    other.add(2, [few(row(i)) for i in range(5, 9)])
+    other.add(5, [few(row(6, name="后"))])
+    receive(store, other)
+    return log
+
+
+def sql(store: Store, statement: str, *parameters: object) -> None:
+    """Damage done behind the store's back."""
+    assert store.session.connection.execute(statement, parameters).rowcount != 0
+
+
+def faults(report: Report) -> set[str]:
+    return {finding.fault.name for finding in report.findings}
+
+
+def test_a_sound_store_has_no_findings(store: Store) -> None:
+    """Everything is counted, and nothing is wrong."""
+    filled(store)
+    report = check_store(store.session, rules())
+    assert report.findings == []
+    assert report.sound
+    assert (report.feeds, report.epochs, report.entries, report.seals) == (2, 2, 6, 5)
+    assert report.rows == 60 + 4
+
+
+def flip(table: str, column: str, where: str) -> Callable[[Store], None]:
+    """Changes one byte of a blob."""
+    statement = f"UPDATE {table} SET {column} = CAST(substr({column}, 1, 20) || X'41' || substr({column}, 22) AS BLOB)"
+    return lambda store: sql(store, f"{statement} WHERE {where}")
+
+
+def change(statement: str) -> Callable[[Store], None]:
+    return lambda store: sql(store, statement)
+
+
+SECOND = "id = (1 << 40 | 2)"
+DAMAGES: Mapping[str, tuple[Callable[[Store], None], str]] = {
+    "a byte of a header": (flip("log", "header", SECOND), "HEADER_HASH"),
+    "a header that is no header": (change(f"UPDATE log SET header = X'FFFF' WHERE {SECOND}"), "HEADER_UNREADABLE"),
+    "a byte of a stored header hash": (flip("log", "header_hash", SECOND), "PREV"),
+    "a byte of an inline payload": (flip("log", "payload", SECOND), "PAYLOAD_DIGEST"),
+    "a byte of a large payload": (flip("payload", "bytes", "id = 1"), "PAYLOAD_DIGEST"),
+    "a payload cut short": (change(f"UPDATE log SET payload = X'00' WHERE {SECOND}"), "PAYLOAD_SIZE"),
+    "a large payload gone": (change("DELETE FROM payload WHERE id = 1"), "PAYLOAD_MISSING"),
+    "a byte of a seal": (flip("log", "seal", "id = (1 << 40 | 3)"), "SEAL"),
+    "the last seal gone": (change("UPDATE log SET seal = X'' WHERE id = (1 << 40 | 4)"), "UNSEALED"),
+    "an entry in the middle gone": (change(f"DELETE FROM log WHERE {SECOND}"), "SEQ"),
+    "the last entry gone": (change("DELETE FROM log WHERE id = (1 << 40 | 4)"), "HEAD"),
+    "a whole log gone": (change("DELETE FROM log WHERE id < (2 << 40)"), "HEAD"),
+    "a byte of a head": (flip("feed_state", "hash", "feed = 1"), "HEAD"),
+    "a wrong count of entries": (change("UPDATE feed_state SET entries = 99 WHERE feed = 1"), "ENTRIES"),
+    "a wrong count of parked rows": (change("UPDATE feed_state SET parked = 1 WHERE feed = 1"), "PARKED"),
+    "a state gone": (change("DELETE FROM feed_state WHERE feed = 1"), "STATE_MISSING"),
+    "a byte of a row digest": (flip("feed_state", "digest", "feed = 1"), "DIGEST"),
+    "a row altered": (change("UPDATE rows_demo SET name = 'x' WHERE part = 1 AND id = 'c000002'"), "ROW_DIFFERS"),
+    "a held-back cell filled": (change("UPDATE rows_demo SET _version = 9 WHERE id = 'c000020'"), "ROW_DIFFERS"),
+    "a row added": (
+        change(
+            "INSERT INTO rows_demo (_origin, id, part, _version, _feed, _columns) SELECT _origin, 'new', 1, 1, 1, 1 "
+            "FROM rows_demo LIMIT 1"
+        ),
+        "ROW_EXTRA",
+    ),
+    "a row removed": (change("DELETE FROM rows_demo WHERE id = 'c000002'"), "ROW_MISSING"),
+    "a row that no feed carries": (change("UPDATE rows_demo SET _feed = NULL WHERE id = 'c000002'"), "ROW_EXTRA"),
+    "a row under an unknown feed": (change("UPDATE rows_demo SET _feed = 77 WHERE id = 'c000002'"), "ROW_EXTRA"),
+    "a row moved to another origin": (
+        change("UPDATE rows_demo SET _origin = 'x.cn' WHERE id = 'c000002'"),
+        "ROW_EXTRA",
+    ),
+    "an image altered": (change("UPDATE row_image SET version = 9 WHERE feed = 2"), "ROW_DIFFERS"),
+    "an image gone": (change("DELETE FROM row_image WHERE feed = 2"), "ROW_MISSING"),
+    "a shared row altered": (
+        change("UPDATE rows_demo SET name = 'x' WHERE part = 6 AND id = 'c000000'"),
+        "ROW_COMBINED",
+    ),
+    "a shared row removed": (change("DELETE FROM rows_demo WHERE part = 6 AND id = 'c000000'"), "ROW_MISSING"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_damage_is_found_and_named(store: Store, damage: str) -> None:
+    """One planted damage gives a finding of its kind, which names the feed and says what to do."""
+    filled(store)
+    harm, fault = DAMAGES[damage]
+    harm(store)
+    report = check_store(store.session, rules())
+    assert not report.sound
+    assert fault in faults(report)
+    for finding in report.findings:
+        assert finding.fault.remedy in str(finding)
+        assert str(finding.feed) in str(finding)
+
+
+def test_a_finding_names_the_entry_and_the_row(store: Store) -> None:
+    """An administrator can read out which feed, seq and key it is."""
+    filled(store)
+    sql(store, "UPDATE rows_demo SET name = 'x' WHERE part = 1 AND id = 'c000002'")
+    sql(store, "UPDATE log SET seal = X'00' WHERE id = (1 << 40 | 3)")
+    found = {f.fault: f for f in check_store(store.session, rules()).findings}
+    assert found[Fault.SEAL].seq == 3
+    assert found[Fault.SEAL].feed == FEED
+    assert found[Fault.ROW_DIFFERS].key == '["c000002", 1]'
+
+
+WRONG_WORLDS: Mapping[str, tuple[dict[str, object], str]] = {
+    "another federation": ({"federation": "real"}, "WRONG_FEED"),
+    "no key": ({"key_of": lambda origin, enrolment: None}, "KEY_UNKNOWN"),
+    "another key": ({"key_of": lambda origin, enrolment: (1, bytes(32))}, "SEAL"),
+    "another suite enrolled": ({"key_of": lambda origin, enrolment: (2, bytes(32))}, "SUITE"),
+    "no such suite": ({"suites": {}}, "SUITE"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_WORLDS)
+def test_a_log_of_another_world_is_found(store: Store, case: str) -> None:
+    """Bytes that are whole and not ours are findings too."""
+    filled(store)
+    changed, fault = WRONG_WORLDS[case]
+    assert fault in faults(check_store(store.session, rules(**changed)))
+
+
+def test_refused_and_parked_rows_are_left_out_of_the_replay(store: Store) -> None:
+    """Rows that the fates say are not in effect need not be in the tables; one that came into effect must be."""
+    log = Log()
+    log.add(1, [row(1), row(2), row(3)])
+    log.add(2, [row(9)])
+    whole = log.changes
+    log.changes = [whole[0]._replace(puts=[row(1), row(3)])]
+    state = receive(store, log)
+    fates = [
+        FateRow(1, 1, "demo", "", Fate.REFUSED, Reason.OUT_OF_SCOPE, ""),
+        FateRow(2, -1, "demo", "", Fate.PARKED, Reason.UNKNOWN_DATASET, ""),
+        FateRow(1, 2, "demo", "", Fate.APPLIED, Reason.UNKNOWN_CODE, ""),
+    ]
+    state.parked = 1
+    store.begin()
+    store.perform(SaveFates(FEED, EPOCH, fates))
+    store.perform(SaveFeed(state))
+    store.commit()
+    assert check_store(store.session, rules()).findings == []
+    sql(store, "DELETE FROM fate WHERE place = 1")
+    assert faults(check_store(store.session, rules())) == {"ROW_MISSING", "DIGEST"}
+
+
+def test_a_feed_that_is_only_carried_has_no_rows_here(store: Store) -> None:
+    """A relay keeps the entries and not the rows."""
+    log = Log()
+    log.add(1, [row(1)])
+    log.changes = []
+    receive(store, log)
+    assert check_store(store.session, rules(applies=lambda feed, route: False)).findings == []
+    assert "ROW_MISSING" in faults(check_store(store.session, rules()))
+
+
+def test_entries_that_cannot_be_read_here_are_told_and_not_taken_for_damage(store: Store) -> None:
+    """A catalogue that has lost a dataset leaves its feeds unchecked by replay."""
+    log = Log()
+    log.add(1, [row(1)])
+    receive(store, log)
+    report = check_store(store.session, rules(schema_of=lambda publication, dataset: None))
+    assert report.sound
+    assert any("cannot be read" in said for said in report.unchecked)
+
+
+def published(dataset: str, whole: Row) -> dict[FeedName, tuple[tuple[str, ...], Row]]:
+    return {OTHER_FEED: (FEW, few(whole)), FeedName(ORIGIN, "nowhere"): (FEW, few(whole))}
+
+
+def origin_store(store: Store) -> None:
+    log, state = Log(OTHER_FEED, FEW), state_of(OTHER_FEED)
+    publish(store, log, 1, [row(i) for i in range(5)], state)
+    waiting = row(7)
+    encoded = encode_records("demo", FEW, [few(waiting)], [])
+    cells = tuple(c if n in FEW else None for n, c in zip(SCHEMA.names, waiting, strict=True))
+    state.digest = shift_digest(state.digest, row_hash(key(waiting), 2, cells), 0)
+    state.rows += 1
+    item = OutboxItem(
+        1,
+        OTHER_FEED,
+        Route.PARENT,
+        Lane.BULK,
+        Kind.RECORDS,
+        encoded.codec,
+        encoded.payload,
+        encoded.plain_size,
+        1,
+        1,
+        2,
+    )
+    store.begin()
+    store.perform(UpsertRows("demo", ORIGIN, None, SCHEMA.names, [waiting], 2))
+    store.perform(Queue(item))
+    store.perform(SaveFeed(state))
+    store.commit()
+
+
+def test_at_the_origin_feeds_and_outbox_equal_the_rows(store: Store) -> None:
+    """What was sealed and what waits say together what the publications make of the table."""
+    origin_store(store)
+    report = check_store(store.session, rules(ORIGIN, published=published))
+    assert report.findings == []
+    assert report.unchecked == []
+    assert report.rows == 6
+
+
+OWN_DAMAGES: Mapping[str, tuple[Callable[[Store], None], set[str]]] = {
+    "own row altered": (change("UPDATE rows_demo SET name = 'x' WHERE part = 2"), {"PUBLISHED_DIFFERS"}),
+    "own row removed": (change("DELETE FROM rows_demo WHERE part = 2"), {"PUBLISHED_EXTRA"}),
+    "own row added": (
+        change("INSERT INTO rows_demo (_origin, id, part, _version) SELECT _origin, 'n', 1, 1 FROM rows_demo LIMIT 1"),
+        {"PUBLISHED_MISSING"},
+    ),
+    "held-back cell altered": (change("UPDATE rows_demo SET photo = X'AA' WHERE part = 2"), set()),
+    "outbox lost": (change("DELETE FROM outbox"), {"PUBLISHED_MISSING", "DIGEST"}),
+}
+
+
+@pytest.mark.parametrize("damage", OWN_DAMAGES)
+def test_damage_at_the_origin_is_found(store: Store, damage: str) -> None:
+    """Each row's published image is compared with its feeds; a held-back column is nobody's business."""
+    origin_store(store)
+    harm, expected = OWN_DAMAGES[damage]
+    harm(store)
+    assert faults(check_store(store.session, rules(ORIGIN, published=published))) == expected
+
+
+def test_a_recovering_origin_is_not_compared_with_its_feeds(store: Store) -> None:
+    """Until the outbox is made anew, rows and feeds differ rightly; the report says that it did not look."""
+    origin_store(store)
+    sql(store, "DELETE FROM rows_demo WHERE part = 2")
+    store.begin()
+    store.perform(SaveMeta("recovering", 1))
+    store.commit()
+    report = check_store(store.session, rules(ORIGIN, published=published))
+    assert report.sound
+    assert any("recovering" in said for said in report.unchecked)
+
+
+def test_a_file_is_checked_beside_a_running_writer(path: Path) -> None:
+    """fsck opens its own read-only connection and sees what is committed."""
+    store = Store.open(path, [SCHEMA])
+    try:
+        filled(store)
+        store.begin()
+        store.perform(DeleteRows("demo", ORIGIN, [key(row(1))]))
+        assert check_file(path, rules()).findings == []
+        store.commit()
+        assert faults(check_file(path, rules())) == {"ROW_MISSING", "DIGEST"}
+    finally:
+        store.close()

@@ -1,0 +1,191 @@
+"""A small world for tests of the store: a dataset of every type, an origin that seals, a receiver that applies.
+
+The entries are real (sync.chain) and so is the merge (sync.merge); only the judge and the link are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+
+from node.store.fsck import Rules
+from node.store.store import Store
+from sync.chain import Author, Draft, make_entry, seal
+from sync.effects import Append, FeedState, LogEntry, SaveFeed, UpsertRows
+from sync.merge import Change, keys_of, merge
+from sync.payload import encode_records
+from sync.rows import End, row_hash, shift_digest, to_schema_order
+from sync.schema import CellType, Column, RowSchema
+from sync.suites import genesis
+from sync.values import FeedName, Head, Key, Kind, Lane, Route, Row
+
+ORIGIN = "hangzhou.zhejiang.cn"
+NODE = "zhejiang.cn"
+FEDERATION = "trial"
+FEED = FeedName(ORIGIN, "demo.parent")
+OTHER_FEED = FeedName(ORIGIN, "demo.nation")
+EPOCH = b"e" * 16
+INSTANCE = b"i" * 16
+
+SCHEMA = RowSchema(
+    dataset="demo",
+    version=1,
+    columns=(
+        Column("id", CellType.TEXT, nullable=False, length=40),
+        Column("part", CellType.INTEGER, nullable=False),
+        Column("name", CellType.TEXT, length=40),
+        Column("amount", CellType.DECIMAL),
+        Column("ratio", CellType.FLOAT),
+        Column("open", CellType.BOOLEAN),
+        Column("photo", CellType.BYTES),
+        Column("day", CellType.DATE),
+        Column("at", CellType.TIMESTAMP),
+    ),
+    key=("id", "part"),
+)
+FEW = ("part", "id", "name", "open")
+"""Columns of the second publication, in another order than the schema's."""
+
+
+class Ed25519Sha256:
+    """sync.suites.Suite by the library alone."""
+
+    number = 1
+
+    def hash(self, data: bytes) -> bytes:
+        digest = Hash(SHA256())
+        digest.update(data)
+        return digest.finalize()
+
+    def verify(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Key1:
+    """sync.suites.Signer with a fixed key."""
+
+    suite = 1
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+        self.public_key = self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
+SUITE = Ed25519Sha256()
+SIGNER = Key1()
+
+
+def row(number: int, **cells: object) -> Row:
+    """A full row of SCHEMA; `cells` overrides."""
+    made = {
+        "id": f"c{number // 10:06d}",
+        "part": number % 10,
+        "name": f"井盖{number}",
+        "amount": f"{number}.50",
+        "ratio": number / 8,
+        "open": number % 2 == 0,
+        "photo": sha256(bytes([number % 256])).digest(),
+        "day": "2026-11-22",
+        "at": 1_700_000_000_000_000 + number,
+    } | cells
+    return tuple(made[name] for name in SCHEMA.names)  # type: ignore[return-value]
+
+
+def few(whole: Row) -> Row:
+    """The cells of FEW."""
+    return tuple(whole[SCHEMA.names.index(name)] for name in FEW)
+
+
+def key(whole: Row) -> Key:
+    """The key of a full row."""
+    return whole[0], whole[1]
+
+
+class Log:
+    """The sealed log of one feed of ORIGIN."""
+
+    def __init__(self, feed: FeedName = FEED, columns: tuple[str, ...] = SCHEMA.names, origin: str = ORIGIN) -> None:
+        self.feed, self.columns, self.origin = feed, columns, origin
+        self.head = Head(EPOCH, 0, genesis(SUITE, FEDERATION, *feed, EPOCH))
+        self.entries: list[LogEntry] = []
+        self.changes: list[Change] = []
+
+    def add(self, group: int, puts: Sequence[Row] = (), ends: Sequence[End] = (), *, sealed: bool = True) -> LogEntry:
+        """One entry; `puts` in this log's columns."""
+        encoded = encode_records("demo", self.columns, puts, ends)
+        draft = Draft(
+            Kind.RECORDS, Lane.BULK, encoded.codec, encoded.payload, encoded.plain_size, encoded.rows, 1, group
+        )
+        author = Author(FEDERATION, self.origin, INSTANCE, 1)
+        entry = make_entry(SUITE, author, self.feed, Route.PARENT, self.head, draft, 0)
+        if sealed:
+            entry = seal(SIGNER, entry)
+        self.head = Head(EPOCH, entry.seq, entry.header_hash)
+        self.entries.append(entry)
+        self.changes.append(Change(group, self.columns, list(puts), list(ends)))
+        return entry
+
+
+def state_of(feed: FeedName = FEED, head: Head | None = None) -> FeedState:
+    """A new feed's state."""
+    return FeedState(feed, Route.PARENT, Lane.BULK, head or Head(EPOCH, 0, b"\0" * 32))
+
+
+def receive(store: Store, log: Log, state: FeedState | None = None) -> FeedState:
+    """Stores and applies a whole log, as a receiver does: entries, rows, state."""
+    state = state or state_of(log.feed)
+    keys = keys_of(SCHEMA, log.changes)
+    merged = merge(SCHEMA, log.feed, log.changes, keys, store.held("demo", ORIGIN, keys))
+    store.begin()
+    store.perform(Append(log.feed, EPOCH, log.entries))
+    for write in merged.writes:
+        store.perform(write)
+    state.head = log.head
+    state.entries += len(log.entries)
+    state.digest = shift_digest(state.digest, merged.added, merged.removed)
+    state.rows += merged.rows
+    store.perform(SaveFeed(state))
+    store.commit()
+    return state
+
+
+def publish(store: Store, log: Log, group: int, rows: Sequence[Row], state: FeedState) -> None:
+    """Writes own rows at the origin and seals them into one feed that carries log.columns of each."""
+    cells = [tuple(r[SCHEMA.names.index(c)] for c in log.columns) for r in rows]
+    entry = log.add(group, cells)
+    order = to_schema_order(SCHEMA, log.columns)
+    added = sum(row_hash(key(r), group, c if order is None else order(c)) for r, c in zip(rows, cells, strict=True))
+    state.digest = shift_digest(state.digest, added, 0)
+    state.rows += len(rows)
+    state.head = log.head
+    state.entries += 1
+    store.begin()
+    store.perform(UpsertRows("demo", log.origin, None, SCHEMA.names, rows, group))
+    store.perform(Append(log.feed, EPOCH, [entry]))
+    store.perform(SaveFeed(state))
+    store.commit()
+
+
+def rules(node: str = NODE, **changed: object) -> Rules:
+    """What fsck needs to know of this world."""
+    given: dict[str, object] = {
+        "node": node,
+        "federation": FEDERATION,
+        "suites": {1: SUITE},
+        "key_of": lambda origin, enrolment: (1, SIGNER.public_key) if enrolment == 1 else None,
+        "schemas": [SCHEMA],
+        "schema_of": lambda publication, dataset: SCHEMA if dataset == "demo" else None,
+        "applies": lambda feed, route: True,
+    }
+    return Rules(**(given | changed))  # type: ignore[arg-type]
