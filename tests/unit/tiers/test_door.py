@@ -1,0 +1,105 @@
+"""A node's own door: the same rules, told row by row to whoever brought the rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.errors import InputFault
+from sync.reasons import Reason
+from sync.values import Cell
+from tests.unit.tiers.kit import (
+    CATALOGUE,
+    CITY_STANDS,
+    MUNICIPALITY_STANDS,
+    NATION_STANDS,
+    NOTHING_KNOWN,
+    PROVINCE_STANDS,
+    KnownFake,
+    a_case,
+)
+from tiers.door import Door
+
+DOOR = Door(CATALOGUE, CITY_STANDS)
+
+
+def test_good_rows_come_in_as_their_schema_types_them() -> None:
+    """Whole rows pass, held-back columns included; a whole number in a float column is a float from here on."""
+    rows = [a_case(i, pos_lon=120) for i in range(10)]
+    checked = DOOR.check_local_rows("case", rows, NOTHING_KNOWN)
+    assert checked.rejects == []
+    assert checked.rows == rows
+    assert all(type(cell) is not int for row in checked.rows for cell in row if cell == 120)
+    assert DOOR.check_local_row("case", rows[0], NOTHING_KNOWN) == rows[0]
+
+
+REJECTED: dict[str, tuple[dict[str, Cell], Reason, str]] = {
+    "another place": ({"division": "330206"}, Reason.OUT_OF_SCOPE, "330206"),
+    "a text beyond its length": ({"reporter_phone": "1" * 31}, Reason.TOO_LONG, "reporter_phone"),
+    "a text for a time": ({"reported_at": "noon"}, Reason.WRONG_TYPE, "reported_at"),
+    "an empty cell that must not be": ({"supervised": None}, Reason.WRONG_TYPE, "supervised"),
+    "an empty key": ({"case_id": None}, Reason.KEY_MISSING, "case_id"),
+    "half a character": ({"description": "\ud83d"}, Reason.WRONG_TYPE, "surrogate"),
+    "infinity": ({"pos_lon_exact": float("inf")}, Reason.WRONG_TYPE, "pos_lon_exact"),
+    "no number": ({"pos_lon_exact": float("nan")}, Reason.WRONG_TYPE, "pos_lon_exact"),
+    "negative zero": ({"pos_lon_exact": -0.0}, Reason.RULE_BROKEN, "pos_lon_exact"),
+    "an exact position in the rounded column": ({"pos_lon": 120.15345}, Reason.RULE_BROKEN, "pos_lon"),
+    "a state that is none": ({"state": "Closed"}, Reason.UNKNOWN_CODE, "state"),
+    "a code that its table lacks": ({"class_scheme": "GB", "class_code": "9"}, Reason.UNKNOWN_CODE, "'9'"),
+}
+
+
+@pytest.mark.parametrize("case", REJECTED)
+def test_a_bad_row_is_rejected_and_the_others_come_in(case: str) -> None:
+    """Each reject names place, key, reason and column; the neighbours are let in."""
+    cells, reason, words = REJECTED[case]
+    known = KnownFake({"GB": ["1"]})
+    checked = DOOR.check_local_rows("case", [a_case(0), a_case(1, **cells), a_case(2)], known)
+    assert [row[0] for row in checked.rows] == ["case-0", "case-2"]
+    (reject,) = checked.rejects
+    assert (reject.place, reject.reason) == (1, reason)
+    assert words in reject.detail
+    with pytest.raises(InputFault) as told:
+        DOOR.check_local_row("case", a_case(1, **cells), known)
+    assert told.value.reason is reason
+
+
+def test_a_row_of_another_width_is_rejected() -> None:
+    """A row has as many cells as the dataset has columns."""
+    checked = DOOR.check_local_rows("case", [a_case(1)[:-1], a_case(2)], NOTHING_KNOWN)
+    assert [(r.place, r.reason) for r in checked.rejects] == [(0, Reason.WRONG_TYPE)]
+    assert len(checked.rows) == 1
+
+
+def test_a_key_that_stands_twice_comes_in_once() -> None:
+    """In one transaction a row is written once."""
+    checked = DOOR.check_local_rows("case", [a_case(1), a_case(2), a_case(1, state="closed")], NOTHING_KNOWN)
+    assert [(r.place, r.reason) for r in checked.rejects] == [(2, Reason.RULE_BROKEN)]
+
+
+def test_work_goes_on_without_a_code_table() -> None:
+    """A code whose table is not here yet comes in: the tiers above wait for it, the city does not."""
+    row = a_case(1, class_scheme="GB", class_code="0110")
+    assert DOOR.check_local_row("case", row, NOTHING_KNOWN) == row
+
+
+def test_a_node_writes_only_what_its_tier_owns() -> None:
+    """Whole batches are refused for an unknown dataset and for one that another tier owns."""
+    for door, dataset, reason in (
+        (DOOR, "x_none", Reason.UNKNOWN_DATASET),
+        (DOOR, "class_code", Reason.NOT_OWNER),
+        (Door(CATALOGUE, PROVINCE_STANDS), "case", Reason.NOT_OWNER),
+    ):
+        with pytest.raises(InputFault) as told:
+            door.check_local_rows(dataset, [], NOTHING_KNOWN)
+        assert told.value.reason is reason
+        with pytest.raises(InputFault):
+            door.check_local_keys(dataset, [])
+    for stands in (PROVINCE_STANDS, MUNICIPALITY_STANDS):
+        assert Door(CATALOGUE, stands).check_local_rows("org_unit", [], NOTHING_KNOWN).rejects == []
+    assert Door(CATALOGUE, NATION_STANDS).check_local_rows("class_code", [], NOTHING_KNOWN).rows == []
+
+
+def test_keys_to_be_voided_are_keys_of_the_dataset() -> None:
+    """A key of another width or type is rejected."""
+    rejects = DOOR.check_local_keys("case", [("case-1",), ("a", "b"), (5,), (None,)])
+    assert [(r.place, r.reason) for r in rejects] == [(i, Reason.WRONG_TYPE) for i in (1, 2, 3)]

@@ -1,0 +1,130 @@
+"""What a dataset and a publication are. Read from TOML by tiers/declare.py; facts in reference/domain.md 2.4 and 9."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sync.schema import Column, RowSchema
+from sync.values import Lane, Route
+from tiers.filters import Filter
+
+NATION = "nation"
+"""Symbolic addressee: each node puts the nation's node id in its place."""
+
+SITE_PREFIX = "x_"
+"""Ids that a site may declare; the built-in catalogue never uses them."""
+
+
+class Sharing(Enum):
+    """Sharing classes of the government data directory (Decree 809; reference/domain.md 8.2)."""
+
+    UNCONDITIONAL = "unconditional"
+    CONDITIONAL = "conditional"
+    WITHHELD = "withheld"
+
+
+class Classification(Enum):
+    """How sensitive the dataset is as a whole (a proposal: no binding list is confirmed)."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    SENSITIVE = "sensitive"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeValue:
+    """One value of a closed enumeration, as stored, and as people read it."""
+
+    value: str
+    title_zh: str
+    title_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRef:
+    """A cell that must be a code of a table: `table` by name, or the table that the row itself names in `column`.
+
+    Tables whose name begins with `free_prefix` ('' = none) are their origin's own and are not checked, so that cities'
+    extension codes are kept and counted apart, never dropped (flow W11). That depends on the row alone: whether a row
+    applies must never depend on which feed came first.
+    """
+
+    table: str = ""
+    column: str = ""
+    free_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column with its meaning. `decimals` bounds a float's precision: what is rounded for privacy stays so."""
+
+    column: Column
+    title_zh: str
+    title_en: str
+    definition: str = ""
+    unit: str = ""
+    example: str = ""
+    held_back: bool = False
+    values: tuple[CodeValue, ...] = ()
+    codes: CodeRef | None = None
+    decimals: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """Says that a dataset's rows are codes: which column names the table, which holds the code, which rows count."""
+
+    table_column: str
+    code_column: str
+    in_force: Filter | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A table with a schema, an owner tier and a key. `region` and `date` are column names, '' for none.
+
+    owner: tier names (TierProfile.tiers) whose nodes may write it. A row is inside a signer's scope if its region lies
+    in it at its business date.
+    """
+
+    id: str
+    version: int
+    title_zh: str
+    title_en: str
+    definition: str
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    owner: tuple[str, ...]
+    region: str = ""
+    date: str = ""
+    classification: Classification = Classification.INTERNAL
+    source_unit: str = ""
+    sharing: Sharing = Sharing.CONDITIONAL
+    code_table: CodeTable | None = None
+    schema: RowSchema = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns = tuple(f.column for f in self.fields)
+        object.__setattr__(self, "schema", RowSchema(self.id, self.version, columns, self.key))
+
+    @property
+    def held_back(self) -> frozenset[str]:
+        """Names of the columns that never leave the node that owns the row."""
+        return frozenset(f.column.name for f in self.fields if f.held_back)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What of a dataset goes to whom. `columns` are in schema order; `filter` None means all rows.
+
+    addressees: for route NODE only: node ids, or NATION.
+    """
+
+    id: str
+    dataset: str
+    route: Route
+    lane: Lane
+    columns: tuple[str, ...]
+    addressees: tuple[str, ...] = ()
+    filter: Filter | None = None

@@ -1,0 +1,266 @@
+"""Reads declared datasets and publications, and finds all their mistakes at once.
+
+The shape of a declaration is shown by tiers/catalogue/*.toml; what each key means is in tiers/dataset.py.
+"""
+
+from __future__ import annotations
+
+from sync.limits import CELL_BYTES_MAX, COLUMNS_MAX, KEY_COLUMNS_MAX
+from sync.schema import CellType, Column, RowSchema
+from sync.values import MOVES, REFUSALS, REGISTRY, Lane, Route, is_identifier, is_node_id, is_publication
+from tiers.dataset import (
+    NATION,
+    Classification,
+    CodeRef,
+    CodeTable,
+    CodeValue,
+    Dataset,
+    Field,
+    Publication,
+    Sharing,
+)
+from tiers.faults import Table
+from tiers.filters import Filter, columns_of, read_filter
+from tiers.profile import PROFILES
+
+_TYPES = {t.value: t for t in CellType}
+_ROUTES = {r.name.lower(): r for r in Route}
+_LANES = {lane.name.lower(): lane for lane in Lane}
+_SHARING = {s.value: s for s in Sharing}
+_CLASSES = {c.value: c for c in Classification}
+_OWNERS = frozenset(t for p in PROFILES.values() for t in p.acts_as)
+_RESERVED = frozenset({REGISTRY, REFUSALS, MOVES})
+_TEXT_LENGTH = 200
+_DATED = (CellType.DATE, CellType.TIMESTAMP)
+
+
+def read_dataset(name: str, table: Table) -> Dataset | None:
+    """The dataset declared by `table`; None when it has mistakes (noted in the table's list)."""
+    before = len(table.mistakes)
+    if not is_identifier(name):
+        table.wrong("", f"'{name}' is not an identifier (a-z, 0-9, _)")
+    version = table.whole("version", 1, 2**31)
+    zh, en = table.text("zh"), table.text("en")
+    definition = table.text("definition")
+    owner = table.texts("owner")
+    for unknown in sorted(set(owner) - _OWNERS):
+        table.wrong("owner", f"'{unknown}' is not a tier: {', '.join(sorted(_OWNERS))}")
+    classification = table.choice("classification", _CLASSES, Classification.INTERNAL)
+    sharing = table.choice("sharing", _SHARING, Sharing.CONDITIONAL)
+    source_unit = table.text("source_unit", "")
+    fields = _fields(table)
+    by_name = {f.column.name: f for f in fields}
+    key = table.texts("key")
+    region, date = table.text("region", ""), table.text("date", "")
+    _check_key(table, key, by_name)
+    _check_place(table, "region", region, (CellType.TEXT,), by_name)
+    _check_place(table, "date", date, _DATED, by_name)
+    if date and not region:
+        table.wrong("date", "has no use without region")
+    _check_references(table, fields, by_name)
+    code_table = _code_table(table, name, version, fields, by_name, key)
+    table.finish()
+    if len(table.mistakes) > before or classification is None or sharing is None:
+        return None
+    return Dataset(
+        name,
+        version,
+        zh,
+        en,
+        definition,
+        fields,
+        key,
+        owner,
+        region,
+        date,
+        classification,
+        source_unit,
+        sharing,
+        code_table,
+    )
+
+
+def _fields(table: Table) -> tuple[Field, ...]:
+    read = [_field(t) for t in table.tables("fields")]
+    if not 0 < len(read) <= COLUMNS_MAX:
+        table.wrong("fields", f"must name 1 to {COLUMNS_MAX} fields")
+    fields = tuple(f for f in read if f is not None)
+    seen: set[str] = set()
+    for field in fields:
+        if field.column.name in seen:
+            table.wrong("fields", f"'{field.column.name}' stands twice")
+        seen.add(field.column.name)
+    return fields
+
+
+def _field(table: Table) -> Field | None:
+    before = len(table.mistakes)
+    name = table.text("name")
+    if name and not is_identifier(name):
+        table.wrong("name", f"'{name}' is not an identifier (a-z, 0-9, _)")
+    kind = table.choice("type", _TYPES)
+    nullable = table.flag("nullable", True)
+    length = table.whole("length", 1, CELL_BYTES_MAX, _TEXT_LENGTH)
+    held_back = table.flag("held_back", False)
+    if held_back and not nullable:
+        table.wrong("nullable", "a held-back column is empty everywhere else, so it must be nullable")
+    zh, en, definition = table.text("zh"), table.text("en"), table.text("definition", "")
+    unit, example = table.text("unit", ""), table.text("example", "")
+    values = tuple(_code_value(t) for t in table.tables("values"))
+    codes = _code_ref(table)
+    raw_decimals = table.raw("decimals")
+    decimals = raw_decimals if isinstance(raw_decimals, int) and not isinstance(raw_decimals, bool) else None
+    if raw_decimals is not None and (kind is not CellType.FLOAT or decimals is None or not 0 <= decimals <= 9):
+        table.wrong("decimals", "must be 0 to 9, on a float")
+    if (values or codes) and kind not in (CellType.TEXT, None):
+        table.wrong("type", "codes and values are text")
+    if values and codes:
+        table.wrong("values", "a column has values or codes, not both")
+    if len({v.value for v in values}) != len(values):
+        table.wrong("values", "a value stands twice")
+    if any(len(v.value) > length for v in values):
+        table.wrong("values", "a value is longer than the column")
+    table.finish()
+    if len(table.mistakes) > before or kind is None:
+        return None
+    return Field(
+        Column(name, kind, nullable, length), zh, en, definition, unit, example, held_back, values, codes, decimals
+    )
+
+
+def _code_value(table: Table) -> CodeValue:
+    value = CodeValue(table.text("value"), table.text("zh"), table.text("en"))
+    table.finish()
+    return value
+
+
+def _code_ref(table: Table) -> CodeRef | None:
+    fixed, column, free = table.text("codes", ""), table.text("codes_from", ""), table.text("codes_free", "")
+    if fixed and column:
+        table.wrong("codes", "a column has codes or codes_from, not both")
+    if free and not column:
+        table.wrong("codes_free", "goes with codes_from")
+    return CodeRef(fixed, column, free) if fixed or column else None
+
+
+def _check_key(table: Table, key: tuple[str, ...], by_name: dict[str, Field]) -> None:
+    if len(key) > KEY_COLUMNS_MAX:
+        table.wrong("key", f"has more than {KEY_COLUMNS_MAX} columns")
+    for name in key:
+        _check_place(table, "key", name, (*_DATED, CellType.TEXT, CellType.INTEGER, CellType.BYTES), by_name)
+
+
+def _check_place(table: Table, key: str, name: str, types: tuple[CellType, ...], by_name: dict[str, Field]) -> None:
+    """Key, region and business date are in every row of every publication, so that each can be judged anywhere."""
+    if not name or not by_name:
+        return
+    field = by_name.get(name)
+    if field is None:
+        table.wrong(key, f"'{name}' is not a field (or has mistakes)")
+        return
+    if field.column.type not in types:
+        table.wrong(key, f"'{name}' must be {' or '.join(t.value for t in types)}")
+    if field.column.nullable:
+        table.wrong(key, f"'{name}' must not be nullable")
+    if field.held_back:
+        table.wrong(key, f"'{name}' must not be held back")
+
+
+def _check_references(table: Table, fields: tuple[Field, ...], by_name: dict[str, Field]) -> None:
+    for field in fields:
+        if field.codes is None or not field.codes.column:
+            continue
+        other = by_name.get(field.codes.column)
+        if other is None or other.column.type is not CellType.TEXT:
+            table.wrong(
+                "fields", f"'{field.column.name}' takes its code table from '{field.codes.column}': no text field"
+            )
+        elif other.held_back and not field.held_back:
+            table.wrong("fields", f"'{field.column.name}' takes its code table from a held-back field")
+
+
+def _code_table(
+    table: Table, name: str, version: int, fields: tuple[Field, ...], by_name: dict[str, Field], key: tuple[str, ...]
+) -> CodeTable | None:
+    raw = table.raw("code_table")
+    if raw is None:
+        return None
+    inner = Table(raw, table.at("code_table"), table.mistakes)
+    table_column, code_column = inner.text("table"), inner.text("code")
+    for said, column in (("table", table_column), ("code", code_column)):
+        if column and (column not in by_name or by_name[column].column.type is not CellType.TEXT):
+            inner.wrong(said, f"'{column}' is not a text field")
+    condition = inner.raw("in_force")
+    in_force = None
+    if condition is not None and is_identifier(name) and fields and set(key) <= set(by_name) and key:
+        schema = RowSchema(name, version, tuple(f.column for f in by_name.values()), key)
+        in_force = read_filter(condition, schema, inner.at("in_force"), table.mistakes)
+    inner.finish()
+    return CodeTable(table_column, code_column, in_force)
+
+
+def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> Publication | None:
+    """The publication declared by `table`; None when it has mistakes (noted in the table's list)."""
+    before = len(table.mistakes)
+    dataset_id = table.text("dataset", name.partition(".")[0])
+    dataset = datasets.get(dataset_id)
+    if not is_publication(name) or name in _RESERVED or name.partition(".")[0] != dataset_id:
+        table.wrong("", f"'{name}' must be its dataset's id, a point and a name for the audience")
+    if dataset is None:
+        table.wrong("dataset", f"'{dataset_id}' is not a dataset (or has mistakes)")
+    route = table.choice("route", _ROUTES)
+    lane = table.choice("lane", _LANES, Lane.NORMAL)
+    addressees = _addressees(table, route)
+    columns = table.texts("columns", ())
+    condition = table.raw("filter")
+    chosen: tuple[str, ...] = ()
+    row_filter = None
+    if dataset is not None:
+        chosen = _columns(table, dataset, columns)
+        row_filter = read_publication_filter(table, "filter", condition, dataset)
+    table.finish()
+    if len(table.mistakes) > before or route is None or lane is None:
+        return None
+    return Publication(name, dataset_id, route, lane, chosen, addressees, row_filter)
+
+
+def _addressees(table: Table, route: Route | None) -> tuple[str, ...]:
+    addressees = table.texts("addressees", ())
+    if route is Route.NODE and not addressees:
+        table.wrong("addressees", f"route node needs them: node ids, or '{NATION}'")
+    if route is not Route.NODE and addressees and route is not None:
+        table.wrong("addressees", "go with route node only")
+    for addressee in addressees:
+        if addressee != NATION and not is_node_id(addressee):
+            table.wrong("addressees", f"'{addressee}' is neither a node id nor '{NATION}'")
+    return addressees
+
+
+def _columns(table: Table, dataset: Dataset, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The published columns in schema order; all that are not held back when none are named."""
+    if not wanted:
+        return tuple(n for n in dataset.schema.names if n not in dataset.held_back)
+    for name in wanted:
+        if name not in dataset.schema.names:
+            table.wrong("columns", f"'{name}' is not a column of {dataset.id}")
+        elif name in dataset.held_back:
+            table.wrong("columns", f"'{name}' is held back and must not leave its node")
+    must = {*dataset.key, dataset.region, dataset.date} - {""}
+    must |= {c.name for c in dataset.schema.columns if not c.nullable}
+    must |= {f.codes.column for f in dataset.fields if f.codes and f.codes.column and f.column.name in wanted}
+    for name in dataset.schema.names:
+        if name in must and name not in wanted:
+            table.wrong("columns", f"'{name}' must be published: receivers judge rows by it")
+    return tuple(n for n in dataset.schema.names if n in wanted)
+
+
+def read_publication_filter(table: Table, key: str, raw: object, dataset: Dataset) -> Filter | None:
+    """A publication's filter; None for all rows ('all' or absent). A held-back column must not show by membership."""
+    if raw is None or raw == "all":
+        return None
+    path = table.at(key)
+    parsed = read_filter(raw, dataset.schema, path, table.mistakes)
+    if parsed is not None:
+        for name in sorted(columns_of(parsed) & dataset.held_back):
+            table.wrong(key, f"'{name}' is held back: who is in the audience would tell what it holds")
+    return parsed

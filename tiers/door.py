@@ -1,0 +1,159 @@
+"""A node's own door: rows that its loader or API brings are rejected here, by the same rules as everywhere else.
+
+So what a city may not publish never enters its tables, and the person who brought it is told at once, row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sync.errors import InputFault
+from sync.payload import cell_type, check_cell
+from sync.reasons import Reason
+from sync.rows import key_text
+from sync.values import Key, Row
+from tiers.catalogue import Catalogue
+from tiers.dataset import Dataset
+from tiers.profile import Standing
+from tiers.rules import CodesKnown, RowRules
+
+_KEY_TEXT_MAX = 200
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Reject(NamedTuple):
+    """One row that is not let in, by its place in what was brought."""
+
+    place: int
+    key: str
+    reason: Reason
+    detail: str
+
+
+class Checked(NamedTuple):
+    """`rows` may be written as they stand here (whole numbers in float columns have become floats)."""
+
+    rows: list[Row]
+    rejects: list[Reject]
+
+
+class _Entrance:
+    """What follows from a dataset alone."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.rules = RowRules(dataset, dataset.schema.names, new_tables_pass=True)
+        columns = dataset.schema.columns
+        pair: Any = tuple  # built at run time from the schema, so out of the type checker's sight
+        many: Any = list
+        self.row_type: Any = pair[tuple(map(cell_type, columns))]
+        self.rows_type: Any = many[self.row_type]
+        self.key_type: Any = pair[tuple(cell_type(dataset.schema.column(k)) for k in dataset.key)]
+
+
+class Door:
+    """The door of the node that stands at `standing`."""
+
+    def __init__(self, catalogue: Catalogue, standing: Standing) -> None:
+        self._catalogue = catalogue
+        self._standing = standing
+        self._entrances: dict[str, _Entrance] = {}
+
+    def check_local_rows(self, dataset: str, rows: Sequence[Row], known: CodesKnown) -> Checked:
+        """Whole rows in schema order, held-back columns included. `known` is asked for code tables.
+
+        A code of a table that is here must be in it; one of a table that is not here passes. A key that stands twice
+        in `rows` is rejected the second time. Raises InputFault UNKNOWN_DATASET, or NOT_OWNER if this node's tier does
+        not own the dataset.
+        """
+        entrance = self._entrance(dataset)
+        try:
+            typed: list[Row] = msgspec.convert(rows, entrance.rows_type)
+            _encode(typed)
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            return self._one_by_one(entrance, rows, known)
+        keys = set(map(entrance.rules.key_of, typed))
+        if len(keys) == len(typed) and entrance.rules.all_good(typed, self._standing.scope, known):
+            return Checked(typed, [])
+        return self._one_by_one(entrance, rows, known)
+
+    def check_local_row(self, dataset: str, row: Row, known: CodesKnown) -> Row:
+        """One row, as check_local_rows. Raises InputFault with the reason if it is not let in."""
+        checked = self.check_local_rows(dataset, [row], known)
+        if checked.rejects:
+            raise InputFault(checked.rejects[0].reason, checked.rejects[0].detail)
+        return checked.rows[0]
+
+    def check_local_keys(self, dataset: str, keys: Sequence[Key]) -> list[Reject]:
+        """Keys of rows to be voided: which of them cannot be keys of this dataset. Raises as check_local_rows."""
+        entrance = self._entrance(dataset)
+        rejects = []
+        for place, key in enumerate(keys):
+            try:
+                msgspec.convert(key, entrance.key_type)
+            except msgspec.ValidationError:
+                detail = f"not a key of '{dataset}': {', '.join(entrance.dataset.key)}"
+                rejects.append(Reject(place, _text(key), Reason.WRONG_TYPE, detail))
+        return rejects
+
+    def _entrance(self, dataset: str) -> _Entrance:
+        entrance = self._entrances.get(dataset)
+        if entrance is None:
+            found = self._catalogue.datasets.get(dataset)
+            if found is None:
+                raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'")
+            if not any(tier in found.owner for tier in self._standing.profile.tiers(self._standing.parent)):
+                raise InputFault(Reason.NOT_OWNER, f"dataset '{dataset}' belongs to: {', '.join(found.owner)}")
+            entrance = self._entrances[dataset] = _Entrance(found)
+        return entrance
+
+    def _one_by_one(self, entrance: _Entrance, rows: Sequence[Row], known: CodesKnown) -> Checked:
+        good: list[Row] = []
+        rejects: list[Reject] = []
+        seen: set[Key] = set()
+        for place, row in enumerate(rows):
+            typed = _typed(entrance, row)
+            if isinstance(typed, Reject):
+                rejects.append(typed._replace(place=place))
+                continue
+            key = entrance.rules.key_of(typed)
+            flaw = entrance.rules.flaw(typed, self._standing.scope, known)
+            if key in seen:
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key stands twice"))
+            elif flaw is not None:
+                rejects.append(Reject(place, _text(key), flaw.reason, flaw.detail))
+            else:
+                good.append(typed)
+            seen.add(key)
+        return Checked(good, rejects)
+
+
+def _typed(entrance: _Entrance, row: Row) -> Row | Reject:
+    """The row as its schema types it, or why it is none (place is filled in by the caller)."""
+    schema = entrance.dataset.schema
+    if len(row) != len(schema.columns):
+        return Reject(0, "", Reason.WRONG_TYPE, f"{len(row)} cells for {len(schema.columns)} columns")
+    try:
+        typed: Row = msgspec.convert(row, entrance.row_type)
+        _encode(typed)
+        return typed
+    except UnicodeEncodeError:
+        return Reject(0, "", Reason.WRONG_TYPE, "a text holds half a character (a lone surrogate)")
+    except msgspec.ValidationError as error:
+        by_name = dict(zip(schema.names, row, strict=True))
+        key = _text([by_name[k] for k in schema.key])
+        for column in schema.columns:
+            cell = by_name[column.name]
+            if cell is None and column.name in schema.key:
+                return Reject(0, key, Reason.KEY_MISSING, f"key column '{column.name}' is empty")
+            fault = check_cell(column, cell)
+            if fault is not None:
+                return Reject(0, key, *fault)
+        return Reject(0, key, Reason.WRONG_TYPE, str(error))
+
+
+def _text(key: Sequence[object]) -> str:
+    return key_text([k if isinstance(k, str | int | float | bytes | None) else str(k) for k in key])[:_KEY_TEXT_MAX]

@@ -1,0 +1,160 @@
+"""Judges moves that arrive: at the issuer's node as the arbiter, at the holder's as the other side.
+
+What parks waits for something that is on its way (a move before it, an own move being recovered, a newer version of
+the flow); what refuses has no effect for good. A move that was decided has no second effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sync.judge import Known, MoveJudgement, Signer
+from sync.reasons import Reason
+from sync.values import Fate
+from sync.wire.v1.entry_pb2 import MoveBody
+from tiers.flows import FLOWS
+from tiers.flows.steps import Fault, fields_of, last_number, legal_fault, party_of, size_fault, state_of
+from tiers.flows.table import BEFORE, Flow, Party
+from tiers.profile import PROFILES, stands_below
+
+
+def judge_move(body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
+    """As sync.judge.Judge.move, with the arbiter's verdict in both `record` and `answers`."""
+    fault = size_fault(body) or _side_fault(body, signer.node, here)
+    if fault is not None:
+        return _refused(fault)
+    flow = FLOWS.get(body.flow)
+    if flow is None or flow.rule(body.move) is None:
+        return _parked(Reason.UNKNOWN_FLOW, f"move '{body.move}' of flow '{body.flow}'")
+    history = known.task(body.task)
+    if history and (history[0].issuer, history[0].holder, history[0].flow) != (body.issuer, body.holder, body.flow):
+        return _refused(Fault(Reason.NOT_YOUR_MOVE, "the task has another issuer, holder or flow"))
+    if here == body.issuer:
+        return _as_arbiter(flow, body, history)
+    return _as_holder(flow, body, signer, history, known.pending(body.task))
+
+
+def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
+    """Who sealed it, who is told, and who is said to have made it must be the two sides of the task."""
+    if here == body.issuer:
+        # the holder proposes; numbers and verdicts are the arbiter's alone
+        proposal = body.number == 0 and not (body.verdict or body.accepted or body.state)
+        if sealer == body.holder and body.by_node == sealer and proposal:
+            return None
+    elif here == body.holder and sealer == body.issuer:
+        # the arbiter says moves of its own, and its verdicts on those of the holder
+        author = here if body.verdict else sealer
+        if body.number > 0 and body.by_node == author and (body.verdict or body.accepted):
+            return None
+    return Fault(Reason.NOT_YOUR_MOVE, f"'{sealer}' may not say this to '{here}'")
+
+
+def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> MoveJudgement:
+    if not history or body.base > last_number(history):
+        # only the arbiter makes tasks and numbers, so it is being restored and will hold them again
+        return _parked(Reason.MISSING_DEPENDENCY, f"move {body.base} of task '{body.task}'")
+    decided = next((m for m in history if m.move_id == body.move_id), None)
+    if decided is not None:
+        return _again(decided, body)
+    fault = _conflict(flow, body, history)
+    verdict = MoveBody()
+    verdict.CopyFrom(body)
+    verdict.verdict, verdict.number, verdict.accepted = True, last_number(history) + 1, fault is None
+    verdict.state = state_of(history)
+    if fault is None:
+        rule = flow.rule(body.move)
+        assert rule is not None
+        verdict.state = rule.after(verdict.state)
+        return MoveJudgement(Fate.APPLIED, Reason.NONE, "", (verdict,), (verdict,))
+    verdict.reason, verdict.detail = fault.reason, fault.detail
+    return MoveJudgement(Fate.REFUSED, fault.reason, fault.detail, (verdict,), (verdict,))
+
+
+def _conflict(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> Fault | None:
+    """Why the arbiter refuses a move: it is not the holder's to make, crosses one of the issuer's, or is illegal.
+
+    A holder's own earlier moves never cross its later ones: it knew them, and the state tells whether they held.
+    """
+    state = state_of(history)
+    fault = legal_fault(flow, state, body.move, Party.HOLDER, fields_of(body))
+    if fault is not None and fault.reason is not Reason.WRONG_STATE:
+        return fault
+    for later in history:
+        rule = flow.rule(later.move)
+        if later.number > body.base and party_of(later) is Party.ISSUER and not (rule and rule.quiet):
+            return Fault(flow.refusal(state), f"'{body.move}' crossed '{later.move}' (move {later.number})")
+    return fault
+
+
+def _as_holder(
+    flow: Flow, body: MoveBody, signer: Signer, history: Sequence[MoveBody], pending: Sequence[MoveBody]
+) -> MoveJudgement:
+    last = last_number(history)
+    if body.number <= last:
+        held = next(m for m in history if m.number == body.number)
+        return _again(held, body)
+    if body.number > last + 1:
+        return _parked(Reason.MISSING_DEPENDENCY, f"move {last + 1} of task '{body.task}'")
+    if any(m.move_id == body.move_id for m in history):
+        return _refused(Fault(Reason.RULE_BROKEN, "the move id is taken"))
+    state = state_of(history)
+    if state == BEFORE:
+        fault = _issuer_fault(flow, body, signer)
+        if fault is not None:
+            return _refused(fault)
+    if body.verdict:
+        own = next((m for m in pending if m.move_id == body.move_id), None)
+        if own is None:
+            # the arbiter only answers what it was told: this node is being restored and will hold it again
+            return _parked(Reason.MISSING_DEPENDENCY, f"own move '{body.move_id}'")
+        if not _same_words(own, body):
+            return _refused(Fault(Reason.NOT_YOUR_MOVE, "the verdict is on another move than this node made"))
+    expected = state
+    if body.accepted:
+        fault = legal_fault(flow, state, body.move, party_of(body), fields_of(body))
+        if fault is not None:
+            return _refused(fault)
+        rule = flow.rule(body.move)
+        assert rule is not None
+        expected = rule.after(state)
+    if body.state != expected:
+        return _refused(Fault(Reason.WRONG_STATE, f"'{body.move}' leads to '{expected}', not to '{body.state}'"))
+    return MoveJudgement(Fate.APPLIED, Reason.NONE, "", (body,))
+
+
+def _issuer_fault(flow: Flow, body: MoveBody, signer: Signer) -> Fault | None:
+    profile = PROFILES.get(signer.profile)
+    if profile is None or flow.id not in profile.issues:
+        return Fault(Reason.NOT_YOUR_MOVE, f"a node of profile '{signer.profile}' does not issue {flow.id}")
+    if flow.above and not stands_below(body.holder, body.issuer, profile):
+        return Fault(Reason.NOT_YOUR_MOVE, f"'{body.holder}' does not stand below '{body.issuer}'")
+    return None
+
+
+def _same_words(own: MoveBody, said: MoveBody) -> bool:
+    """Whether a verdict repeats this node's move as it was made."""
+    return (own.move, own.base, own.at, own.by_org, own.by_role, fields_of(own)) == (
+        said.move,
+        said.base,
+        said.at,
+        said.by_org,
+        said.by_role,
+        fields_of(said),
+    )
+
+
+def _again(held: MoveBody, body: MoveBody) -> MoveJudgement:
+    """A move whose place is taken: the same one once more has no second effect, another one is refused."""
+    if held.move_id != body.move_id or held.by_node != body.by_node or not _same_words(held, body):
+        return _refused(Fault(Reason.RULE_BROKEN, f"move {held.number} of the task is another one"))
+    if body.number and (body.accepted, body.state) != (held.accepted, held.state):
+        return _refused(Fault(Reason.RULE_BROKEN, f"move {held.number} was decided otherwise before"))
+    return MoveJudgement(Fate.APPLIED, Reason.NONE, "")
+
+
+def _refused(fault: Fault) -> MoveJudgement:
+    return MoveJudgement(Fate.REFUSED, fault.reason, fault.detail)
+
+
+def _parked(reason: Reason, detail: str) -> MoveJudgement:
+    return MoveJudgement(Fate.PARKED, reason, detail)

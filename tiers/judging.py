@@ -1,0 +1,162 @@
+"""Implements sync.judge.Judge: who may say what about which place, row by row (design section 3, fates b and c)."""
+
+from __future__ import annotations
+
+from sync.judge import Judgement, Known, MoveJudgement, Signer
+from sync.reasons import Reason
+from sync.rows import BadRow, End, RowBatch, key_text
+from sync.schema import RowSchema
+from sync.values import Fate, Key, Row
+from sync.wire.v1.entry_pb2 import EntryHeader, MoveBody
+from tiers.catalogue import Catalogue
+from tiers.dataset import Dataset, Publication
+from tiers.flows.arbiter import judge_move
+from tiers.profile import PROFILES
+from tiers.rules import Flaw, RowRules, duplicates
+
+_PLANS_MAX = 256
+"""Column lists come from peers, so what is kept of them has a bound."""
+_OWNERS_MAX = 1024
+_KEY_TEXT_MAX = 200
+_FEW_ROWS = 4
+"""So few rows are judged faster one by one than column by column; single-row change sets are the usual live traffic."""
+
+
+class _Plan:
+    """What follows from dataset, publication and an entry's columns alone. Without `rules` there always is a flaw."""
+
+    __slots__ = ("newer_flaw", "old_flaw", "rules")
+
+    def __init__(self, dataset: Dataset, publication: Publication, columns: tuple[str, ...]) -> None:
+        self.old_flaw = _columns_flaw(dataset, publication, columns, newer=False)
+        self.newer_flaw = _columns_flaw(dataset, publication, columns, newer=True)
+        needed = {*dataset.key, dataset.region, dataset.date} - {""}
+        self.rules = RowRules(dataset, columns) if needed <= set(columns) else None
+
+
+class TierJudge:
+    """Judges by a catalogue. Pure: what it keeps between calls only saves time."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._plans: dict[tuple[str, tuple[str, ...]], _Plan] = {}
+        self._owners: dict[tuple[str, str, str], Flaw | None] = {}
+
+    def schema(self, publication: str, dataset: str) -> RowSchema | None:
+        """As sync.judge.Judge.schema."""
+        return self._catalogue.schema(publication, dataset)
+
+    def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
+        """As sync.judge.Judge.records. `bad` holds what is found here, not again what the decoder found (batch.bad).
+
+        A row is refused for ownership, scope, held-back columns, closed lists, rules or a key that stands twice, and
+        parked for a code or code table that is not here yet.
+        """
+        publication = self._catalogue.publications.get(header.publication)
+        if publication is None or publication.dataset != batch.dataset:
+            return _all_bad(batch, None, Flaw(Fate.PARKED, Reason.UNKNOWN_DATASET, f"dataset '{batch.dataset}'"))
+        dataset = self._catalogue.datasets[publication.dataset]
+        plan = self._plan(dataset, publication, batch.columns)
+        newer = header.schema_version > dataset.version
+        flaw = self._owner_flaw(dataset, signer) or (plan.newer_flaw if newer else plan.old_flaw)
+        if flaw is not None:
+            return _all_bad(batch, plan.rules, flaw)
+        rules = plan.rules
+        assert rules is not None
+        puts, ends = batch.puts, batch.ends
+        keys = set(map(rules.key_of, puts))
+        keys.update(end.key for end in ends)
+        if len(keys) == len(puts) + len(ends):
+            if len(puts) > _FEW_ROWS:
+                good = rules.all_good(puts, signer.scope, known)
+            else:
+                good = all(rules.flaw(row, signer.scope, known) is None for row in puts)
+            if good:
+                return Judgement(puts, ends)
+        return _one_by_one(batch, rules, signer, known)
+
+    def move(self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
+        """As sync.judge.Judge.move; the rules are in tiers/flows/arbiter.py."""
+        return judge_move(body, signer, known, here)
+
+    def _plan(self, dataset: Dataset, publication: Publication, columns: tuple[str, ...]) -> _Plan:
+        name = (publication.id, columns)
+        plan = self._plans.get(name)
+        if plan is None:
+            if len(self._plans) >= _PLANS_MAX:
+                self._plans.clear()
+            plan = self._plans[name] = _Plan(dataset, publication, columns)
+        return plan
+
+    def _owner_flaw(self, dataset: Dataset, signer: Signer) -> Flaw | None:
+        name = (dataset.id, signer.profile, signer.parent)
+        if name not in self._owners:
+            if len(self._owners) >= _OWNERS_MAX:
+                self._owners.clear()
+            self._owners[name] = _owner_flaw(dataset, signer)
+        return self._owners[name]
+
+
+def _owner_flaw(dataset: Dataset, signer: Signer) -> Flaw | None:
+    profile = PROFILES.get(signer.profile)
+    if profile is None:
+        # a profile of a newer version: what it may write is not known here yet
+        return Flaw(Fate.PARKED, Reason.MISSING_DEPENDENCY, f"tier profile '{signer.profile}'")
+    if any(tier in dataset.owner for tier in profile.tiers(signer.parent)):
+        return None
+    return Flaw(Fate.REFUSED, Reason.NOT_OWNER, f"dataset '{dataset.id}' belongs to: {', '.join(dataset.owner)}")
+
+
+def _columns_flaw(dataset: Dataset, publication: Publication, columns: tuple[str, ...], newer: bool) -> Flaw | None:
+    for name in columns:
+        if name in dataset.held_back:
+            return Flaw(Fate.REFUSED, Reason.HELD_BACK_PRESENT, f"column '{name}'")
+    for name in columns:
+        if name not in publication.columns:
+            if newer:
+                return Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"column '{name}' in '{publication.id}'")
+            return Flaw(Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{name}' is not part of '{publication.id}'")
+    for column in dataset.schema.columns:
+        if not column.nullable and column.name not in columns:
+            return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, f"column '{column.name}' is missing")
+    return None
+
+
+def _places(batch: RowBatch) -> list[int]:
+    """The payload places of the decoded puts and ends, in their order: the decoder has taken bad rows out."""
+    taken = {bad.place for bad in batch.bad}
+    total = len(batch.puts) + len(batch.ends) + len(taken)
+    return [place for place in range(total) if place not in taken]
+
+
+def _text(key: Key) -> str:
+    return key_text(key)[:_KEY_TEXT_MAX]
+
+
+def _all_bad(batch: RowBatch, rules: RowRules | None, flaw: Flaw) -> Judgement:
+    """Every row has the same flaw. Without rules the rows' keys cannot be named."""
+    keys = [_text(rules.key_of(row)) if rules else "" for row in batch.puts]
+    keys += [_text(end.key) for end in batch.ends]
+    bad = [BadRow(place, key, *flaw) for place, key in zip(_places(batch), keys, strict=True)]
+    return Judgement([], [], bad)
+
+
+def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known) -> Judgement:
+    keys = [*map(rules.key_of, batch.puts), *(end.key for end in batch.ends)]
+    again = duplicates(keys)
+    twice = Flaw(Fate.REFUSED, Reason.RULE_BROKEN, "the key stands twice in one entry")
+    puts: list[Row] = []
+    ends: list[End] = []
+    bad: list[BadRow] = []
+    first_end = len(batch.puts)
+    for index, place in enumerate(_places(batch)):
+        flaw = twice if index in again else None
+        if flaw is None and index < first_end:
+            flaw = rules.flaw(batch.puts[index], signer.scope, known)
+        if flaw is not None:
+            bad.append(BadRow(place, _text(keys[index]), *flaw))
+        elif index < first_end:
+            puts.append(batch.puts[index])
+        else:
+            ends.append(batch.ends[index - first_end])
+    return Judgement(puts, ends, bad)

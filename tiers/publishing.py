@@ -1,0 +1,127 @@
+"""Implements sync.judge.Publisher: what of a local change goes to whom, with held-back columns taken out.
+
+A row that changed goes out again in every publication it matches, even if its published image is the same: the version
+must move everywhere. A row that no longer matches a filter leaves that audience by an explicit removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sync.judge import LocalRows, Outgoing
+from sync.rows import End, EndKind
+from sync.schema import RowSchema
+from sync.values import Key, Route, Row
+from tiers.catalogue import Catalogue
+from tiers.dataset import NATION, Publication
+from tiers.filters import compile_filter
+from tiers.profile import Standing
+from tiers.rules import cells_of
+
+
+class _Way(NamedTuple):
+    """One publication of a dataset for one addressee ('' = all of its audience), made ready."""
+
+    publication: Publication
+    addressee: str
+    project: Callable[[Row], Row] | None
+    matches: Callable[[Row], bool] | None
+
+
+class _Ready(NamedTuple):
+    schema: RowSchema
+    key_of: Callable[[Row], Key]
+    ways: tuple[_Way, ...]
+
+
+class TierPublisher:
+    """Publishes for the node that stands at `standing` the datasets that its tier owns."""
+
+    def __init__(self, catalogue: Catalogue, standing: Standing) -> None:
+        self._ready: dict[str, _Ready] = {}
+        tiers = standing.profile.tiers(standing.parent)
+        for dataset in catalogue.datasets.values():
+            if not any(tier in dataset.owner for tier in tiers):
+                continue
+            at = {name: i for i, name in enumerate(dataset.schema.names)}
+            ways = [w for p in catalogue.publications_of(dataset.id) for w in _ways(p, standing, dataset.schema)]
+            self._ready[dataset.id] = _Ready(dataset.schema, cells_of([at[k] for k in dataset.key]), tuple(ways))
+
+    def publish(self, rows: LocalRows) -> Sequence[Outgoing]:
+        """As sync.judge.Publisher.publish. Each key stands once in puts and voids; `before` has no other keys.
+
+        Nothing for a dataset this node's tier does not own: it is kept here and goes nowhere.
+        """
+        ready = self._ready.get(rows.dataset)
+        if ready is None:
+            return []
+        outgoing = []
+        for way in ready.ways:
+            puts, ends, was = _filtered(rows, way, ready.key_of) if way.matches else _whole(rows, way)
+            if puts or ends:
+                outgoing.append(_outgoing(way, ready.schema, puts, ends, was))
+        return outgoing
+
+
+_Parts = tuple[Sequence[Row], list[End], list[tuple[Key, int, Row]]]
+
+
+def _outgoing(
+    way: _Way, schema: RowSchema, puts: Sequence[Row], ends: list[End], was: list[tuple[Key, int, Row]]
+) -> Outgoing:
+    publication = way.publication
+    return Outgoing(
+        publication.id,
+        way.addressee,
+        publication.route,
+        publication.lane,
+        schema.dataset,
+        schema.version,
+        publication.columns,
+        puts,
+        ends,
+        was,
+    )
+
+
+def _ways(publication: Publication, standing: Standing, schema: RowSchema) -> list[_Way]:
+    """One per addressee; none where there is nobody above to send to, and never to oneself."""
+    if publication.route in (Route.PARENT, Route.ANCESTORS) and not standing.parent:
+        return []
+    named = [standing.nation if a == NATION else a for a in publication.addressees]
+    addressees = [a for a in dict.fromkeys(named) if a != standing.node] if publication.route is Route.NODE else [""]
+    project = None
+    if publication.columns != schema.names:
+        project = cells_of([schema.names.index(c) for c in publication.columns])
+    matches = compile_filter(publication.filter, schema.names) if publication.filter else None
+    return [_Way(publication, addressee, project, matches) for addressee in addressees]
+
+
+def _whole(rows: LocalRows, way: _Way) -> _Parts:
+    """A publication of all rows."""
+    before = rows.before
+    ends = [End(key, EndKind.VOID, reason) for key, reason in rows.voids if key in before]
+    if way.project is None:
+        return rows.puts, ends, [(key, version, row) for key, (version, row) in before.items()]
+    project = way.project
+    was = [(key, version, project(row)) for key, (version, row) in before.items()]
+    return list(map(project, rows.puts)), ends, was
+
+
+def _filtered(rows: LocalRows, way: _Way, key_of: Callable[[Row], Key]) -> _Parts:
+    """A publication of the rows that match: before and after decide between put, removal and nothing."""
+    assert way.matches is not None
+    after = list(filter(way.matches, rows.puts))
+    held = {key: image for key, image in rows.before.items() if way.matches(image[1])}
+    ends: list[End] = []
+    if held:
+        ends = [End(key, EndKind.VOID, reason) for key, reason in rows.voids if key in held]
+        still = {key_of(row) for row in after}
+        still.update(end.key for end in ends)
+        ends += [End(key, EndKind.LEFT) for key in held if key not in still]
+    project = way.project
+    if project is None:
+        return after, ends, [(key, version, row) for key, (version, row) in held.items()]
+    was = [(key, version, project(row)) for key, (version, row) in held.items()]
+    return list(map(project, after)), ends, was
