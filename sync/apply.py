@@ -109,7 +109,7 @@ def _judge_move(
 def admit_registry(core: Core, header: EntryHeader, payload: RegistryPayload, fates: list[FateRow]) -> None:
     """Takes records that count; refuses the others with their reason."""
     for place, record in enumerate(payload.records):
-        reason, detail = core.registry.admit(header.origin, record)
+        reason, detail = core.registry.admit(header.origin, record, header.enrolment)
         if reason is not Reason.NONE:
             key = key_text([record.node, record.version])
             fates.append(FateRow(header.seq, place, REGISTRY, key, Fate.REFUSED, reason, detail))

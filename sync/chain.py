@@ -21,7 +21,21 @@ from sync.registry import Registry
 from sync.rows import RowBatch, Undecodable
 from sync.schema import RowSchema
 from sync.suites import ADOPT, HEADER, PAYLOAD, SEAL, Signer, Suite, Suites, key_id
-from sync.values import DIGEST_BYTES, ID_BYTES, Fate, FeedName, Head, Kind, Lane, Route
+from sync.values import (
+    DIGEST_BYTES,
+    ID_BYTES,
+    MOVES,
+    REFUSALS,
+    REGISTRY,
+    Fate,
+    FeedName,
+    Head,
+    Kind,
+    Lane,
+    Route,
+    is_node_id,
+    is_publication,
+)
 from sync.wire.v1.entry_pb2 import (
     AdoptionPayload,
     CheckpointPayload,
@@ -34,6 +48,8 @@ from sync.wire.v1.entry_pb2 import (
 from sync.wire.v1.frame_pb2 import Run
 
 FORMAT = 1
+NUMBER_MAX = 2**63 - 1
+"""Numbers of a header fit a signed integer of 64 bits, so that every store can keep them."""
 
 Message = AdoptionPayload | CheckpointPayload | EpochStartPayload | MovePayload | RefusalsPayload | RegistryPayload
 Content = RowBatch | Undecodable | Message | None
@@ -47,9 +63,17 @@ _MESSAGES: dict[int, Callable[[], Message]] = {
     Kind.EPOCH_START: EpochStartPayload,
 }
 
+_FEED_OF_KIND: dict[int, tuple[str, Route]] = {
+    Kind.MOVE: (MOVES, Route.NODE),
+    Kind.REGISTRY: (REGISTRY, Route.EVERYWHERE),
+    Kind.REFUSALS: (REFUSALS, Route.NODE),
+}
+"""These kinds count in their own feeds only: a registry record that is not said everywhere would hide from the node
+it is about."""
+
 
 class Opened(NamedTuple):
-    """One entry whose place in the chain and payload digest were checked. `content` is None where it is only relayed."""
+    """One entry whose place in the chain and payload digest were checked. `content` is None where only relayed."""
 
     header: EntryHeader
     entry: LogEntry
@@ -245,8 +269,11 @@ def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryH
         or len(header.prev) != DIGEST_BYTES
         or len(header.payload_digest) != DIGEST_BYTES
         or header.route not in (1, 2, 3, 4, 5)
+        or max(header.seq, header.group, header.schema_version, header.hlc) > NUMBER_MAX
     ):
         raise RemoteFault(Reason.MALFORMED, "a header lacks what every header has")
+    if not is_publication(header.publication) or not (header.addressee == "" or is_node_id(header.addressee)):
+        raise RemoteFault(Reason.MALFORMED, "publication or addressee is not well-formed")
     return header
 
 
@@ -301,9 +328,23 @@ def open_content(header: EntryHeader, payload: bytes, schema_of: Callable[[str, 
         return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"kind {header.kind}")
     if header.codec != CODEC_MESSAGE:
         raise RemoteFault(Reason.MALFORMED, f"codec {header.codec} for kind {header.kind}")
+    if _FEED_OF_KIND.get(int(header.kind), (header.publication, header.route)) != (header.publication, header.route):
+        return Undecodable("", Fate.REFUSED, Reason.RULE_BROKEN, f"kind {header.kind} in feed '{header.publication}'")
     message = make()
     try:
         message.ParseFromString(plain)
     except DecodeError as error:
         raise RemoteFault(Reason.MALFORMED, "payload does not parse") from error
+    held = _count(message)
+    if held is not None and held != header.rows:
+        raise RemoteFault(Reason.MALFORMED, f"rows says {header.rows}, the payload holds {held}")
     return message
+
+
+def _count(message: Message) -> int | None:
+    """How many changes a message holds; None where that is not counted. Its bound is the one on a header's rows."""
+    if isinstance(message, RegistryPayload):
+        return len(message.records) + len(message.epochs)
+    if isinstance(message, RefusalsPayload):
+        return len(message.refusals)
+    return None

@@ -79,7 +79,7 @@ def _insert_new(
         merged.added += sum(map(row_hash, keys[start : start + len(rows)], versions, ordered))
         merged.rows += len(rows)
         start += len(rows)
-        one = versions[0] if versions[0] == versions[-1] else versions
+        one = versions[0] if len(set(versions)) == 1 else versions
         merged.writes.append(UpsertRows(schema.dataset, feed.origin, feed, columns, rows, one))
 
 

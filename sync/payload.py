@@ -30,8 +30,9 @@ COMPRESS_FROM_BYTES = 256
 
 _INT64 = 2**63
 _MICROSECONDS_MAX = 253_402_300_800_000_000  # end of the year 9999
-_DATE_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
-_DECIMAL_PATTERN = r"^-?(0|[1-9]\d{0,37})(\.\d{1,18})?$"
+# ASCII digits and \Z: \d would let other scripts' digits in, $ a line feed at the end.
+_DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z"
+_DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,37})(\.[0-9]{1,18})?\Z"
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -82,7 +83,10 @@ def inflate(header: EntryHeader, payload: bytes) -> bytes:
         said = zstandard.frame_content_size(payload)
         if said != header.plain_size:
             raise RemoteFault(Reason.MALFORMED, "plain_size is not what the compressed frame says")
-        plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=header.plain_size)
+        # One frame and nothing after it: what a reader skips, another would read.
+        plain = zstandard.ZstdDecompressor().decompress(
+            payload, max_output_size=header.plain_size, allow_extra_data=False
+        )
     except zstandard.ZstdError as error:
         raise RemoteFault(Reason.MALFORMED, "payload does not inflate") from error
     if len(plain) != header.plain_size:
@@ -129,7 +133,7 @@ def _is_scalar(raw: memoryview) -> bool:
     """Whether a msgpack value is a number, text, bytes, boolean or nil: nothing that nests."""
     first = raw[0]
     return not (
-        0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or first >= 0xDC and first < 0xE0
+        0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or 0xDC <= first < 0xE0
     )
 
 
@@ -170,7 +174,7 @@ def _decoders(schema: RowSchema, columns: tuple[str, ...]) -> tuple[Any, Any, An
 
 
 def read_outer(header: EntryHeader, plain: bytes) -> tuple[str, tuple[str, ...], msgspec.Raw, msgspec.Raw]:
-    """Dataset, columns and the two arrays of rows, their lengths checked, not yet built. Raises RemoteFault MALFORMED."""
+    """Dataset, columns and the two arrays of rows, lengths checked, not yet built. Raises RemoteFault MALFORMED."""
     try:
         outer = _outer.decode(plain)
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -5,6 +5,8 @@ One transaction per run: entries, seals, head, judged rows, refusals. Then Ack, 
 
 from __future__ import annotations
 
+from google.protobuf.message import DecodeError
+
 from sync import limits
 from sync.apply import apply_entries
 from sync.chain import BadRun, Opened, OpenedRun, adoption_message
@@ -199,16 +201,21 @@ def _check_adoption(core: Core, header: EntryHeader, opened: Opened, version: in
     if int(header.kind) != Kind.ADOPTION or old is None:
         raise RemoteFault(Reason.ADOPTION_MISSING, f"version {new.version} without an adoption entry")
     if not isinstance(payload, AdoptionPayload):
-        payload = AdoptionPayload.FromString(opened.entry.payload)
+        try:
+            payload = AdoptionPayload.FromString(opened.entry.payload)
+        except DecodeError as error:
+            raise RemoteFault(Reason.MALFORMED, "an adoption that does not parse") from error
     if any(
         later.key_lost
         for v in range(version + 1, new.version + 1)
         if (later := core.registry.enrolment(header.origin, v))
     ):
         return
-    suite = core.seams.suites[new.suite]
-    message = adoption_message(suite, prev, new.version, new.public_key)
-    if not core.seams.suites[old.suite].verify(old.public_key, payload.old_signature, message):
+    suites = core.seams.suites
+    if new.suite not in suites or old.suite not in suites:
+        raise RemoteFault(Reason.MALFORMED, "an enrolment of a suite that is not known here")
+    message = adoption_message(suites[new.suite], prev, new.version, new.public_key)
+    if not suites[old.suite].verify(old.public_key, payload.old_signature, message):
         raise RemoteFault(
             Reason.ADOPTION_MISSING, f"the adoption of version {new.version} is not signed by the old key"
         )

@@ -49,7 +49,7 @@ def take_own_back(core: Core, state: FeedState, fresh: Sequence[Opened]) -> None
             core.known.note([content.body])
         elif isinstance(content, RegistryPayload):
             for record in content.records:
-                core.registry.admit(core.me.node, record)
+                core.registry.admit(core.me.node, record, header.enrolment)
             core.registry_grew = True
 
 

@@ -53,10 +53,12 @@ class Enrolment:
 
 def scope_from_wire(items: object) -> Scope:
     """Scope from repeated ScopeItem. Raises InputFault on a malformed code or date."""
-    made = []
-    for item in items:  # type: ignore[attr-defined]
-        made.append(ScopeItem(item.region, tuple(getattr(item, "except")), item.from_date, item.until_date))
-    return Scope(tuple(made))
+    return Scope(
+        tuple(
+            ScopeItem(item.region, tuple(getattr(item, "except")), item.from_date, item.until_date)
+            for item in items  # type: ignore[attr-defined]
+        )
+    )
 
 
 def scope_to_wire(scope: Scope) -> list[WireScopeItem]:
@@ -99,6 +101,7 @@ class Registry:
         self.federation = federation
         self.root = ""
         self.anchor_serial = 0
+        self._anchor: AnchorBody | None = None
         self._versions: dict[str, dict[int, Enrolment]] = {}
         self._newest: dict[str, Enrolment] = {}
         self._children: dict[str, list[str]] = {}
@@ -107,12 +110,22 @@ class Registry:
     # --- admitting ------------------------------------------------------------------------------------------------
 
     def set_anchor(self, body: AnchorBody) -> Reason:
-        """Takes a root-signed anchor whose signature was checked. An older or foreign one is refused with a reason."""
+        """Takes a root-signed anchor whose signature was checked, the same one again too. Refused are: one of another
+        federation, an older one, another one of the same serial, an older enrolment, another key for a known one.
+        """
         if body.federation != self.federation:
             return Reason.FEDERATION_MISMATCH
         if body.serial < self.anchor_serial or (self.root and body.nation != self.root):
             return Reason.STALE_VERSION
-        self.root, self.anchor_serial = body.nation, body.serial
+        if body.serial == self.anchor_serial and body != self._anchor:
+            return Reason.FORK
+        held = self._newest.get(body.nation)
+        if held is not None and body.enrolment < held.version:
+            return Reason.ENROLMENT_FELL
+        same = self.enrolment(body.nation, body.enrolment)
+        if same is not None and (same.suite, same.public_key) != (body.suite, body.log_public_key):
+            return Reason.STALE_VERSION
+        self.root, self.anchor_serial, self._anchor = body.nation, body.serial, body
         closings = {(c.publication, c.addressee): (c.epoch, c.seq) for c in body.closings}
         self._add(
             Enrolment(
@@ -137,15 +150,19 @@ class Registry:
             self._epochs[_epoch_key(confirmation)] = confirmation
         return Reason.NONE
 
-    def admit(self, sealer: str, record: EnrolmentRecord) -> tuple[Reason, str]:
-        """Takes a record that `sealer` sealed; (NONE, '') if it counts, else why not. The same record twice is fine."""
+    def admit(self, sealer: str, record: EnrolmentRecord, under: int = 0) -> tuple[Reason, str]:
+        """Takes a record that `sealer` sealed; (NONE, '') if it counts, else why not. The same record twice is fine.
+
+        under: the enrolment version of the header that carried it; its scope is the one that counts, so that the order
+        in which the feeds of two nodes arrive decides nothing. 0 = the newest, for what is not sealed yet.
+        """
         try:
             new = enrolment_from_record(record)
         except InputFault as fault:
             return fault.reason, fault.detail
         if new.parent != sealer:
             return Reason.NOT_OWNER, f"a record about {new.node} sealed by {sealer}, which is not its parent"
-        parent = self._newest.get(sealer)
+        parent = self.enrolment(sealer, under) if under else self._newest.get(sealer)
         if parent is None:
             return Reason.UNKNOWN_ENROLMENT, f"{sealer} is not enrolled"
         if new.node == self.root or self.is_below(sealer, new.node) or new.node == sealer:
@@ -243,9 +260,14 @@ class Registry:
         if newest is None or newest.version <= version:
             return None
         limit: tuple[bytes, int] | None = None
-        for later in self._versions[node].values():
-            if later.version > version and later.closes_older:
-                limit = later.closings.get((publication, addressee), (b"", 0))
+        for number in sorted(n for n in self._versions[node] if n > version):
+            later = self._versions[node][number]
+            if not later.closes_older:
+                continue
+            said = later.closings.get((publication, addressee), (b"", 0))
+            # What one record has closed, a later one does not open again.
+            if limit is None or (said[0] in (b"", limit[0]) and said[1] < limit[1]):
+                limit = said
         return limit
 
     def epoch_confirmed(self, origin: str, publication: str, addressee: str, new: bytes) -> EpochConfirmation | None:

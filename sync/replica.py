@@ -12,7 +12,7 @@ from typing import assert_never
 from sync import origin, receive, recovery, sending, session, statements
 from sync.apply import rejudge
 from sync.core import Core, Identity, Seams
-from sync.effects import Effect
+from sync.effects import Effect, FeedState
 from sync.events import (
     AnchorKnown,
     BeforeCommit,
@@ -33,7 +33,7 @@ from sync.forks import evidence_arrived
 from sync.link import Link, Phase
 from sync.ports import Rebuilt
 from sync.reasons import Reason
-from sync.values import REGISTRY, Kind
+from sync.values import REGISTRY, Kind, Route
 from sync.wire.v1.entry_pb2 import Anchor, EntryHeader, RegistryPayload
 from sync.wire.v1.frame_pb2 import Frame
 
@@ -188,33 +188,40 @@ def _rebuild_registry(core: Core) -> None:
         body = core.seams.verify_anchor(Anchor.FromString(core.anchor))
         if body is not None:
             core.registry.set_anchor(body)
-    todo = [state for name, state in core.feeds.items() if name.publication == REGISTRY and state.head.seq]
+    todo = [
+        state
+        for name, state in core.feeds.items()
+        if name.publication == REGISTRY and state.route is Route.EVERYWHERE and state.head.seq
+    ]
     while True:
         ready = [s for s in todo if core.registry.newest(s.name.origin) is not None]
         if not ready:
             break
         for state in ready:
             todo.remove(state)
-            _replay(core, state.name.origin, _payloads(core, state.name.origin))
+            _replay(core, state.name.origin, _payloads(core, state))
     own = next((f for f in core.waiting if f.publication == REGISTRY), None)
     if own is not None:
-        _replay(core, own.origin, [item.payload for item in core.log.outbox(own, 1 << 62, 1 << 30)])
+        _replay(core, own.origin, [(0, item.payload) for item in core.log.outbox(own, 1 << 62, 1 << 30)])
 
 
-def _payloads(core: Core, node: str) -> list[bytes]:
-    state = next(s for n, s in core.feeds.items() if n.publication == REGISTRY and n.origin == node)
-    found: list[bytes] = []
+def _payloads(core: Core, state: FeedState) -> list[tuple[int, bytes]]:
+    """(enrolment version it is sealed under, payload) of each entry of a registry feed."""
+    found: list[tuple[int, bytes]] = []
     seq = 1
     while entries := core.log.entries(state.name, state.head.epoch, seq, 1 << 20, 4_096):
-        found.extend(e.payload for e in entries if int(EntryHeader.FromString(e.header).kind) == Kind.REGISTRY)
+        headers = [EntryHeader.FromString(entry.header) for entry in entries]
+        found.extend(
+            (h.enrolment, e.payload) for h, e in zip(headers, entries, strict=True) if int(h.kind) == Kind.REGISTRY
+        )
         seq = entries[-1].seq + 1
     return found
 
 
-def _replay(core: Core, sealer: str, payloads: list[bytes]) -> None:
-    for data in payloads:
+def _replay(core: Core, sealer: str, payloads: list[tuple[int, bytes]]) -> None:
+    for under, data in payloads:
         payload = RegistryPayload.FromString(data)
         for record in payload.records:
-            core.registry.admit(sealer, record)
+            core.registry.admit(sealer, record, under)
         for confirmation in payload.epochs:
             core.registry.confirm_epoch(sealer, confirmation)

@@ -1,6 +1,6 @@
 """Regions and dated sets of them: who may write rows of which place, and whose nodes may stand below whom.
 
-A prefix is only a shorthand: XPCC cities lie inside Xinjiang's prefix, so an item can leave codes out (design section 2).
+A prefix is only a shorthand: XPCC cities lie inside Xinjiang's prefix, so an item can leave codes out (design 2).
 Dates are ISO text ('2026-11-22'), which orders as the calendar does; '' means open.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from sync.errors import InputFault
 from sync.reasons import Reason
 
-_PATTERN = re.compile(r"\d{6}|\d{0,5}\*")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PATTERN = re.compile(r"[0-9]{6}|[0-9]{0,5}\*")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def is_pattern(text: str) -> bool:
