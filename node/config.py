@@ -1,0 +1,310 @@
+"""The node's configuration: one commented file, `node.toml`, in the node's home.
+
+`load` reports all mistakes at once, each with its key path; `render` writes a file that `load` reads back as
+the
+same Config, every setting under a comment in Chinese and English. The settings are declared in
+node/settings.py.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_type_hints
+
+from node.faults import Code, Mistakes, UserFault
+from node.settings import (
+    Config,
+    DataSection,
+    LimitsSection,
+    ListenSection,
+    LogSection,
+    NodeSection,
+    Note,
+    ParentSection,
+    Publication,
+    RunSection,
+    split_address,
+)
+from node.texts import N_, Text
+from sync.values import is_publication
+from tiers.profile import PROFILES
+
+__all__ = [
+    "CONFIG_NAME",
+    "Config",
+    "DataSection",
+    "LimitsSection",
+    "ListenSection",
+    "LogSection",
+    "NodeSection",
+    "ParentSection",
+    "Publication",
+    "RunSection",
+    "load",
+    "load_file",
+    "overrides",
+    "read_toml",
+    "render",
+    "split_address",
+]
+
+CONFIG_NAME: Final = "node.toml"
+CONFIG_BYTES_MAX: Final = 1024 * 1024
+PUBLICATIONS: Final = "publications"
+
+S = TypeVar("S")
+
+_SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
+    ("node", NodeSection, "本节点", "This node"),
+    ("parent", ParentSection, "上级节点；最高一级不写本节", "The node above; the topmost node leaves this section out"),
+    ("listen", ListenSection, "下级接入地址；端口 0 表示任取空闲端口", "Where children come in; port 0: any free port"),
+    ("data", DataSection, "数据集与映射", "Datasets and mappings"),
+    ("log", LogSection, "运行日志（不含个人信息与密钥）", "Log (without personal data and keys)"),
+    ("limits", LimitsSection, "上限", "Limits"),
+    ("run", RunSection, "运行方式", "How it runs"),
+)
+_OPTIONAL: Final = frozenset({"parent"})
+_HEAD: Final = """\
+# tiersync 节点配置。修改后重启节点生效；`tiersync doctor` 检查本文件。
+# Configuration of a tiersync node. Restart the node after a change; `tiersync doctor` checks this file.
+"""
+_EXAMPLE_PARENT: Final = """\
+# [parent]
+# node_id = "p330000.cn-demo"
+# address = "parent.example:7443"
+"""
+_EXAMPLE_PUBLICATION: Final = """\
+# 发布设置：按发布名覆盖目录中的默认值 / Overrides of publications, by name
+# [publications."case.nation"]
+# filter = "all"
+"""
+_KINDS: Final[Mapping[type[Any], str]] = {
+    str: N_("must be text in quotes"),
+    int: N_("must be a whole number without quotes"),
+    bool: N_("must be true or false without quotes"),
+}
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def read_toml(path: str, text: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UserFault CONFIG_SYNTAX that names line and column."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        line, column, what = _place(text, str(error))
+        raise UserFault(
+            Code.CONFIG_SYNTAX,
+            N_("{file} is not valid TOML: line {line}, column {column}: {what}"),
+            N_("Correct that line; texts stand in double quotes, numbers and true/false do not."),
+            file=path,
+            line=line,
+            column=column,
+            what=what,
+        ) from error
+
+
+def _place(text: str, message: str) -> tuple[int, int, str]:
+    """Line, column and words of a TOML error; at the end of the file when it says so."""
+    found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if found:
+        return int(found[1]), int(found[2]), message[: found.start()]
+    lines = text.split("\n")
+    return len(lines), len(lines[-1]) + 1, message.removesuffix(" (at end of document)")
+
+
+def load(path: str, text: str) -> Config:
+    """The configuration that `text` says; `path` is what messages call it.
+
+    Raises UserFault CONFIG_SYNTAX (line and column), or CONFIG_INVALID with every mistake and its key path.
+    """
+    tables = read_toml(path, text)
+    mistakes = Mistakes()
+    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS]
+    for key in tables:
+        if key not in known:
+            mistakes.unknown(key, key, known)
+    found: dict[str, Any] = {}
+    for name, section, _, _ in _SECTIONS:
+        if name in tables or name not in _OPTIONAL:
+            found[name] = _read(section, tables.get(name, {}), name, mistakes)
+    publications = _publications(tables.get(PUBLICATIONS, {}), mistakes)
+    _relations(found, mistakes)
+    mistakes.raise_any(
+        Code.CONFIG_INVALID, path, N_("Correct the settings named above; the comments in the file explain each.")
+    )
+    return Config(**found, publications=publications)
+
+
+def load_file(path: Path) -> Config:
+    """`load` of a file. Raises UserFault CONFIG_MISSING, CONFIG_SYNTAX or CONFIG_INVALID."""
+    try:
+        with path.open("rb") as source:
+            raw = source.read(CONFIG_BYTES_MAX + 1)
+        if len(raw) > CONFIG_BYTES_MAX:
+            raise UserFault(
+                Code.CONFIG_SYNTAX,
+                N_("{file} is larger than {most} bytes."),
+                N_("This is not a configuration file; check the path."),
+                file=path,
+                most=CONFIG_BYTES_MAX,
+            )
+        return load(str(path), raw.decode("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UserFault(
+            Code.CONFIG_MISSING,
+            N_("There is no configuration at {file}."),
+            N_("Give the node's folder with --home or TIERSYNC_HOME, or make a node with `tiersync init`."),
+            file=path,
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserFault(
+            Code.CONFIG_SYNTAX,
+            N_("{file} is not UTF-8 text (byte {place})."),
+            N_("Save the file as UTF-8; some editors write GBK unless told otherwise."),
+            file=path,
+            place=error.start,
+        ) from error
+
+
+def _read(section: type[S], table: Any, where: str, mistakes: Mistakes) -> S | None:
+    """One section from its table; None when it has mistakes."""
+    if not isinstance(table, dict):
+        mistakes.add(where, Text(N_("must be a section such as [{name}]"), name=where))
+        return None
+    before = len(mistakes.found)
+    hints = get_type_hints(section)
+    settings: dict[str, Field[Any]] = {f.name: f for f in fields(section)}  # type: ignore[arg-type]  # sections are dataclasses
+    for key in table:
+        if key not in settings:
+            mistakes.unknown(f"{where}.{key}", key, settings)
+    values: dict[str, Any] = {}
+    for name, declared in settings.items():
+        place = f"{where}.{name}"
+        if name in table:
+            values[name] = _value(table[name], hints[name], declared, place, mistakes)
+        elif declared.default is MISSING:
+            mistakes.add(place, Text(N_("is missing")))
+    return section(**values) if len(mistakes.found) == before else None
+
+
+def _value(value: Any, hint: Any, declared: Field[Any], place: str, mistakes: Mistakes) -> Any:
+    """A setting's value, its type and check applied."""
+    if hint in _KINDS:
+        if type(value) is not hint:
+            mistakes.add(place, Text(_KINDS[hint]))
+            return value
+    elif not isinstance(value, list) or not all(isinstance(part, str) and part for part in value):
+        mistakes.add(place, Text(N_('must be a list of texts such as ["a.toml", "b.toml"]')))
+        return value
+    else:
+        value = tuple(value)
+    note: Note = declared.metadata["note"]
+    problem = note.check(value) if note.check else None
+    if problem is not None:
+        mistakes.add(place, problem)
+    return value
+
+
+def _publications(table: Any, mistakes: Mistakes) -> dict[str, Publication]:
+    """Overrides by publication; whether each exists is known only to the catalogue."""
+    if not isinstance(table, dict):
+        mistakes.add(PUBLICATIONS, Text(N_("must be a section such as [{name}]"), name='publications."case.nation"'))
+        return {}
+    found: dict[str, Publication] = {}
+    for name, part in table.items():
+        place = f'{PUBLICATIONS}."{name}"'
+        if not is_publication(name):
+            mistakes.add(place, Text(N_("is not the name of a publication; write it in quotes")))
+            continue
+        override = _read(Publication, part, place, mistakes)
+        if override is not None:
+            found[name] = override
+    return found
+
+
+def _relations(found: Mapping[str, Any], mistakes: Mistakes) -> None:
+    """What must hold between settings; a section that has mistakes of its own is left alone."""
+    node: NodeSection | None = found.get("node")
+    parent: ParentSection | None = found.get("parent")
+    listen: ListenSection | None = found.get("listen")
+    if node:
+        _standing(node, parent, mistakes)
+    if listen and bool(listen.exchange) != bool(listen.enrolment):
+        absent = "listen.enrolment" if listen.exchange else "listen.exchange"
+        mistakes.add(absent, Text(N_("is needed too: children both enrol and exchange")))
+    if listen and listen.exchange and listen.exchange == listen.enrolment and not listen.exchange.endswith(":0"):
+        mistakes.add("listen.enrolment", Text(N_("must differ from listen.exchange")))
+
+
+def _standing(node: NodeSection, parent: ParentSection | None, mistakes: Mistakes) -> None:
+    """What the tier profile says of region, node id and parent."""
+    profile = PROFILES.get(node.tier)
+    if profile is None:
+        mistakes.unknown("node.tier", node.tier, PROFILES)
+        return
+    if re.fullmatch(profile.regions, node.region) is None:
+        mistakes.add("node.region", Text(N_("'{region}' cannot be the region of this tier"), region=node.region))
+    label = f"{profile.label}{node.region}"
+    if node.node_id.partition(".")[0] != label:
+        mistakes.add("node.node_id", Text(N_("must begin with '{label}.' (tier and region)"), label=label))
+    if parent and profile.is_root:
+        mistakes.add("parent", Text(N_("this tier has no parent; leave the section out")))
+    if parent and node.node_id == parent.node_id:
+        mistakes.add("parent.node_id", Text(N_("is this node itself")))
+
+
+def overrides(config: Config) -> str:
+    """The publication overrides as the TOML text of a site's catalogue ('' when there are none)."""
+    return "".join(
+        f"[override.{_quoted(name)}]\nfilter = {_quoted(publication.filter)}\n"
+        for name, publication in config.publications.items()
+        if publication.filter != "default"
+    )
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string."""
+    out = (
+        _ESCAPES.get(letter) or (f"\\u{ord(letter):04X}" if ord(letter) < 0x20 or letter == "\x7f" else letter)
+        for letter in text
+    )
+    return '"' + "".join(out) + '"'
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_quoted(part) for part in value) + "]"
+    return str(value)
+
+
+def _lines(section: Any) -> Iterator[str]:
+    """The settings of a section, each under its comment."""
+    for declared in fields(section):
+        note: Note = declared.metadata["note"]
+        yield f"# {note.zh}"
+        yield f"# {note.en}"
+        yield f"{declared.name} = {_written(getattr(section, declared.name))}"
+
+
+def render(config: Config) -> str:
+    """A fully commented node.toml that `load` reads back as the same configuration."""
+    parts = [_HEAD]
+    for name, _, zh, en in _SECTIONS:
+        title = f"# {zh}\n# {en}\n"
+        section = getattr(config, name)
+        if section is None:
+            parts.append(title + _EXAMPLE_PARENT)
+            continue
+        parts.append(title + f"[{name}]\n" + "\n".join(_lines(section)) + "\n")
+    parts.append(_EXAMPLE_PUBLICATION)
+    for name, publication in config.publications.items():
+        parts.append(f"[{PUBLICATIONS}.{_quoted(name)}]\n" + "\n".join(_lines(publication)) + "\n")
+    return "\n".join(parts)

@@ -1,0 +1,324 @@
+"""Reading files of other systems: CSV and JSON lines, also gzipped, streaming, each record with its line number.
+
+A record that cannot be read is told with its line and reason, and the others go on. The file is looked through once
+before (`survey`): its digest, its encoding, whether its compression is whole; so nothing is half loaded from a broken
+file.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from node.faults import Code, UserFault
+from node.loading.convert import Record
+from node.loading.mapping import Source
+from node.texts import N_, Text
+from sync.limits import CELL_BYTES_MAX, MIB
+from sync.reasons import Reason
+
+LINE_BYTES_MAX: Final = 1 * MIB
+RECORD_LINES_MAX: Final = 64
+"""Lines that one CSV record may span: a quote that never closes swallows no more than this before it is given up."""
+COLUMNS_MAX: Final = 2_000
+_GZIP: Final = b"\x1f\x8b"
+_BOMS_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_BOM: Final = b"\xef\xbb\xbf"
+_DELIMITERS: Final = ",;\t|"
+_PIECE_BYTES: Final = 256 * 1024
+
+csv.field_size_limit(max(CELL_BYTES_MAX * 4, LINE_BYTES_MAX))
+
+
+class Found(NamedTuple):
+    """One record. `line` is its first line in the file, from 1."""
+
+    line: int
+    record: Record
+
+
+class Unreadable(NamedTuple):
+    """Lines that make no record."""
+
+    line: int
+    reason: Reason
+    detail: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of a file before its first record. `digest` is SHA-256 (hex) of the file as it lies on disk."""
+
+    path: Path
+    digest: str
+    changed_ns: int
+    packed: bool
+    encoding: str
+
+
+class _Line(NamedTuple):
+    number: int
+    text: str | None
+    problem: Text | None
+
+
+def survey(path: Path, source: Source) -> Survey:
+    """Looks through the whole file once.
+
+    Raises UserFault FILE_MISSING, FILE_UNREADABLE (not a file, broken gzip) or FILE_ENCODING (UTF-16).
+    """
+    with _open(path) as raw:
+        changed_ns = _changed_ns(raw)
+        digest = sha256()
+        while piece := raw.read(_PIECE_BYTES):
+            digest.update(piece)
+        raw.seek(0)
+        packed = raw.read(2) == _GZIP
+        raw.seek(0)
+        encoding = _encoding(path, raw, packed, source)
+    return Survey(path, digest.hexdigest(), changed_ns, packed, encoding)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[io.BufferedReader]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise UserFault(Code.FILE_MISSING, N_("There is no '{file}'."), N_("Check the path."), file=path) from error
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    with file:
+        try:
+            yield file
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, why: str) -> UserFault:
+    todo = N_("Fetch or pack the file again; nothing of it was loaded.")
+    return UserFault(Code.FILE_UNREADABLE, N_("'{file}' cannot be read: {why}."), todo, file=path, why=why)
+
+
+def _encoding(path: Path, raw: io.BufferedReader, packed: bool, source: Source) -> str:
+    """The file's encoding: as declared, else by which more of its lines that are not plain ASCII can be read."""
+    utf8, other = 0, 0
+    for number, line in _raw_lines(_unpacked(raw, packed)):
+        if number == 1 and line.startswith(_BOMS_16):
+            todo = N_("Save the file as UTF-8 and load it again.")
+            raise UserFault(Code.FILE_ENCODING, N_("'{file}' is written in UTF-16."), todo, file=path)
+        if line.isascii():
+            continue
+        try:
+            line.decode("utf-8")
+            utf8 += 1
+        except UnicodeDecodeError:
+            other += 1
+    if source.encoding != "auto":
+        return source.encoding
+    return "gb18030" if other > utf8 else "utf-8"
+
+
+def _unpacked(raw: io.BufferedReader, packed: bool) -> io.BufferedIOBase:
+    return gzip.GzipFile(fileobj=raw) if packed else raw
+
+
+def _raw_lines(file: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers; of one that is too long, only the first LINE_BYTES_MAX + 1 bytes."""
+    number = 0
+    while line := file.readline(LINE_BYTES_MAX + 1):
+        number += 1
+        if len(line) > LINE_BYTES_MAX and not line.endswith(b"\n"):
+            while (rest := file.readline(LINE_BYTES_MAX)) and not rest.endswith(b"\n"):
+                continue
+        yield number, line
+
+
+def _lines(file: io.BufferedIOBase, encoding: str) -> Iterator[_Line]:
+    for number, raw in _raw_lines(file):
+        if len(raw) > LINE_BYTES_MAX:
+            yield _Line(number, None, Text(N_("the line is longer than {most} bytes"), most=LINE_BYTES_MAX))
+            continue
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        try:
+            yield _Line(number, line.decode(encoding), None)
+        except UnicodeDecodeError:
+            yield _Line(number, None, Text(N_("the line is not {encoding}"), encoding=encoding))
+
+
+@contextmanager
+def records(found: Survey, source: Source, needs: frozenset[str]) -> Iterator[Iterator[Found | Unreadable]]:
+    """The records of a surveyed file.
+
+    needs: columns that must be in the header of a CSV file. Raises UserFault FILE_HEADER when one is not, and
+    FILE_CHANGED at the end when the file is not the one that was surveyed.
+    """
+    with _open(found.path) as raw:
+        lines = _lines(_unpacked(raw, found.packed), found.encoding)
+        if source.format == "jsonl":
+            yield _json_records(lines)
+        else:
+            yield _csv_records(found.path, lines, source, needs)
+        _check_unchanged(found, raw)
+
+
+def _changed_ns(raw: io.BufferedReader) -> int:
+    return os.fstat(raw.fileno()).st_mtime_ns
+
+
+def _check_unchanged(found: Survey, raw: io.BufferedReader) -> None:
+    if _changed_ns(raw) != found.changed_ns:
+        todo = N_("Load the file again when nobody writes to it; rows already taken come to no harm.")
+        raise UserFault(Code.FILE_CHANGED, N_("'{file}' was changed while it was read."), todo, file=found.path)
+
+
+class _Feed:
+    """Hands lines to the csv module, and remembers which ones the current record took."""
+
+    def __init__(self, lines: Iterator[_Line]) -> None:
+        self._lines = lines
+        self._again: deque[_Line] = deque()
+        self.taken: list[_Line] = []
+        self.ended = False
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.taken) >= RECORD_LINES_MAX:
+            raise csv.Error("too many lines")
+        line = self._again.popleft() if self._again else next(self._lines, None)
+        if line is None:
+            self.ended = True
+            raise StopIteration
+        self.taken.append(line)
+        if line.text is None:
+            raise csv.Error("unreadable line")
+        return line.text
+
+    def give_back(self) -> _Line:
+        """Returns all but the first line of a record that failed; the first is the one to tell."""
+        self._again.extendleft(reversed(self.taken[1:]))
+        return self.taken[0]
+
+
+def _csv_records(
+    path: Path, lines: Iterator[_Line], source: Source, needs: frozenset[str]
+) -> Iterator[Found | Unreadable]:
+    feed = _Feed(lines)
+    header, delimiter = _header(path, feed, source, needs)
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    while True:
+        feed.taken.clear()
+        try:
+            cells = next(reader)
+            if len(cells) == len(header):
+                yield Found(feed.taken[0].number, dict(zip(header, cells, strict=True)))
+                continue
+            whole = True
+        except StopIteration:
+            return
+        except csv.Error:
+            whole = False
+        if not feed.taken:
+            continue
+        if not _is_blank(feed.taken):
+            yield _alone(feed, header, delimiter)
+        if not whole:
+            reader = csv.reader(feed, delimiter=delimiter, strict=True)
+
+
+def _is_blank(lines: list[_Line]) -> bool:
+    """Whether a record is a single empty line: no record, and no mistake."""
+    return len(lines) == 1 and lines[0].text is not None and not lines[0].text.strip("\r\n \t\ufeff")
+
+
+def _alone(feed: _Feed, header: list[str], delimiter: str) -> Found | Unreadable:
+    """A record that failed, judged by its first line alone and less strictly; the lines after it are read again."""
+    line = feed.give_back()
+    if line.text is None:
+        return Unreadable(line.number, Reason.MALFORMED, line.problem or Text(N_("the line cannot be read")))
+    single = _Feed(iter([line]))
+    try:
+        cells = next(csv.reader(single, delimiter=delimiter), [])
+    except csv.Error as error:
+        return Unreadable(line.number, Reason.MALFORMED, Text(N_("the line is not CSV: {why}"), why=str(error)))
+    if single.ended:
+        return Unreadable(line.number, Reason.MALFORMED, Text(N_("a quote is opened and not closed")))
+    if len(cells) != len(header):
+        problem = Text(N_("{found} columns, the header has {wanted}"), found=len(cells), wanted=len(header))
+        return Unreadable(line.number, Reason.MALFORMED, problem)
+    return Found(line.number, dict(zip(header, cells, strict=True)))
+
+
+def _header(path: Path, feed: _Feed, source: Source, needs: frozenset[str]) -> tuple[list[str], str]:
+    """Column names and the delimiter. Raises UserFault FILE_HEADER."""
+    try:
+        first = next(feed, "")
+    except csv.Error:
+        first = ""
+    delimiter = source.delimiter or _delimiter(first)
+    try:
+        names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    except csv.Error:
+        names = []
+    missing = sorted(needs - set(names))
+    if not names:
+        problem = Text(N_("the first line holds no column names"))
+    elif len(names) > COLUMNS_MAX:
+        problem = Text(N_("the header has more than {most} columns"), most=COLUMNS_MAX)
+    elif missing:
+        problem = Text(N_("the header lacks: {missing}"), missing=", ".join(missing))
+    elif len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        problem = Text(N_("these column names stand twice: {twice}"), twice=", ".join(twice))
+    else:
+        return names, delimiter
+    todo = N_("Check that the mapping is the one for this file, and that its first line holds the column names.")
+    raise UserFault(Code.FILE_HEADER, N_("'{file}': {problem}."), todo, file=path, problem=problem)
+
+
+def _delimiter(header: str) -> str:
+    """The likeliest delimiter: the one that the header holds most often."""
+    return max(_DELIMITERS, key=header.count)
+
+
+def _json_records(lines: Iterator[_Line]) -> Iterator[Found | Unreadable]:
+    decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
+    for line in lines:
+        if line.text is None:
+            yield Unreadable(line.number, Reason.MALFORMED, line.problem or Text(N_("the line cannot be read")))
+        elif line.text.strip():
+            yield _json_record(line.number, line.text, decode)
+
+
+def _json_record(number: int, text: str, decode: Callable[[str], object]) -> Found | Unreadable:
+    try:
+        content = decode(text.strip())
+    except (ValueError, RecursionError):
+        return Unreadable(number, Reason.MALFORMED, Text(N_("the line is not JSON")))
+    if not isinstance(content, dict):
+        return Unreadable(number, Reason.MALFORMED, Text(N_("the line is not a JSON object")))
+    try:
+        return Found(number, {key: _json_text(value) for key, value in content.items()})
+    except RecursionError:
+        return Unreadable(number, Reason.MALFORMED, Text(N_("the line is not JSON")))
+
+
+def _json_text(value: object) -> str | None:
+    """A JSON value as the text a CSV file would hold; numbers keep their digits, lists and objects stay JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,310 @@
+"""The sections of node.toml. Each setting is declared once: type, default, check, and its comment in both
+languages.
+
+node/config.py reads and writes the file from these declarations.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field
+from typing import Any, NamedTuple
+
+from node.texts import N_, Text
+from sync import limits
+from sync.values import is_identifier, is_node_id
+
+Check = Callable[[Any], Text | None]
+
+
+class Note(NamedTuple):
+    """What a setting's field carries beside its type and default."""
+
+    zh: str
+    en: str
+    check: Check | None
+
+
+def setting(zh: str, en: str, default: Any = MISSING, check: Check | None = None) -> Any:
+    """A field of a section. Without a default the key must be in the file."""
+    metadata = {"note": Note(zh, en, check)}
+    if default is MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """('host', port) of 'host:port' or '[IPv6]:port'. Raises ValueError if it is neither."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+):(\d{1,5})", text)
+    if found is None or int(found[2]) > 65_535:
+        raise ValueError(text)
+    return found[1].strip("[]"), int(found[2])
+
+
+def _matching(good: Callable[[Any], bool], wanted: str) -> Check:
+    def check(value: Any) -> Text | None:
+        return None if good(value) else Text(wanted, value=value)
+
+    return check
+
+
+def _one_of(*words: str) -> Check:
+    def check(value: Any) -> Text | None:
+        if value in words:
+            return None
+        return Text(N_("'{value}' is not one of: {words}"), value=value, words=", ".join(words))
+
+    return check
+
+
+def _between(low: int, high: int) -> Check:
+    def check(value: Any) -> Text | None:
+        if low <= value <= high:
+            return None
+        return Text(N_("{value} is not between {low} and {high}"), value=value, low=low, high=high)
+
+    return check
+
+
+def _is_address(text: str, lowest_port: int) -> bool:
+    try:
+        return split_address(text)[1] >= lowest_port
+    except ValueError:
+        return False
+
+
+def _is_zone(text: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (ValueError, OSError, KeyError):  # unsafe path, a folder of zones, no such zone
+        return False
+    return bool(text)
+
+
+def _is_title(text: str) -> bool:
+    return 0 < len(text) <= 60 and text.isprintable()
+
+
+_node_id = _matching(is_node_id, N_("'{value}' is not a node id such as c330100.p330000.cn-demo"))
+_region = _matching(
+    lambda text: re.fullmatch(r"[0-9]{6}", text) is not None,
+    N_("'{value}' is not a division code of six digits such as 330100"),
+)
+_listening = _matching(
+    lambda text: not text or _is_address(text, 0), N_("'{value}' is not an address such as 0.0.0.0:7443")
+)
+_dialled = _matching(
+    lambda text: not text or _is_address(text, 1), N_("'{value}' is not an address such as parent.example:7443")
+)
+_federation = _matching(
+    lambda text: re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,62}", text) is not None,
+    N_("'{value}' is not a federation's name: lower-case letters, digits, dots and hyphens"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSection:
+    """Who this node is."""
+
+    federation: str = setting(
+        "所属联网体系的名称，各级必须一致；试运行体系须另取名称",
+        "Name of the federation, the same at every node; a trial federation has a name of its own",
+        check=_federation,
+    )
+    node_id: str = setting(
+        "节点名，与证书一致，登记后不可更改",
+        "Node id, as in the certificate; it does not change after enrolment",
+        check=_node_id,
+    )
+    tier: str = setting(
+        "平台层级配置的名称；`tiersync init` 会列出可选项",
+        "Name of the tier profile; `tiersync init` lists them",
+        check=_matching(is_identifier, N_("'{value}' is not the name of a tier profile")),
+    )
+    region: str = setting(
+        "本平台行政区划代码（GB/T 2260 六位）", "Division code of this platform (GB/T 2260, six digits)", check=_region
+    )
+    title: str = setting(
+        "本平台名称，显示于界面和报表",
+        "Name of this platform, as screens and reports show it",
+        check=_matching(_is_title, N_("'{value}' is not a title of 1 to 60 printable characters")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ParentSection:
+    """The node above."""
+
+    node_id: str = setting("上级节点名", "Node id of the parent", check=_node_id)
+    address: str = setting(
+        "上级交换地址（主机:端口），由本节点主动连接",
+        "The parent's exchange address (host:port); this node dials it",
+        check=_matching(
+            lambda text: _is_address(text, 1), N_("'{value}' is not an address such as parent.example:7443")
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSection:
+    """Where children reach this node. Empty: it has none. Port 0: any free port."""
+
+    exchange: str = setting(
+        "下级连接的交换地址（主机:端口）；无下级时留空",
+        "Exchange address for children (host:port); empty when there are none",
+        "",
+        _listening,
+    )
+    enrolment: str = setting(
+        "下级登记（首次接入）地址；无下级时留空",
+        "Address where children enrol; empty when there are none",
+        "",
+        _listening,
+    )
+    advertise_exchange: str = setting(
+        "邀请函中写明的交换地址；留空则与 exchange 相同",
+        "Exchange address written into invites; empty: as exchange",
+        "",
+        _dialled,
+    )
+    advertise_enrolment: str = setting(
+        "邀请函中写明的登记地址；留空则与 enrolment 相同",
+        "Enrolment address written into invites; empty: as enrolment",
+        "",
+        _dialled,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DataSection:
+    """What this node holds and publishes beyond the built-in catalogue."""
+
+    catalogue: tuple[str, ...] = setting(
+        "附加数据集定义文件（TOML，相对于节点目录）",
+        "Further dataset files (TOML), relative to the node's home",
+        (),
+    )
+    mappings: tuple[str, ...] = setting(
+        "附加加载映射文件（TOML，相对于节点目录）",
+        "Further mapping files for loading (TOML), relative to the node's home",
+        (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What the node writes about itself. The security audit is separate and cannot be turned off."""
+
+    level: str = setting(
+        "日志级别：debug、info、warning、error",
+        "Level: debug, info, warning, error",
+        "info",
+        _one_of("debug", "info", "warning", "error"),
+    )
+    target: str = setting(
+        "日志去向：file（节点目录 logs/ 下）或 stderr（由 systemd 收集）",
+        "Where to: file (in logs/ of the home) or stderr (collected by systemd)",
+        "file",
+        _one_of("file", "stderr"),
+    )
+    file_bytes_max: int = setting(
+        "单个日志文件上限（字节）",
+        "Size at which a log file is closed, in bytes",
+        64 * limits.MIB,
+        _between(limits.MIB, 4096 * limits.MIB),
+    )
+    files_kept: int = setting("保留的旧日志文件数", "How many closed log files are kept", 5, _between(1, 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSection:
+    """Bounds of this node, within those of the exchange."""
+
+    sessions_max: int = setting(
+        "同时在线的下级节点数上限", "Children linked at the same time, at most", 512, _between(1, 4096)
+    )
+    urgent_credit_bytes: int = setting(
+        "紧急通道信用额度（字节）",
+        "Credit given for the urgent lane, in bytes",
+        limits.URGENT_CREDIT_BYTES,
+        _between(limits.OUTSTANDING_BYTES_MIN, 64 * limits.MIB),
+    )
+    bulk_credit_bytes: int = setting(
+        "普通与批量通道信用额度（字节）",
+        "Credit given for the normal and bulk lanes together, in bytes",
+        limits.BULK_CREDIT_BYTES,
+        _between(limits.OUTSTANDING_BYTES_MIN, 256 * limits.MIB),
+    )
+    retention_days: int = setting(
+        "为离线节点保留条目的天数", "Days for which entries are kept for peers that are away", 90, _between(7, 3650)
+    )
+    disk_reserve_bytes: int = setting(
+        "磁盘剩余空间低于此值（字节）时停止接收并告警",
+        "Below this much free disk, in bytes, the node takes nothing more and raises an alarm",
+        1024 * limits.MIB,
+        _between(64 * limits.MIB, 1 << 50),
+    )
+    audit_days: int = setting(
+        "安全审计日志保留天数（法规要求不少于 180 天）",
+        "Days for which the security audit is kept (the law asks for 180 at least)",
+        400,
+        _between(180, 36_500),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunSection:
+    """How the node runs."""
+
+    time_zone: str = setting(
+        "本地时区，用于工作时限和显示",
+        "Time zone of limits and displays",
+        "Asia/Shanghai",
+        _matching(_is_zone, N_("'{value}' is not a time zone such as Asia/Shanghai")),
+    )
+    approval: str = setting(
+        "下级登记的审批方式：by_hand（人工核对指纹）或 automatic",
+        "How enrolments are approved: by_hand (a person compares fingerprints) or automatic",
+        "by_hand",
+        _one_of("by_hand", "automatic"),
+    )
+    workers: int = setting(
+        "校验与解压线程数；0 表示按处理器数",
+        "Threads that verify and unpack; 0: by number of processors",
+        0,
+        _between(0, 64),
+    )
+    metrics: str = setting(
+        "Prometheus 指标地址（主机:端口）；留空不提供",
+        "Address of the Prometheus metrics (host:port); empty: none",
+        "",
+        _listening,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Override of one publication; finer filters are declared in a file of [data] catalogue."""
+
+    filter: str = setting(
+        "发布范围：default（目录所定）或 all（全部记录）",
+        "Which rows are published: default (as the catalogue says) or all",
+        "default",
+        _one_of("default", "all"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A node's whole configuration."""
+
+    node: NodeSection
+    parent: ParentSection | None = None
+    listen: ListenSection = ListenSection()
+    data: DataSection = DataSection()
+    log: LogSection = LogSection()
+    limits: LimitsSection = LimitsSection()
+    run: RunSection = RunSection()
+    publications: Mapping[str, Publication] = field(default_factory=dict)

@@ -1,0 +1,235 @@
+"""node.toml: read, checked, written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node import config
+from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
+from node.faults import Code, UserFault
+from node.texts import translator
+from tiers.catalogue import Catalogue
+
+CITY = NodeSection("cn-demo", "c330100.p330000.cn-demo", "city", "330100", "杭州市城市运行管理服务平台")
+
+titles = st.text(min_size=1, max_size=60).filter(str.isprintable)
+addresses = st.one_of(
+    st.just(""),
+    st.builds("{}:{}".format, st.sampled_from(["0.0.0.0", "[::1]", "node.example"]), st.integers(1, 65_535)),
+)
+files = st.lists(st.text(min_size=1, max_size=20), max_size=3).map(tuple)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    """Any valid configuration."""
+    code = draw(st.from_regex(r"[0-9]{6}", fullmatch=True))
+    node = NodeSection("cn-demo", f"c{code}.p330000.cn-demo", "city", code, draw(titles))
+    parent = draw(st.none() | st.just(ParentSection("p330000.cn-demo", "10.0.0.1:7443")))
+    listens = st.builds(
+        ListenSection,
+        exchange=st.just("0.0.0.0:7443"),
+        enrolment=st.just("0.0.0.0:7444"),
+        advertise_exchange=addresses,
+        advertise_enrolment=addresses,
+    )
+    listen = draw(st.just(ListenSection()) | listens)
+    data = config.DataSection(draw(files), draw(files))
+    log = config.LogSection(
+        draw(st.sampled_from(["debug", "info", "warning", "error"])), files_kept=draw(st.integers(1, 1000))
+    )
+    limits = LimitsSection(retention_days=draw(st.integers(7, 3650)), audit_days=draw(st.integers(180, 36_500)))
+    run = RunSection(approval=draw(st.sampled_from(["by_hand", "automatic"])), metrics=draw(addresses))
+    names = st.sampled_from(["case.nation", "case.parent", "x_local.all"])
+    publications = draw(st.dictionaries(names, st.builds(Publication, st.sampled_from(["default", "all"])), max_size=2))
+    return Config(node, parent, listen, data, log, limits, run, publications)
+
+
+@given(configs())
+def test_what_is_written_reads_back_the_same(written: Config) -> None:
+    """render and load are inverse for every configuration."""
+    assert config.load("node.toml", config.render(written)) == written
+
+
+def test_every_setting_stands_under_a_comment_in_two_languages() -> None:
+    """Above each key are a Chinese and an English comment."""
+    lines = config.render(Config(CITY)).splitlines()
+    keys = [i for i, line in enumerate(lines) if " = " in line and not line.startswith("#")]
+    assert len(keys) > 20
+    for i in keys:
+        assert lines[i - 1].startswith("# ")
+        assert lines[i - 2].startswith("# ")
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in lines[i - 2])
+
+
+def test_the_least_a_file_must_say() -> None:
+    """Only [node] is required; everything else has a default."""
+    text = '[node]\nfederation="f"\nnode_id="c330100.p330000.f"\ntier="city"\nregion="330100"\ntitle="t"\n'
+    assert config.load("node.toml", text) == Config(NodeSection("f", "c330100.p330000.f", "city", "330100", "t"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [("[node]\nfederation = cn\n", 2, 14), ('[node]\n\ntitle = "x', 3, 11), ("a = 1\na = 2\n", 2, 6)],
+)
+def test_a_syntax_error_names_line_and_column(text: str, line: int, column: int) -> None:
+    """The place of a syntax error is in the message, also at the end of the file."""
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", text)
+    assert caught.value.code is Code.CONFIG_SYNTAX
+    assert f"line {line}, column {column}:" in str(caught.value.message)
+
+
+def test_all_mistakes_come_at_once() -> None:
+    """Types, checks, unknown keys, missing keys and relations are told together, each with its key path."""
+    text = """
+    color = 1
+    [node]
+    federaton = "x"
+    node_id = "Hangzhou"
+    tier = "citty"
+    region = 330100
+    title = ""
+    [parent]
+    node_id = "p330000.x"
+    address = "host"
+    [listen]
+    exchange = "0.0.0.0:99999"
+    [data]
+    catalogue = "a.toml"
+    [log]
+    level = "loud"
+    files_kept = true
+    [limits]
+    retention_days = 1
+    [run]
+    time_zone = "Mars/Base"
+    [publications]
+    "Case.nation" = { filter = "all" }
+    case = { filter = "some" }
+    """
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", text)
+    places = {str(detail).partition(": ")[0] for detail in caught.value.details}
+    assert places == {
+        "color",
+        "node.federaton",
+        "node.federation",
+        "node.node_id",
+        "node.region",
+        "node.title",
+        "parent.address",
+        "listen.exchange",
+        "data.catalogue",
+        "log.level",
+        "log.files_kept",
+        "limits.retention_days",
+        "run.time_zone",
+        'publications."Case.nation"',
+        'publications."case".filter',
+    }
+    assert "did you mean 'federation'" in caught.value.as_text(translator("en"))
+    assert "是否想写“federation”" in caught.value.as_text(translator("zh"))
+
+
+def broken(**changes: str) -> str:
+    """A city's file with lines replaced or added."""
+    lines = {
+        "node_id": "c330100.p330000.cn-demo",
+        "tier": "city",
+        "region": "330100",
+        "parent": "p330000.cn-demo",
+        "exchange": "",
+        "enrolment": "",
+        **changes,
+    }
+    return (
+        f'[node]\nfederation = "cn-demo"\nnode_id = "{lines["node_id"]}"\ntier = "{lines["tier"]}"\n'
+        f'region = "{lines["region"]}"\ntitle = "t"\n'
+        f'[parent]\nnode_id = "{lines["parent"]}"\naddress = "p:1"\n'
+        f'[listen]\nexchange = "{lines["exchange"]}"\nenrolment = "{lines["enrolment"]}"\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"tier": "citty"}, "node.tier"),
+        ({"node_id": "c330200.p330000.cn-demo"}, "node.node_id"),
+        ({"tier": "national", "region": "100000", "node_id": "n100000.cn-demo"}, "parent"),
+        ({"tier": "national", "region": "330100", "node_id": "n330100.cn-demo"}, "node.region"),
+        ({"parent": "c330100.p330000.cn-demo"}, "parent.node_id"),
+        ({"exchange": "0.0.0.0:1"}, "listen.enrolment"),
+        ({"enrolment": "0.0.0.0:1"}, "listen.exchange"),
+        ({"exchange": "0.0.0.0:1", "enrolment": "0.0.0.0:1"}, "listen.enrolment"),
+    ],
+)
+def test_settings_must_agree(changes: dict[str, str], place: str) -> None:
+    """What the tier profile says of region, node id and parent holds; both listening addresses belong together."""
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", broken(**changes))
+    assert place in {str(detail).partition(": ")[0] for detail in caught.value.details}
+
+
+def test_free_ports_may_be_asked_for_twice() -> None:
+    """Port 0 means any free port, so both addresses may say it."""
+    both = broken(exchange="127.0.0.1:0", enrolment="127.0.0.1:0")
+    assert config.load("node.toml", both).listen.exchange == "127.0.0.1:0"
+
+
+def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+    """Missing, not UTF-8, far too large: each has its own words."""
+    with pytest.raises(UserFault) as caught:
+        config.load_file(tmp_path / "node.toml")
+    assert caught.value.code is Code.CONFIG_MISSING
+    path = tmp_path / "node.toml"
+    path.write_bytes("[node]\ntitle = '杭州'".encode("gb18030"))
+    with pytest.raises(UserFault, match="not UTF-8"):
+        config.load_file(path)
+    path.write_bytes(b"#" * (config.CONFIG_BYTES_MAX + 1))
+    with pytest.raises(UserFault, match="larger than"):
+        config.load_file(path)
+    path.write_text("\ufeff" + config.render(Config(CITY)), encoding="utf-8")
+    assert config.load_file(path) == Config(CITY)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_told_as_a_fault(text: str) -> None:
+    """No text makes load fail in another way (and no short one is a whole configuration)."""
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", text)
+    assert caught.value.code in (Code.CONFIG_SYNTAX, Code.CONFIG_INVALID)
+
+
+@pytest.mark.parametrize("name", ["node", "parent", "listen", "data", "log", "limits", "run", "publications"])
+@pytest.mark.parametrize("value", ["1", "[1]", '"x"', "{a=1}", "[[1]]"])
+def test_any_section_of_another_shape_is_a_mistake(name: str, value: str) -> None:
+    """A section that is no table, or holds strangers, is told by its path."""
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", f"{name} = {value}")
+    assert any(str(detail).startswith(name) for detail in caught.value.details)
+
+
+def test_addresses() -> None:
+    """Host names, IPv4 and bracketed IPv6; nothing else."""
+    assert config.split_address("[::1]:0") == ("::1", 0)
+    assert config.split_address("a-b.c:65535") == ("a-b.c", 65_535)
+    for bad in ("a", "a:", ":1", "a:65536", "a:1:2", "a b:1", "::1:5"):
+        with pytest.raises(ValueError):
+            config.split_address(bad)
+
+
+def test_overrides_are_a_site_text_of_the_catalogue() -> None:
+    """What [publications] says becomes the text that the catalogue reads; 'default' says nothing."""
+    chosen = Config(CITY, publications={"case.nation": Publication("all"), "case.parent": Publication()})
+    builtin = [(p.name, p.read_text(encoding="utf-8")) for p in sorted(CATALOGUE.glob("*.toml"))]
+    built = Catalogue.build(builtin, [("node.toml", config.overrides(chosen))])
+    assert built.publications["case.nation"].filter is None
+    assert config.overrides(Config(CITY)) == ""
+
+
+CATALOGUE = Path(__file__).resolve().parents[3] / "tiers" / "catalogue"
