@@ -1,41 +1,36 @@
-"""Invites: one-time words by which a new node joins. The token is burnt in the transaction that enrols."""
+"""Invites as the parent keeps them: the state that certs.enrol decides on, and what was issued for it.
+
+The token is burnt in the transaction that enrols: a job keeps with `prepare` what `burn` will put in its place, and
+the core asks for `burn` together with the registry record. If the record is refused, nothing was burnt.
+"""
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from node.store.faults import InviteSpent
+from certs.enrol import InviteState, Status, read_state, write_state
+from node.store.faults import InviteSpent, StoreFault, StoreTrouble
 from node.store.session import Session
 from sync.effects import BurnInvite
+from sync.errors import InputFault
 
-_ADD = """INSERT INTO invite (token_id, node, secret, expires, status, submission, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_ONE = "SELECT token_id, node, secret, expires, status, submission, created FROM invite WHERE token_id = ?"
-_ALL = "SELECT token_id, node, secret, expires, status, submission, created FROM invite ORDER BY created, token_id"
-_MOVE = "UPDATE invite SET status = ? WHERE token_id = ? AND status IN ('open', 'pending')"
-_SUBMIT = "UPDATE invite SET status = 'pending', submission = ? WHERE token_id = ? AND status IN ('open', 'pending')"
-_BURN = "UPDATE invite SET status = 'used' WHERE token_id = ? AND node = ? AND status IN ('open', 'pending')"
-
-
-class InviteStatus(Enum):
-    """open: sent out; pending: a submission waits for approval; used, withdrawn: over."""
-
-    OPEN = "open"
-    PENDING = "pending"
-    USED = "used"
-    WITHDRAWN = "withdrawn"
+_LIVING = "status IN ('open', 'pending', 'approved')"
+_SELECT = "SELECT token_id, state, reply, created FROM invite"
+_ADD = "INSERT INTO invite (token_id, node, status, state, burnt, reply, created) VALUES (?, ?, ?, ?, x'', x'', ?)"
+_ONE = f"{_SELECT} WHERE token_id = ?"  # noqa: S608 - constants
+_ALL = f"{_SELECT} ORDER BY created, token_id"
+_CHANGE = f"UPDATE invite SET status = ?, state = ? WHERE token_id = ? AND {_LIVING}"  # noqa: S608 - constants
+_PREPARE = f"UPDATE invite SET burnt = ?, reply = ? WHERE token_id = ? AND {_LIVING}"  # noqa: S608 - constants
+_BURN = f"""UPDATE invite SET status = 'used', state = burnt, burnt = x''
+    WHERE token_id = ? AND node = ? AND burnt <> x'' AND {_LIVING}"""  # noqa: S608 - constants
 
 
-class Invite(NamedTuple):
-    """secret: what proves it (never shown again); submission: what the node sent; times in microseconds."""
+class KeptInvite(NamedTuple):
+    """state: as certs.enrol has it; reply: what was issued, once used; created: microseconds since 1970."""
 
-    token_id: str
-    node: str
-    secret: bytes
-    expires: int
-    status: InviteStatus
-    submission: bytes
+    state: InviteState
+    reply: bytes
     created: int
 
 
@@ -47,36 +42,53 @@ class Invites:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, invite: Invite) -> None:
+    def add(self, state: InviteState, created: int) -> None:
         """Keeps a new invite."""
-        self._session.run(_ADD, invite._replace(status=invite.status.value))  # type: ignore[arg-type] # stored as text
+        invite = state.invite
+        self._session.run(_ADD, (invite.token, invite.node, state.status.value, write_state(state), created))
 
-    def get(self, token_id: str) -> Invite | None:
+    def get(self, token_id: str) -> KeptInvite | None:
         """One invite."""
-        return _invite(self._session.first(_ONE, (token_id,)))
+        row = self._session.first(_ONE, (token_id,))
+        return None if row is None else _kept(row)
 
-    def all(self) -> list[Invite]:
+    def all(self) -> list[KeptInvite]:
         """All invites, oldest first."""
-        return [invite for row in self._session.rows(_ALL) if (invite := _invite(row)) is not None]
+        return [_kept(row) for row in self._session.rows(_ALL)]
 
-    def submit(self, token_id: str, submission: bytes) -> None:
-        """Keeps what the invited node sent; it waits for approval. Raises InviteSpent."""
-        if self._session.run(_SUBMIT, (submission, token_id)) != 1:
-            raise InviteSpent(f"invite {token_id} is used, withdrawn or unknown")
+    def change(self, state: InviteState) -> None:
+        """Keeps the next state of an invite that is neither used nor withdrawn; USED comes by `burn` alone.
 
-    def withdraw(self, token_id: str) -> None:
-        """Ends an invite. Raises InviteSpent if it is over already."""
-        if self._session.run(_MOVE, (InviteStatus.WITHDRAWN.value, token_id)) != 1:
-            raise InviteSpent(f"invite {token_id} is used, withdrawn or unknown")
+        Raises InviteSpent.
+        """
+        assert state.status is not Status.USED
+        token = state.invite.token
+        if self._session.run(_CHANGE, (state.status.value, write_state(state), token)) != 1:
+            raise InviteSpent(f"invite {token} is used, withdrawn or unknown")
+
+    def prepare(self, used: InviteState, reply: bytes) -> None:
+        """Keeps what `burn` puts in place in the same transaction: the used state, and what was issued.
+
+        Raises InviteSpent.
+        """
+        assert used.status is Status.USED
+        token = used.invite.token
+        if self._session.run(_PREPARE, (write_state(used), reply, token)) != 1:
+            raise InviteSpent(f"invite {token} is used, withdrawn or unknown")
 
     def burn(self, write: BurnInvite) -> None:
-        """Marks the token used, once and never again. Raises InviteSpent; expiry is for the caller to judge."""
+        """Marks the token used, once and never again; its secret is gone. Raises InviteSpent."""
         if self._session.run(_BURN, (write.token_id, write.node)) != 1:
             raise InviteSpent(f"invite {write.token_id} is used, withdrawn, unknown or not for {write.node}")
 
 
-def _invite(row: tuple[object, ...] | None) -> Invite | None:
-    if row is None:
-        return None
-    made = Invite._make(row)
-    return made._replace(status=InviteStatus(made.status))
+def _kept(row: Sequence[object]) -> KeptInvite:
+    token, state, reply, created = row
+    assert isinstance(state, bytes)
+    assert isinstance(reply, bytes)
+    assert isinstance(created, int)
+    try:
+        return KeptInvite(read_state(state), reply, created)
+    except (ValueError, KeyError, TypeError, InputFault):
+        # Without the cause: it could quote the state, and a secret stands in it.
+        raise StoreFault(StoreTrouble.CORRUPT, f"invite {token} cannot be read") from None

@@ -6,7 +6,7 @@ never changed; a new one is added below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
@@ -54,8 +54,7 @@ def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:
             raise StoreFault(StoreTrouble.OUTDATED, f"migration {newer[0]} is unknown here")
         _migrations.apply(db)
         with db.atomic():
-            for schema in schemas:
-                _make_rows_table(db, schema)
+            _make_rows_tables(db, schemas)
     except Error as error:
         raise fault_of(error) from error
     finally:
@@ -67,13 +66,22 @@ def _database(connection: Connection) -> Database:
     return Database(connection, recursive_triggers=False, execute_plugins=False)
 
 
-def _make_rows_table(db: Database, schema: RowSchema) -> None:
-    """The dataset's table: made, or given the columns that a newer schema version adds."""
+def _make_rows_tables(db: Database, schemas: Iterable[RowSchema]) -> None:
+    """The datasets' tables: made, or given the columns that a newer schema version adds."""
+    there = set(db.table_names())
+    for schema in schemas:
+        wanted = {"_origin": str, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, **_OF_EACH_ROW}
+        name = RowTable.name_of(schema.dataset)
+        if name in there:
+            _fit(db, schema, wanted)
+        else:
+            # Not table.create(): its look-ups cost more than the table, and simulations make thousands of stores.
+            key = ["_origin", *schema.key]
+            db.execute(db.create_table_sql(name, wanted, pk=key, not_null=["_version"], strict=True))
+
+
+def _fit(db: Database, schema: RowSchema, wanted: Mapping[str, type]) -> None:
     table = db.table(RowTable.name_of(schema.dataset))
-    wanted = {"_origin": str, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, **_OF_EACH_ROW}
-    if not table.exists():
-        table.create(wanted, pk=["_origin", *schema.key], not_null={"_version"}, strict=True)
-        return
     found = {column.name: column for column in table.columns}
     if table.pks != ["_origin", *schema.key]:
         raise StoreFault(StoreTrouble.OUTDATED, f"dataset {schema.dataset} has another key here: {table.pks[1:]}")

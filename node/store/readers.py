@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from node.store.driver import connect_reader, fence
 from node.store.faults import StoreFault, StoreTrouble
-from node.store.invites import Invite, Invites
+from node.store.invites import Invites, KeptInvite
 from node.store.loads import Load, Loads, Reject
 from node.store.log import Log
 from node.store.names import Names
@@ -196,7 +196,7 @@ class Reader:
         """One value of the node itself."""
         return self._records.meta(name)
 
-    def invites(self) -> list[Invite]:
+    def invites(self) -> list[KeptInvite]:
         """All invites, oldest first."""
         return self._invites.all()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
@@ -43,12 +44,14 @@ def unpack_cells(stored: bytes) -> Row:
 class Rows:
     """Writes and reads of rows. Raises StoreFault, REFUSED for a dataset or column that the catalogue lacks."""
 
-    __slots__ = ("_image_feeds", "_names", "_session", "_tables")
+    __slots__ = ("_image_feeds", "_names", "_session", "_tables", "written")
 
     def __init__(self, session: Session, names: Names) -> None:
         self._session = session
         self._names = names
         self._tables: dict[str, RowTable] = {}
+        self.written: Counter[str] = Counter()
+        """Per dataset a number that changes whenever one of its rows is written or a transaction is dropped."""
         # Per dataset and origin the feeds that have row images: nearly always none, and then none are looked for.
         self._image_feeds: dict[tuple[str, str], set[int]] = {}
 
@@ -60,6 +63,7 @@ class Rows:
     def forget(self) -> None:
         """Drops what is remembered of the database; after a roll-back."""
         self._image_feeds.clear()
+        self.written.update(self._tables.keys())
 
     def schemas(self) -> list[RowSchema]:
         """All schemas known."""
@@ -68,6 +72,7 @@ class Rows:
     def upsert(self, write: UpsertRows) -> None:
         """Replaces whole rows, in multi-row statements of flat parameters (the fastest way into SQLite)."""
         table = self._table(write.dataset)
+        self.written[write.dataset] += 1
         columns, rows, versions = write.columns, write.rows, write.versions
         feed = listed = None
         if write.feed is not None:
@@ -86,6 +91,7 @@ class Rows:
     def patch(self, write: PatchRows) -> None:
         """Sets some columns of rows that exist; a key without a row is left out."""
         table = self._table(write.dataset)
+        self.written[write.dataset] += 1
         places = [write.columns.index(k) for k in table.schema.key]
         parameters = [
             (*row, version, write.origin, *(row[i] for i in places))
@@ -96,6 +102,7 @@ class Rows:
     def delete(self, write: DeleteRows) -> None:
         """Takes rows out."""
         table = self._table(write.dataset)
+        self.written[write.dataset] += 1
         keys = list(write.keys)
         for start, size in pieces(len(keys), LOOKUP_CHUNKS):
             self._session.run(table.delete(size), flat_keys(write.origin, keys[start : start + size]))
@@ -149,11 +156,14 @@ class Rows:
                 found[table.key_of(cells)] = (row[-3], cells)
         return found
 
-    def scan(self, dataset: str, origin: str) -> Iterator[tuple[Key, int, Row]]:
-        """(key, version, cells in schema order) of every row of an origin, in order of key."""
+    def scan(self, dataset: str, origin: str | None) -> Iterator[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of every row of an origin (None: of all), in order of key."""
         table = self._table(dataset)
-        sql = f'{table.select_all()} WHERE "_origin" = ? ORDER BY {", ".join(quoted(k) for k in table.schema.key)}'
-        with self._session.stepping(sql, (origin,)) as rows:
+        order = ", ".join(quoted(k) for k in table.schema.key)
+        where = "" if origin is None else 'WHERE "_origin" = ?'
+        with self._session.stepping(
+            f"{table.select_all()} {where} ORDER BY {order}", () if origin is None else (origin,)
+        ) as rows:
             for row in rows:
                 cells = table.cells(tuple(row[:-4]))
                 yield table.key_of(cells), row[-4], cells

@@ -79,8 +79,8 @@ FIRST_TABLES = (
     # --- the node itself
     "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT",
     """CREATE TABLE invite (
-        token_id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, secret BLOB NOT NULL, expires INTEGER NOT NULL,
-        status TEXT NOT NULL, submission BLOB NOT NULL, created INTEGER NOT NULL
+        token_id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, status TEXT NOT NULL, state BLOB NOT NULL,
+        burnt BLOB NOT NULL, reply BLOB NOT NULL, created INTEGER NOT NULL
     ) STRICT""",
     """CREATE TABLE load (
         id INTEGER PRIMARY KEY, dataset TEXT NOT NULL, file_name TEXT NOT NULL, digest BLOB NOT NULL,

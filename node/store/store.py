@@ -183,8 +183,14 @@ class Store:
         """(version, cells in schema order) of each key that has a row: `before` of LocalRows."""
         return self._rows.read(dataset, origin, keys)
 
-    def scan(self, dataset: str, origin: str) -> Iterator[tuple[Key, int, Row]]:
-        """(key, version, cells in schema order) of every row of an origin. Read to the end before writing."""
+    def written(self, dataset: str) -> int:
+        """A number that changes whenever a row of the dataset is written or a transaction is dropped."""
+        return self._rows.written[dataset]
+
+    def scan(self, dataset: str, origin: str | None) -> Iterator[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of every row of an origin (None: of all). Read to the end before
+        writing.
+        """
         return self._rows.scan(dataset, origin)
 
     def moves(self, task: str) -> list[MoveBody]:

@@ -1,0 +1,192 @@
+"""Readers see what is committed, as plain values, and never wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.store.faults import StoreFault
+from node.store.invites import Invite, InviteStatus
+from node.store.loads import Reject
+from node.store.readers import Reader, Told, Waiting
+from node.store.store import Store
+from sync.effects import (
+    FateRow,
+    OutboxItem,
+    Queue,
+    SaveEvidence,
+    SaveFates,
+    SaveHeard,
+    SaveMoves,
+    SaveStatement,
+    UpsertRows,
+)
+from sync.reasons import Reason
+from sync.values import Fate, FeedName, Kind, Lane, Route
+from sync.wire.v1.entry_pb2 import MoveBody, Refusal
+from tests.unit.store.world import EPOCH, FEED, ORIGIN, OTHER_FEED, SCHEMA, Log, key, receive, row
+
+
+@pytest.fixture
+def both(path: Path) -> Iterator[tuple[Store, Reader]]:
+    """A store with twenty rows, and a reader beside it."""
+    store = Store.open(path, [SCHEMA])
+    log = Log()
+    log.add(1, [row(i) for i in range(20)])
+    receive(store, log)
+    reader = Reader(path, [SCHEMA])
+    yield store, reader
+    reader.close()
+    store.close()
+
+
+def test_rows_are_queried_with_columns_filter_and_pages(both: tuple[Store, Reader]) -> None:
+    """In order of key; booleans are booleans; the row's origin and version can be asked for."""
+    _, reader = both
+    assert reader.query("demo") == [row(i) for i in range(20)]
+    assert reader.query("demo", '"part" >= ?', (8,), ("part", "open", "_version"), 3) == [
+        (8, True, 1), (9, False, 1), (8, True, 1),
+    ]  # fmt: skip
+    assert reader.query("demo", columns=("_origin", "id"), limit=1, offset=19) == [(ORIGIN, "c000001")]
+    assert reader.count("demo", '"part" = ?', (3,)) == 2
+    assert reader.counts() == {"demo": 20}
+    assert reader.read_rows("demo", ORIGIN, [key(row(3)), ("none", 0)]) == {key(row(3)): (1, row(3))}
+
+
+@pytest.mark.parametrize("name", ['id" --', "nothing", "_columns", "rowid", "ID"])
+def test_a_reader_asks_only_for_columns_of_the_catalogue(both: tuple[Store, Reader], name: str) -> None:
+    """No name from outside becomes an identifier."""
+    with pytest.raises(StoreFault):
+        both[1].query("demo", columns=(name,))
+    with pytest.raises(StoreFault):
+        both[1].query(name)
+
+
+def test_log_and_fates_are_read(both: tuple[Store, Reader]) -> None:
+    """Feeds, heads, entries, fates, parked rows, what others said, what waits."""
+    store, reader = both
+    fates = [
+        FateRow(1, 3, "demo", "k3", Fate.PARKED, Reason.UNKNOWN_CODE, "7"),
+        FateRow(1, 4, "demo", "k4", Fate.REFUSED, Reason.OUT_OF_SCOPE, "33"),
+    ]
+    said = Refusal(publication="demo", epoch=EPOCH, seq=3, dataset="demo", key="k", reason=301)
+    store.begin()
+    store.perform(SaveFates(FEED, EPOCH, fates))
+    store.perform(SaveHeard("p.cn", [said.SerializeToString()]))
+    for number in (4, 9):
+        item = OutboxItem(number, OTHER_FEED, Route.NODE, Lane.BULK, Kind.MOVE, 2, b"ppp", 3, 1, 1, 1)
+        store.perform(Queue(item))
+    store.perform(SaveEvidence(FEED, b"proof"))
+    store.perform(SaveEvidence(FEED, b"proof"))
+    store.perform(SaveStatement("heads", "a.cn", "", b"body", b"signature"))
+    store.commit()
+    assert reader.feeds() == store.load_state().feeds if store.meta("instance") else True
+    assert [f.name for f in reader.feeds()] == [FEED]
+    assert reader.epochs(FEED) == store.epochs(FEED)
+    assert reader.entry(FEED, EPOCH, 1) == store.entry(FEED, EPOCH, 1)
+    assert reader.entries(FEED, EPOCH, 1, 1, 1) == store.entries(FEED, EPOCH, 1, 1, 1)
+    assert reader.fates(None, None, 10) == [Told(FEED, EPOCH, fate) for fate in fates]
+    assert reader.fates(FEED, Fate.REFUSED, 10) == [Told(FEED, EPOCH, fates[1])]
+    assert reader.fates(FeedName("x.cn", "none"), None, 10) == []
+    assert [p.place for p in reader.parked(None, 10)] == [3]
+    assert reader.heard(10) == [("p.cn", said)]
+    assert reader.outbox() == {OTHER_FEED: Waiting(2, 6, 4)}
+    assert reader.evidence() == [(FEED, b"proof")]
+    assert reader.statements() == [("heads", "a.cn", "", b"body", b"signature", b"")]
+    assert reader.bytes_on_disk() > 8192
+
+
+def test_tasks_invites_and_loads_are_read(both: tuple[Store, Reader]) -> None:
+    """The last move of each task, the most recently moved first."""
+    store, reader = both
+    store.begin()
+    store.perform(SaveMoves("t1", [MoveBody(task="t1", move_id="a", number=1), MoveBody(task="t1", move_id="b")]))
+    store.perform(SaveMoves("t2", [MoveBody(task="t2", move_id="c", number=1)]))
+    store.perform(SaveMoves("t1", [MoveBody(task="t1", move_id="d", number=2)]))
+    store.invites.add(Invite("t", "a.cn", b"s", 2, InviteStatus.OPEN, b"", 1))
+    load = store.loads.start("demo", "a.csv", b"d" * 32, 1)
+    store.loads.reject(load, b"d" * 32, [Reject(1, Reason.WRONG_TYPE, "", "x")])
+    store.commit()
+    assert [m.move_id for m in reader.tasks(10)] == ["d", "c"]
+    assert [m.move_id for m in reader.tasks(1)] == ["d"]
+    assert [m.number for m in reader.moves("t1")] == [1, 2]
+    assert [m.move_id for m in reader.pending_moves("t1")] == ["b"]
+    assert reader.pending_moves("t1", refused=True) == []
+    assert [i.token_id for i in reader.invites()] == ["t"]
+    assert [entry.id for entry in reader.loads(5)] == [load]
+    assert [r.line for r in reader.rejects(load, 5)] == [1]
+    assert reader.meta("nothing") is None
+
+
+def test_a_reader_never_sees_half_a_transaction(path: Path) -> None:
+    """While a writer in another thread replaces all rows again and again, each read sees one version of all of them."""
+    started, seen = threading.Event(), threading.Event()
+    faults: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            store = Store.open(path, [SCHEMA])
+            try:
+                for version in range(1, 400):
+                    store.begin()
+                    rows = [row(i, name=f"v{version}") for i in range(120)]
+                    for half in (rows[:60], rows[60:]):
+                        store.perform(UpsertRows("demo", ORIGIN, FEED, SCHEMA.names, half, version))
+                    store.commit()
+                    started.set()
+                    if seen.is_set():
+                        break
+            finally:
+                store.close()
+        except BaseException as fault:
+            faults.append(fault)
+            started.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert started.wait(30)
+    reader = Reader(path, [SCHEMA])
+    versions = set()
+    try:
+        while len(versions) < 3 and thread.is_alive():
+            found = {(version, name) for version, name in reader.query("demo", columns=("_version", "name"))}
+            assert len(found) == 1
+            versions |= found
+        with reader.snapshot():
+            before = reader.query("demo", columns=("_version",), limit=1)
+            assert {version for (version,) in reader.query("demo", columns=("_version",))} == {before[0][0]}
+            assert reader.counts() == {"demo": 120}
+    finally:
+        seen.set()
+        thread.join()
+        reader.close()
+    assert faults == []
+    assert versions
+
+
+def test_an_open_snapshot_does_not_hold_up_the_writer(both: tuple[Store, Reader]) -> None:
+    """The writer commits while a reader is in the middle of a long look, which stays as it was."""
+    store, reader = both
+    with reader.snapshot():
+        assert reader.count("demo") == 20
+        store.begin()
+        store.perform(UpsertRows("demo", ORIGIN, FEED, SCHEMA.names, [row(99)], 2))
+        store.commit()
+        assert reader.count("demo") == 20
+    assert reader.count("demo") == 21
+
+
+def test_a_reader_opens_a_store_that_is_stopped(path: Path) -> None:
+    """With the node stopped the database alone is enough."""
+    store = Store.open(path, [SCHEMA])
+    log = Log()
+    log.add(1, [row(1)])
+    receive(store, log)
+    store.close()
+    reader = Reader(path, [SCHEMA])
+    counts = reader.counts()
+    reader.close()
+    assert counts == {"demo": 1}
