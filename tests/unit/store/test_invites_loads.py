@@ -3,53 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.store.faults import InviteSpent
-from node.store.invites import Invite, InviteStatus
+from certs.enrol import InviteState, Status
+from node.store.faults import InviteSpent, StoreFault, StoreTrouble
+from node.store.invites import KeptInvite
 from node.store.loads import Load, LoadCounts, Reject
 from node.store.store import Store
 from sync.effects import BurnInvite
 from sync.reasons import Reason
+from tests.unit.certs.country import OTHER_CITY
+from tests.unit.certs.letters import invite
 from tests.unit.store.world import SCHEMA
 
-INVITE = Invite("t1", "a.cn", b"secret", 2_000, InviteStatus.OPEN, b"", 1_000)
+STATE = InviteState(invite())
+OTHER = InviteState(replace(invite(), token="f" * 32, node=OTHER_CITY))
+TOKEN, NODE = STATE.invite.token, STATE.invite.node
+PENDING = replace(STATE, status=Status.PENDING, keys=b"k" * 32, fingerprint="01234 56789", changed=7)
+USED = replace(PENDING, invite=replace(STATE.invite, secret=b""), status=Status.USED, changed=9)
+WITHDRAWN = replace(USED, status=Status.WITHDRAWN)
 
 
 def invited(store: Store) -> None:
     store.begin()
-    store.invites.add(INVITE)
-    store.invites.add(INVITE._replace(token_id="t0", node="b.cn", created=500))
+    store.invites.add(STATE, 1_000)
+    store.invites.add(OTHER, 500)
     store.commit()
+
+
+def burn(store: Store) -> None:
+    store.invites.prepare(USED, b"reply")
+    store.perform(BurnInvite(TOKEN, NODE))
 
 
 def test_an_invite_is_kept_until_it_is_used(store: Store) -> None:
-    """Open, pending with what the node sent, used; listed oldest first."""
+    """Open, pending, approved, used with what was issued and without its secret; listed oldest first."""
     invited(store)
-    assert [i.token_id for i in store.invites.all()] == ["t0", "t1"]
-    assert store.invites.get("t1") == INVITE
+    assert [kept.state for kept in store.invites.all()] == [OTHER, STATE]
+    assert store.invites.get(TOKEN) == KeptInvite(STATE, b"", 1_000)
     assert store.invites.get("none") is None
+    for state in (PENDING, replace(PENDING, status=Status.APPROVED, changed=8)):
+        store.begin()
+        store.invites.change(state)
+        store.commit()
+        assert store.invites.get(TOKEN) == KeptInvite(state, b"", 1_000)
     store.begin()
-    store.invites.submit("t1", b"request")
-    store.invites.submit("t1", b"request again")
+    burn(store)
     store.commit()
-    assert store.invites.get("t1") == INVITE._replace(status=InviteStatus.PENDING, submission=b"request again")
-    store.begin()
-    store.perform(BurnInvite("t1", "a.cn"))
-    store.commit()
-    used = store.invites.get("t1")
-    assert used is not None
-    assert used.status is InviteStatus.USED
+    assert store.invites.get(TOKEN) == KeptInvite(USED, b"reply", 1_000)
 
 
 SPENT: dict[str, Callable[[Store], None]] = {
-    "used twice": lambda s: s.perform(BurnInvite("t1", "a.cn")),
-    "unknown": lambda s: s.perform(BurnInvite("none", "a.cn")),
-    "another node's": lambda s: s.perform(BurnInvite("t0", "a.cn")),
-    "withdrawn after use": lambda s: s.invites.withdraw("t1"),
-    "submitted after use": lambda s: s.invites.submit("t1", b""),
+    "used twice": burn,
+    "burnt twice": lambda s: s.perform(BurnInvite(TOKEN, NODE)),
+    "unknown": lambda s: s.perform(BurnInvite("none", NODE)),
+    "another node's": lambda s: s.perform(BurnInvite(OTHER.invite.token, NODE)),
+    "with nothing prepared": lambda s: s.perform(BurnInvite(OTHER.invite.token, OTHER_CITY)),
+    "withdrawn after use": lambda s: s.invites.change(WITHDRAWN),
+    "submitted after use": lambda s: s.invites.change(PENDING),
 }
 
 
@@ -58,7 +72,7 @@ def test_a_token_is_burnt_exactly_once(store: Store, case: str) -> None:
     """A second use fails and the store goes on: the runner rolls back and refuses the request."""
     invited(store)
     store.begin()
-    store.perform(BurnInvite("t1", "a.cn"))
+    burn(store)
     store.commit()
     store.begin()
     with pytest.raises(InviteSpent):
@@ -71,9 +85,11 @@ def test_a_withdrawn_invite_enrols_nobody(store: Store) -> None:
     """Withdrawing ends it for good."""
     invited(store)
     store.begin()
-    store.invites.withdraw("t1")
+    store.invites.change(WITHDRAWN)
     with pytest.raises(InviteSpent):
-        store.perform(BurnInvite("t1", "a.cn"))
+        burn(store)
+    with pytest.raises(InviteSpent):
+        store.invites.change(PENDING)
     store.commit()
 
 
@@ -81,9 +97,32 @@ def test_a_burn_that_is_rolled_back_leaves_the_token_good(store: Store) -> None:
     """The token goes in the transaction that enrols, or not at all."""
     invited(store)
     store.begin()
-    store.perform(BurnInvite("t1", "a.cn"))
+    burn(store)
     store.rollback()
-    assert store.invites.get("t1") == INVITE
+    assert store.invites.get(TOKEN) == KeptInvite(STATE, b"", 1_000)
+
+
+def test_what_was_prepared_and_not_burnt_changes_nothing(store: Store) -> None:
+    """The registry may refuse the record after the reply was prepared: the invite is as good as before."""
+    invited(store)
+    store.begin()
+    store.invites.prepare(USED, b"reply")
+    store.commit()
+    kept = store.invites.get(TOKEN)
+    assert kept is not None
+    assert kept.state == STATE
+
+
+def test_a_damaged_invite_is_named_and_its_secret_is_not(store: Store) -> None:
+    """Whoever reads the fault learns which invite, and nothing that stands in it."""
+    invited(store)
+    store.begin()
+    store.session.run("UPDATE invite SET state = substr(state, 1, 300) WHERE token_id = ?", (TOKEN,))
+    with pytest.raises(StoreFault, match=TOKEN) as caught:
+        store.invites.get(TOKEN)
+    assert caught.value.trouble is StoreTrouble.CORRUPT
+    assert caught.value.__cause__ is None
+    store.rollback()
 
 
 def test_a_load_keeps_its_books(path: Path) -> None:
