@@ -50,7 +50,7 @@ class Catalogue:
         return tuple(p for p in self.publications.values() if p.dataset == dataset)
 
     def schema(self, publication: str, dataset: str) -> RowSchema | None:
-        """As sync.judge.Judge.schema."""
+        """As sync.judge.Judge.schema; publication '' asks for a dataset whoever it goes to."""
         if not publication:
             return self.datasets[dataset].schema if dataset in self.datasets else None
         found = self.publications.get(publication)

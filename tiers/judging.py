@@ -47,7 +47,7 @@ class TierJudge:
         return self._catalogue.schema(publication, dataset)
 
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
-        """As sync.judge.Judge.records. `bad` holds what is found here, not again what the decoder found (batch.bad).
+        """As sync.judge.Judge.records. `bad` holds what is found here; its places count the batch's puts, then ends.
 
         A row is refused for ownership, scope, held-back columns, closed lists, rules or a key that stands twice, and
         parked for a code or code table that is not here yet.
@@ -122,13 +122,6 @@ def _columns_flaw(dataset: Dataset, publication: Publication, columns: tuple[str
     return None
 
 
-def _places(batch: RowBatch) -> list[int]:
-    """The payload places of the decoded puts and ends, in their order: the decoder has taken bad rows out."""
-    taken = {bad.place for bad in batch.bad}
-    total = len(batch.puts) + len(batch.ends) + len(taken)
-    return [place for place in range(total) if place not in taken]
-
-
 def _text(key: Key) -> str:
     return key_text(key)[:_KEY_TEXT_MAX]
 
@@ -137,8 +130,7 @@ def _all_bad(batch: RowBatch, rules: RowRules | None, flaw: Flaw) -> Judgement:
     """Every row has the same flaw. Without rules the rows' keys cannot be named."""
     keys = [_text(rules.key_of(row)) if rules else "" for row in batch.puts]
     keys += [_text(end.key) for end in batch.ends]
-    bad = [BadRow(place, key, *flaw) for place, key in zip(_places(batch), keys, strict=True)]
-    return Judgement([], [], bad)
+    return Judgement([], [], [BadRow(place, key, *flaw) for place, key in enumerate(keys)])
 
 
 def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known) -> Judgement:
@@ -149,14 +141,14 @@ def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known) 
     ends: list[End] = []
     bad: list[BadRow] = []
     first_end = len(batch.puts)
-    for index, place in enumerate(_places(batch)):
-        flaw = twice if index in again else None
-        if flaw is None and index < first_end:
-            flaw = rules.flaw(batch.puts[index], signer.scope, known)
+    for place, key in enumerate(keys):
+        flaw = twice if place in again else None
+        if flaw is None and place < first_end:
+            flaw = rules.flaw(batch.puts[place], signer.scope, known)
         if flaw is not None:
-            bad.append(BadRow(place, _text(keys[index]), *flaw))
-        elif index < first_end:
-            puts.append(batch.puts[index])
+            bad.append(BadRow(place, _text(key), *flaw))
+        elif place < first_end:
+            puts.append(batch.puts[place])
         else:
-            ends.append(batch.ends[index - first_end])
+            ends.append(batch.ends[place - first_end])
     return Judgement(puts, ends, bad)

@@ -152,9 +152,12 @@ def _made(
         raise InputFault(Reason.UNKNOWN_FLOW, f"move '{move}' of flow '{body.flow}'")
     if author.node not in (body.issuer, body.holder):
         raise InputFault(Reason.NOT_YOUR_MOVE, f"'{author.node}' is no side of this task")
-    body.move, body.move_id, body.base, body.at = move, move_id, last_number(history), at
-    body.by_node, body.by_org, body.by_role = author
-    body.fields.extend(MoveField(name=name, text=text) for name, text in fields.items())
+    try:
+        body.move, body.move_id, body.base, body.at = move, move_id, last_number(history), at
+        body.by_node, body.by_org, body.by_role = author
+        body.fields.extend(MoveField(name=name, text=text) for name, text in fields.items())
+    except UnicodeError as error:
+        raise InputFault(Reason.WRONG_TYPE, "a text holds half a character (a lone surrogate)") from error
     party = party_of(body)
     state = shown_state(flow, history, pending)
     fault = size_fault(body) or legal_fault(flow, state, move, party, fields)

@@ -93,13 +93,15 @@ def test_each_code_table_says_where_its_codes_are() -> None:
 
 
 def test_schema_is_of_a_publication_and_its_dataset() -> None:
-    """A dataset has a schema only under a publication of its own."""
+    """A dataset has a schema under a publication of its own, and where no publication is asked for."""
     schema = CATALOGUE.schema("case.parent", "case")
     assert schema is not None
     assert schema.key == ("case_id",)
     assert schema.column("reported_at").type is CellType.TIMESTAMP
     assert CATALOGUE.schema("case.parent", "class_code") is None
     assert CATALOGUE.schema("x_none.parent", "x_none") is None
+    assert CATALOGUE.schema("", "case") is schema
+    assert CATALOGUE.schema("", "x_none") is None
 
 
 def test_a_site_adds_datasets_and_publications_and_sets_a_filter() -> None:

@@ -93,11 +93,11 @@ def test_a_key_that_stands_twice_counts_once() -> None:
     assert judged.ends == []
 
 
-def test_places_count_the_rows_that_the_decoder_refused() -> None:
-    """A place is that in the payload: puts first, then ends, bad ones included; they are not told again."""
+def test_places_count_the_rows_that_are_judged() -> None:
+    """A place is that among the batch's puts, then ends; what the decoder refused is not told again."""
     undecoded = [BadRow(0, "", Fate.REFUSED, Reason.WRONG_TYPE, ""), BadRow(3, "", Fate.REFUSED, Reason.WRONG_TYPE, "")]
     batch = a_batch(a_case(1), a_case(2, division="999999"), ends=[End(("case-1",), EndKind.VOID)], bad=undecoded)
-    assert [(b.place, b.reason) for b in judge(batch).bad] == [(2, Reason.OUT_OF_SCOPE), (4, Reason.RULE_BROKEN)]
+    assert [(b.place, b.reason) for b in judge(batch).bad] == [(1, Reason.OUT_OF_SCOPE), (2, Reason.RULE_BROKEN)]
 
 
 def test_scope_holds_on_the_row_s_business_date() -> None:
@@ -241,6 +241,31 @@ route = "everywhere"
         batch = RowBatch("x_sign", ("id", "kind"), [*puts, (98, None), (99, "c")], [])
         judged = judging.records(a_header("x_sign.all"), batch, signer(NATION_STANDS), known)
         assert [(b.key, b.fate, b.reason) for b in judged.bad] == [("[99]", Fate.PARKED, Reason.UNKNOWN_CODE)]
+
+
+def test_of_two_flawed_codes_the_refusal_counts() -> None:
+    """One code waits for its table, another can never be good: the row does not wait."""
+    text = """
+[dataset.x_pair]
+version = 1
+zh = "对"
+en = "pair"
+definition = "d"
+owner = ["national"]
+key = ["id"]
+fields = [
+  { name = "id", type = "integer", nullable = false, zh = "a", en = "a" },
+  { name = "kind", type = "text", zh = "a", en = "a", codes = "kinds" },
+  { name = "scheme", type = "text", zh = "a", en = "a" },
+  { name = "code", type = "text", zh = "a", en = "a", codes_from = "scheme" },
+]
+[publication."x_pair.all"]
+route = "everywhere"
+"""
+    judging = TierJudge(Catalogue.build([], [("site.toml", text)]))
+    batch = RowBatch("x_pair", ("id", "kind", "scheme", "code"), [(1, "a", None, "b")], [])
+    judged = judging.records(a_header("x_pair.all"), batch, signer(NATION_STANDS), NOTHING_KNOWN)
+    assert [(b.fate, b.reason) for b in judged.bad] == [(Fate.REFUSED, Reason.RULE_BROKEN)]
 
 
 def test_plans_made_from_peers_column_lists_have_a_bound() -> None:

@@ -1,0 +1,245 @@
+"""Coordination flows: forged, illegal, doubled and early moves, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sync.errors import InputFault
+from sync.judge import MoveJudgement
+from sync.reasons import Reason
+from sync.values import Fate
+from sync.wire.v1.entry_pb2 import MoveBody, MoveField
+from tests.unit.tiers.desks import TASK, Desk, deliver, desks, facts, forged, settle
+from tests.unit.tiers.kit import (
+    CITY,
+    CITY_STANDS,
+    DISTRICT,
+    DISTRICT_STANDS,
+    MUNICIPALITY,
+    MUNICIPALITY_STANDS,
+    NATION,
+    NATION_STANDS,
+    PROVINCE,
+    PROVINCE_STANDS,
+)
+
+# --- what must not have effect ----------------------------------------------------------------------------------------
+
+DECIDED_AGAINST = {
+    "a move in the wrong state": ("reply", Reason.WRONG_STATE),
+    "the issuer's move": ("close", Reason.NOT_YOUR_MOVE),
+    "opening a task": ("register", Reason.NOT_YOUR_MOVE),
+}
+
+
+@pytest.mark.parametrize("case", DECIDED_AGAINST)
+def test_an_illegal_move_is_refused_by_number_and_told(case: str) -> None:
+    """The arbiter's refusal is a fact with a number on both sides, and the state stays."""
+    move, reason = DECIDED_AGAINST[case]
+    issuer, holder = desks("issue")
+    holder.post.append(forged(holder, move))
+    settle(issuer, holder)
+    verdict = issuer.history()[-1]
+    assert (verdict.number, verdict.verdict) == (3, True)
+    assert (verdict.accepted, verdict.reason, verdict.state) == (False, reason, "issued")
+    assert facts(issuer) == facts(holder)
+    assert holder.pending() == []
+    assert issuer.judged[-1].fate is Fate.REFUSED
+
+
+def test_a_move_must_say_what_its_rule_asks_for() -> None:
+    """An empty field is a missing one, at the desk and at the arbiter."""
+    issuer, holder = desks("issue", "sign")
+    with pytest.raises(InputFault) as told:
+        holder.make("reply", {"result": "  "})
+    assert told.value.reason is Reason.MISSING_FIELD
+    body = forged(holder, "reply")
+    del body.fields[:]
+    holder.post.append(body)
+    settle(issuer, holder)
+    assert issuer.history()[-1].reason == Reason.MISSING_FIELD
+
+
+NOT_HEARD: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
+    "a number of one's own": (lambda b: setattr(b, "number", 3), Reason.NOT_YOUR_MOVE),
+    "a verdict of one's own": (lambda b: setattr(b, "verdict", True), Reason.NOT_YOUR_MOVE),
+    "in another's name": (lambda b: setattr(b, "by_node", PROVINCE), Reason.NOT_YOUR_MOVE),
+    "for another holder": (lambda b: setattr(b, "holder", DISTRICT), Reason.NOT_YOUR_MOVE),
+    "to a node that is no side": (lambda b: setattr(b, "issuer", NATION), Reason.NOT_YOUR_MOVE),
+    "issuer and holder in one": (lambda b: setattr(b, "issuer", CITY), Reason.NOT_YOUR_MOVE),
+    "a move id without end": (lambda b: setattr(b, "move_id", "x" * 65), Reason.TOO_LONG),
+    "no move id": (lambda b: setattr(b, "move_id", ""), Reason.TOO_LONG),
+    "a role without end": (lambda b: setattr(b, "by_role", "x" * 201), Reason.TOO_LONG),
+    "a field without end": (lambda b: b.fields.append(MoveField(name="more", text="x" * 8_001)), Reason.TOO_LONG),
+    "a field twice": (lambda b: b.fields.append(MoveField(name="reason", text="x")), Reason.RULE_BROKEN),
+}
+
+
+@pytest.mark.parametrize("case", NOT_HEARD)
+def test_what_is_not_a_proposal_of_the_holder_is_refused_without_a_verdict(case: str) -> None:
+    """Forged or misshapen moves leave no trace in the task."""
+    change, reason = NOT_HEARD[case]
+    issuer, holder = desks("issue")
+    body = forged(holder, "sign")
+    change(body)
+    judged = issuer.hear(body, CITY_STANDS)
+    assert (judged.fate, judged.reason, judged.record, judged.answers) == (Fate.REFUSED, reason, (), ())
+    assert len(issuer.history()) == 2
+
+
+def test_a_task_of_another_pair_cannot_be_entered() -> None:
+    """A second issuer cannot use a known task's id."""
+    _, holder = desks("issue")
+    intruder = Desk(NATION_STANDS)
+    judged = holder.hear(intruder.begin(CITY), NATION_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+
+
+def test_a_newer_flow_or_move_is_waited_for() -> None:
+    """What this version does not know is parked on either side."""
+    issuer, holder = desks("issue")
+    for name, word in (("flow", "W9"), ("move", "escalate")):
+        body = forged(holder, "sign")
+        setattr(body, name, word)
+        judged = issuer.hear(body, CITY_STANDS)
+        assert (judged.fate, judged.reason) == (Fate.PARKED, Reason.UNKNOWN_FLOW)
+
+
+ISSUERS = {
+    "a province to its city": (PROVINCE_STANDS, CITY, CITY_STANDS, True),
+    "the nation to a city": (NATION_STANDS, CITY, CITY_STANDS, True),
+    "the nation to a municipality": (NATION_STANDS, MUNICIPALITY, MUNICIPALITY_STANDS, True),
+    "a city to its district": (CITY_STANDS, DISTRICT, DISTRICT_STANDS, True),
+    "a province to a municipality": (PROVINCE_STANDS, MUNICIPALITY, MUNICIPALITY_STANDS, False),
+    "a city to its province": (CITY_STANDS, PROVINCE, PROVINCE_STANDS, False),
+    "a district to anyone": (DISTRICT_STANDS, CITY, CITY_STANDS, False),
+}
+
+
+@pytest.mark.parametrize("case", ISSUERS)
+def test_who_may_issue_to_whom_follows_from_profile_and_tree(case: str) -> None:
+    """Upper tier to lower, at the issuer's desk and at the holder's."""
+    by, to, holder_stands, allowed = ISSUERS[case]
+    desk, holder = Desk(by), Desk(holder_stands)
+    body = MoveBody(flow="W2", task=TASK, move="register", move_id="m1", number=1, accepted=True, state="registered")
+    body.issuer, body.by_node, body.holder = by.node, by.node, to
+    body.fields.add(name="title", text="x")
+    judged = holder.hear(body, by)
+    assert (judged.fate is Fate.APPLIED) is allowed
+    if allowed:
+        assert desk.begin(to).number == 1
+        return
+    assert judged.reason is Reason.NOT_YOUR_MOVE
+    with pytest.raises(InputFault) as told:
+        desk.begin(to)
+    assert told.value.reason is Reason.NOT_YOUR_MOVE
+
+
+def _next_fact(issuer: Desk, move: str) -> MoveBody:
+    """The issuer's next move, taken from its post before it is sent."""
+    issuer.make(move)
+    body = MoveBody()
+    body.CopyFrom(issuer.post.pop())
+    return body
+
+
+LIES: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
+    "a state the move does not lead to": (lambda b: setattr(b, "state", "closed"), Reason.WRONG_STATE),
+    "a move the table does not allow": (lambda b: setattr(b, "move", "close"), Reason.WRONG_STATE),
+    "the holder's move as its own": (lambda b: setattr(b, "move", "report"), Reason.NOT_YOUR_MOVE),
+    "the holder's move in the holder's name": (lambda b: setattr(b, "by_node", CITY), Reason.NOT_YOUR_MOVE),
+    "an own move not accepted": (lambda b: setattr(b, "accepted", False), Reason.NOT_YOUR_MOVE),
+    "a taken move id": (lambda b: setattr(b, "move_id", "p330000-1"), Reason.RULE_BROKEN),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_the_holder_checks_the_arbiter(case: str) -> None:
+    """An arbiter can decide, not invent: what the table does not allow has no effect at the holder either."""
+    change, reason = LIES[case]
+    issuer, holder = desks("issue", "sign")
+    body = _next_fact(issuer, "withdraw")
+    change(body)
+    judged = holder.hear(body, PROVINCE_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, reason)
+    assert len(holder.history()) == 3
+
+
+def test_a_verdict_on_what_this_node_did_not_say_has_no_effect() -> None:
+    """A verdict on an unknown move waits (this node may be recovering); one that changes the words is refused."""
+    issuer, holder = desks("issue")
+    holder.make("sign")
+    deliver(holder, issuer)
+    verdict = issuer.post.popleft()
+    invented = MoveBody()
+    invented.CopyFrom(verdict)
+    invented.move_id = "never-made"
+    assert holder.hear(invented, PROVINCE_STANDS).fate is Fate.PARKED
+    turned = MoveBody()
+    turned.CopyFrom(verdict)
+    turned.fields[0].text = "other words"
+    judged = holder.hear(turned, PROVINCE_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+    assert holder.hear(verdict, PROVINCE_STANDS).fate is Fate.APPLIED
+    assert holder.state() == "signed"
+
+
+# --- twice, late, out of a restore ------------------------------------------------------------------------------------
+
+
+def _effect(judged: MoveJudgement) -> tuple[Fate, tuple[MoveBody, ...], tuple[MoveBody, ...]]:
+    return judged.fate, judged.record, judged.answers
+
+
+def test_the_same_move_twice_has_no_second_effect() -> None:
+    """Proposals, facts and verdicts, accepted or refused, count once."""
+    issuer, holder = desks("issue")
+    sign = holder.make("sign")
+    wrong = forged(holder, "resume")
+    holder.post.append(wrong)
+    settle(issuer, holder)
+    assert [m.accepted for m in issuer.history()] == [True, True, True, False]
+    for body in (sign, wrong):
+        assert _effect(issuer.hear(body, CITY_STANDS)) == (Fate.APPLIED, (), ())
+    for body in list(issuer.history()):
+        assert _effect(holder.hear(body, PROVINCE_STANDS)) == (Fate.APPLIED, (), ())
+    assert facts(issuer) == facts(holder)
+
+
+def test_another_move_under_a_taken_id_or_number_is_refused() -> None:
+    """Nothing that was decided can be said differently later."""
+    issuer, holder = desks("issue", "sign")
+    other = forged(holder, "begin", move_id=issuer.history()[2].move_id)
+    assert issuer.hear(other, CITY_STANDS).reason is Reason.RULE_BROKEN
+    for name, value in (("move_id", "new"), ("move", "withdraw"), ("state", "closed")):
+        told = MoveBody()
+        told.CopyFrom(issuer.history()[1])
+        setattr(told, name, value)
+        assert holder.hear(told, PROVINCE_STANDS).reason is Reason.RULE_BROKEN
+    assert issuer.hear(other, CITY_STANDS).answers == ()
+
+
+def test_a_move_before_its_predecessor_waits_for_it() -> None:
+    """Facts that arrive ahead are parked and applied when the gap is filled."""
+    issuer, holder = desks()
+    first, second = _next_fact(issuer, "issue"), _next_fact(issuer, "extend")
+    judged = holder.hear(second, PROVINCE_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.PARKED, Reason.MISSING_DEPENDENCY)
+    assert holder.hear(first, PROVINCE_STANDS).fate is Fate.APPLIED
+    assert facts(issuer) == facts(holder)
+
+
+def test_an_arbiter_that_lost_its_tail_waits_until_it_has_it_back() -> None:
+    """A move built on numbers that this restored arbiter does not hold, or of a task it lost, is parked."""
+    issuer, holder = desks("issue")
+    kept = list(issuer.history())
+    body = holder.make("sign")
+    for lost in (1, 2):
+        issuer.history()[:] = kept[: 2 - lost]
+        judged = issuer.hear(body, CITY_STANDS)
+        assert (judged.fate, judged.reason) == (Fate.PARKED, Reason.MISSING_DEPENDENCY)
+    issuer.history()[:] = kept
+    issuer.parked.clear()
+    assert issuer.hear(body, CITY_STANDS).fate is Fate.APPLIED
