@@ -23,10 +23,15 @@ from sync.replica import Replica
 class Job(Protocol):
     """Work of the node itself that reads or writes the store inside the batch's transaction, and may yield events."""
 
-    token: object
+    @property
+    def token(self) -> object:
+        """What answers the caller."""
+        ...
 
-    def run(self, store: Store) -> Sequence[Event]:
-        """Called with a transaction open. A LocalFault it raises goes to `token` and writes nothing by contract."""
+    def run(self, store: Store) -> Sequence[Event | Reply]:
+        """Called with a transaction open. A LocalFault it raises goes to `token`, and by contract nothing was written
+        before it. What it returns is done in order; a Reply is given once the transaction is durable.
+        """
         ...
 
 
@@ -100,7 +105,7 @@ class Engine:
 
     def _one(self, item: Item, now: int, acts: list[Act]) -> None:
         if isinstance(item, Event):
-            found: Sequence[Event] = (item,)
+            found: Sequence[Event | Reply] = (item,)
         else:
             self._begin()
             try:
@@ -109,6 +114,9 @@ class Engine:
                 acts.append(Reply(item.token, fault))
                 return
         for event in found:
+            if isinstance(event, Reply):
+                acts.append(event)
+                continue
             try:
                 effects = self.replica.handle(event, now)
             except LocalFault as fault:

@@ -86,9 +86,7 @@ def find_differences(store: Store, publisher: Publisher, replica: Replica) -> Lo
     return LocalDifferences(outgoing, feeds, changed)
 
 
-def _differ(
-    schema: RowSchema, out: Outgoing, said: dict[Key, Said], current: dict[Key, tuple[int, Row]]
-) -> Outgoing:
+def _differ(schema: RowSchema, out: Outgoing, said: dict[Key, Said], current: dict[Key, tuple[int, Row]]) -> Outgoing:
     """The puts and ends that bring a feed from what it says to what the rows are."""
     key_of, order = key_getter(schema, out.columns), to_schema_order(schema, out.columns)
     puts: list[Row] = []

@@ -72,6 +72,7 @@ class Writer:
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._said: list[Act] = []
         self._wall = clock.now_us() - clock.monotonic_us()
+        self.engine: Engine | None = None
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._started: asyncio.Future[None] = self._loop.create_future()
         self.stopped: asyncio.Future[None] = self._loop.create_future()
@@ -115,7 +116,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            engine = self._open_engine(self._said.append)
+            engine = self.engine = self._open_engine(self._said.append)
         except BaseException as error:
             self._loop.call_soon_threadsafe(self._started.set_exception, error)
             return

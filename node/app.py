@@ -1,0 +1,341 @@
+"""The composition root: a home folder becomes a running node. Everything is made once, here, from explicit arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+
+from certs.anchor import open_anchor
+from certs.suites import SUITES
+from certs.verify import Identity as PeerIdentity
+from certs.verify import check_registered, verify_pem
+from node import VERSION
+from node.audit import AuditLog
+from node.audit import Event as AuditEvent
+from node.clock import Clock, Randomness, iso
+from node.config import CONFIG_NAME, Config, overrides
+from node.engine import Engine
+from node.founding import NodeIdentity
+from node.jobs import MoveJob, MoveWish, PutJob, PutResult
+from node.known import StoreKnown
+from node.link.dialler import Dialler
+from node.link.server import LinkServer
+from node.link.switchboard import Switchboard
+from node.store.home import DATABASE_FILE, HomeLock, check_instance
+from node.store.readers import Reader
+from node.store.store import Store
+from node.writer import Writer
+from sync.core import Core, Identity, Seams
+from sync.effects import Act, Alarm, CloseLink, Reply, Send
+from sync.errors import InputFault, RemoteFault
+from sync.events import AnchorKnown
+from sync.ports import Rebuilt
+from sync.reasons import Reason
+from sync.replica import Replica
+from sync.schema import RowSchema
+from sync.values import Key, Row
+from sync.wire.v1.entry_pb2 import Anchor, AnchorBody
+from tiers.catalogue import Catalogue
+from tiers.door import Door
+from tiers.judging import TierJudge
+from tiers.profile import PROFILES, Standing, signing_scope
+from tiers.publishing import TierPublisher
+
+T = TypeVar("T")
+
+log = structlog.get_logger("node")
+
+ALARMS_KEPT = 200
+_AUDITED: Mapping[str, AuditEvent] = {
+    "fork": AuditEvent.FORK_FOUND,
+    "clone": AuditEvent.CLONE_FOUND,
+    "run_dropped": AuditEvent.RUN_REFUSED,
+    "feed_withheld": AuditEvent.FEED_WITHHELD,
+    "anchor_refused": AuditEvent.SEAL_REFUSED,
+}
+
+
+def read_catalogue(home: Path, config: Config) -> Catalogue:
+    """The built-in datasets and those of this site. Raises CatalogueFault with all mistakes, OSError."""
+    folder = resources.files("tiers") / "catalogue"
+    builtin = [(f.name, f.read_text("utf-8")) for f in sorted(folder.iterdir(), key=lambda f: f.name)]
+    site = [(name, (home / name).read_text("utf-8")) for name in config.data.catalogue]
+    if changed := overrides(config):
+        site.append((CONFIG_NAME, changed))
+    return Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)
+
+
+class Node:
+    """A node that runs: links, writer, door. Used from one asyncio loop."""
+
+    def __init__(
+        self,
+        home: Path,
+        config: Config,
+        identity: NodeIdentity,
+        clock: Clock,
+        randomness: Randomness,
+        audit: AuditLog,
+    ) -> None:
+        self.home = home
+        self.config = config
+        self.identity = identity
+        self.clock = clock
+        self.randomness = randomness
+        self.audit = audit
+        self.catalogue = read_catalogue(home, config)
+        self.profile = PROFILES[config.node.tier]
+        self.parent = config.parent.node_id if config.parent else ""
+        self.changed = asyncio.Event()
+        """Set, and made anew, whenever something was committed: what follows the status waits for it."""
+        self.alarms: list[dict[str, Any]] = []
+        self.alarm_count = 0
+        self.link_state: tuple[str, str] = ("", "")
+        self.exchange_port = 0
+        self._lock: HomeLock | None = None
+        self._judge = TierJudge(self.catalogue)
+        self._known: StoreKnown | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.standing = self._standing("", signing=None)
+        self.door = Door(self.catalogue, self.standing)
+        self.writer = Writer(self._open_engine, clock, self._act)
+        self.board = Switchboard(self.writer, self.core)
+        self._server: LinkServer | None = None
+        self._reader: Reader | None = None
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="reader")
+
+    # --- start and stop ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Returns when the node is ready: store open, children let in, the parent being dialled.
+
+        Raises HomeFault (second process, copied home), StoreFault, UnsafeSqlite, OSError (address taken).
+        """
+        self._lock = HomeLock(self.home, os.getpid(), iso(self.clock.now_us()))
+        try:
+            await self.writer.start()
+            self.writer.submit(AnchorKnown(self.identity.anchor))
+            await self._learn_scope()
+            if self.config.listen.exchange:
+                self._server = LinkServer(self.board, self._verify_child, self.clock.now_us, self._link_refused)
+                self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
+            if self.config.parent is not None:
+                dialler = Dialler(
+                    self.board,
+                    self.config.parent.node_id,
+                    self.config.parent.address,
+                    self._channel_credentials,
+                    self.randomness,
+                    self._note_link,
+                )
+                self._tasks.append(asyncio.create_task(dialler.run(), name="dialler"))
+        except BaseException:
+            await self.stop()
+            raise
+        self.audit.append(AuditEvent.NODE_STARTED, node=self.config.node.node_id, version=VERSION)
+
+    async def stop(self) -> None:
+        """Ends links, finishes what is queued, closes the store, gives the home back."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._server is not None:
+            await self._server.stop()
+        await self.writer.stop()
+        self.board.shut()
+        await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
+        self._reading.shutdown(wait=False)
+        if self._lock is not None:
+            self.audit.append(AuditEvent.NODE_STOPPED, node=self.config.node.node_id)
+            self._lock.release()
+            self._lock = None
+
+    # --- what the faces call ----------------------------------------------------------------------------------------
+
+    async def put(
+        self,
+        dataset: str,
+        rows: Sequence[Row],
+        voids: Sequence[Key] = (),
+        void_reason: str = "",
+        *,
+        dry_run: bool = False,
+        load: int = 0,
+    ) -> PutResult:
+        """One local transaction at this node's door; rows whole and in schema order. Raises InputFault."""
+        return await self.put_soon(dataset, rows, voids, void_reason, dry_run=dry_run, load=load)
+
+    def put_soon(
+        self,
+        dataset: str,
+        rows: Sequence[Row],
+        voids: Sequence[Key] = (),
+        void_reason: str = "",
+        *,
+        dry_run: bool = False,
+        load: int = 0,
+    ) -> asyncio.Future[PutResult]:
+        """The same, queued now and awaited later: several may be under way, in order."""
+        schema = self._judge.schema("", dataset)
+        ticket = self.writer.ticket()
+        if schema is None:
+            known = ", ".join(sorted(self.catalogue.datasets))
+            ticket.resolve(InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'; known here: {known}"))
+            return ticket.future
+        assert self._known is not None
+        job = PutJob(
+            ticket, schema, rows, voids, void_reason, self.door, self._known, self.config.node.node_id, dry_run, load
+        )
+        self.writer.submit(job)
+        return ticket.future
+
+    async def move(self, wish: MoveWish) -> str:
+        """Makes a move of a flow; its id. Raises InputFault."""
+        move_id = self.randomness.bytes(16).hex()
+        now = self.clock.now_us()
+        made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, move_id, now))
+        return str(made)
+
+    async def read(self, question: Callable[[Reader], T]) -> T:
+        """Asks the store something beside the writer, on a connection of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._with_reader, question)
+
+    def core(self) -> Core:
+        """The replica's state, for reads that are safe from any thread (registry, judge)."""
+        engine = self.writer.engine
+        assert engine is not None
+        return engine.replica.core
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _open_engine(self, do: Callable[[Act], None]) -> Engine:
+        """In the writer's thread."""
+        store = Store.open(self.home / DATABASE_FILE, self._schemas())
+        try:
+            check_instance(self.home, store)
+            self._known = StoreKnown(store, self.catalogue)
+            nation = open_anchor(self.identity.anchor, self.identity.trust.root, self.config.node.federation).nation
+            publisher = TierPublisher(self.catalogue, self._standing(nation, signing=None))
+            seams = Seams(
+                SUITES, self.identity.log_key, self._judge, publisher, self._known, store, self._verify_anchor
+            )
+            boot = self.randomness.bytes(16)
+
+            def build(rebuilt: Rebuilt) -> Replica:
+                me = Identity(
+                    self.config.node.federation,
+                    self.config.node.node_id,
+                    self.parent,
+                    rebuilt.instance,
+                    boot,
+                    f"tiersync {VERSION}",
+                )
+                return Replica(me, seams, rebuilt)
+
+            return Engine(store, build, publisher, do)
+        except BaseException:
+            store.close()
+            raise
+
+    def _with_reader(self, question: Callable[[Reader], T]) -> T:
+        """In the reading thread, which alone uses the reader."""
+        if self._reader is None:
+            self._reader = Reader(self.home / DATABASE_FILE, self._schemas())
+        return question(self._reader)
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _schemas(self) -> list[RowSchema]:
+        return [d.schema for d in self.catalogue.datasets.values()]
+
+    async def _learn_scope(self) -> None:
+        """The door keeps to the scope that the registry says, once it is known."""
+
+        def newest(replica: Replica, _: Store) -> tuple[str, Any]:
+            mine = replica.core.registry.newest(self.config.node.node_id)
+            return replica.core.registry.root, mine.signing if mine else None
+
+        nation, signing = await self.writer.ask(newest)
+        self.standing = self._standing(nation, signing)
+        self.door = Door(self.catalogue, self.standing)
+
+    def _standing(self, nation: str, signing: Any) -> Standing:
+        own = self.config.node
+        scope = signing or signing_scope(self.profile, own.region)
+        return Standing(own.node_id, self.profile, own.region, self.parent, nation, scope)
+
+    def _verify_anchor(self, anchor: Anchor) -> AnchorBody | None:
+        try:
+            return open_anchor(anchor, self.identity.trust.root, self.config.node.federation)
+        except RemoteFault:
+            return None
+
+    def _verify_child(self, leaf: bytes, chain: bytes) -> PeerIdentity:
+        """TLS let it in; we ask again, more strictly, and the registry too."""
+        identity = verify_pem(leaf, chain, self.identity.trust, self.clock.now_us())
+        enrolment = self.core().registry.newest(identity.node)
+        if enrolment is None or enrolment.parent != self.config.node.node_id:
+            raise RemoteFault(Reason.NOT_ENROLLED, f"{identity.node} is not enrolled here")
+        check_registered(identity, {enrolment.transport_key_hash})
+        return identity
+
+    def _link_refused(self, address: str, reason: Reason, detail: str) -> None:
+        log.warning("link_refused", peer_address=address, reason=reason.name, detail=detail)
+        self.audit.append(AuditEvent.LINK_REFUSED, reason=reason.name, detail=detail)
+
+    def _server_credentials(self) -> grpc.ServerCredentials:
+        return grpc.ssl_server_credentials(
+            [(self.identity.transport_key_pem, self.identity.chain_pem)],
+            root_certificates=self.identity.root_pem,
+            require_client_auth=True,
+        )
+
+    def _channel_credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(
+            self.identity.root_pem, self.identity.transport_key_pem, self.identity.chain_pem
+        )
+
+    def _note_link(self, state: str, detail: str) -> None:
+        if (state, detail) != self.link_state:
+            log.info("parent_link", state=state, detail=detail)
+            if state == "connected":
+                self.audit.append(AuditEvent.LINK_ACCEPTED, peer=self.parent)
+        self.link_state = (state, detail)
+        self._notify()
+
+    def _act(self, acts: Sequence[Act]) -> None:
+        """What the core asks for, in order, after the commit. In the loop."""
+        for act in acts:
+            if isinstance(act, Send):
+                self.board.send(act)
+            elif isinstance(act, Reply):
+                act.token.resolve(act.value)  # type: ignore[attr-defined] # tokens are Tickets and their like
+            elif isinstance(act, CloseLink):
+                self.board.close(act)
+            elif isinstance(act, Alarm):
+                self._alarm(act)
+        self._notify()
+
+    def _alarm(self, act: Alarm) -> None:
+        self.alarm_count += 1
+        self.alarms.append({"name": act.name, "at": iso(self.clock.now_us()), **act.fields})
+        del self.alarms[:-ALARMS_KEPT]
+        log.warning("alarm", alarm=act.name, **{f"about_{k}": v for k, v in act.fields.items()})
+        if act.name in _AUDITED:
+            self.audit.append(_AUDITED[act.name], **{k: str(v) for k, v in act.fields.items()})
+
+    def _notify(self) -> None:
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,233 @@
+"""The local control service: a Unix socket (0600) in the home. CLI, loader, demo and bench use it while the node runs.
+
+Whoever may open the socket is the administrator: the file's mode is the permission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import msgspec
+import structlog
+
+from node.app import Node
+from node.control.v1 import control_pb2 as pb
+from node.control.v1 import control_pb2_grpc as rpc
+from node.faults import UserFault, translated
+from node.jobs import PutResult
+from node.queries import PAGE_ROWS, QueryWish, query
+from node.status import heard_of, status_of
+from sync.errors import InputFault
+from sync.limits import MIB
+from sync.reasons import Reason
+from sync.schema import RowSchema
+from sync.values import Row
+
+log = structlog.get_logger("control")
+
+SOCKET_FILE = "control.sock"
+SOCKET_PATH_MAX = 100
+MESSAGE_BYTES_MAX = 64 * MIB
+PUTS_UNDER_WAY_MAX = 8
+STATUS_EVERY_S_MIN = 0.02
+HEARD_SHOWN = 50
+
+Command = Callable[[Node, Mapping[str, Any]], AsyncIterator[Mapping[str, Any]]]
+"""A named command: yields progress values, the last one being the result. Raises UserFault and the core's faults."""
+
+_rows = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def socket_path(home: Path) -> Path:
+    """Where the socket of a home is: in it, or where its pointer file says (socket paths are short by nature)."""
+    pointer = home / f"{SOCKET_FILE}.path"
+    if pointer.is_file():
+        return Path(pointer.read_text("utf-8").strip())
+    return home / SOCKET_FILE
+
+
+class ControlServer:
+    """Serves one node's control socket."""
+
+    def __init__(self, node: Node, commands: Mapping[str, Command]) -> None:
+        self._node = node
+        self._commands = commands
+        self._server: grpc.aio.Server | None = None
+        self._path = node.home / SOCKET_FILE
+
+    async def start(self) -> None:
+        """Listens. The node holds the home's lock, so a socket file that is there is a left-over."""
+        pointer = self._node.home / f"{SOCKET_FILE}.path"
+        pointer.unlink(missing_ok=True)
+        if len(str(self._path)) > SOCKET_PATH_MAX:
+            self._path = Path(tempfile.mkdtemp(prefix="tiersync-")) / SOCKET_FILE
+            pointer.write_text(str(self._path), "utf-8")
+        self._path.unlink(missing_ok=True)
+        limits = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.max_send_message_length", -1)]
+        self._server = grpc.aio.server(options=limits)
+        rpc.add_ControlServicer_to_server(_Servicer(self._node, self._commands), self._server)
+        self._server.add_insecure_port(f"unix:{self._path}")
+        await self._server.start()
+        self._path.chmod(0o600)
+
+    async def stop(self) -> None:
+        """Ends calls and takes the socket away."""
+        if self._server is not None:
+            await self._server.stop(0.5)
+        self._path.unlink(missing_ok=True)
+
+
+class _Servicer(rpc.ControlServicer):
+    def __init__(self, node: Node, commands: Mapping[str, Command]) -> None:
+        self._node = node
+        self._commands = commands
+
+    async def Put(  # noqa: N802 - the generated name
+        self, request_iterator: AsyncIterator[pb.PutRows], context: Any
+    ) -> AsyncIterator[pb.PutResult]:
+        """Transactions in order; several are under way at once, so that the writer never waits for this loop."""
+        under_way: asyncio.Queue[tuple[pb.PutRows, Awaitable[PutResult]] | None] = asyncio.Queue(PUTS_UNDER_WAY_MAX)
+
+        async def take() -> None:
+            try:
+                async for request in request_iterator:
+                    await under_way.put((request, self._put(request)))
+            finally:
+                await under_way.put(None)
+
+        taking = asyncio.create_task(take())
+        try:
+            while (item := await under_way.get()) is not None:
+                request, result = item
+                try:
+                    yield _put_result(request, await result)
+                except Exception as error:
+                    await _abort(context, error)
+            await taking
+        finally:
+            taking.cancel()
+
+    def _put(self, request: pb.PutRows) -> Awaitable[PutResult]:
+        schema = self._schema(request.dataset)
+        if schema is None:
+            return self._node.put_soon(request.dataset, ())
+        try:
+            rows = [tuple(r) for r in _rows.decode(request.rows)] if request.rows else []
+            keys = [tuple(k) for k in _rows.decode(request.void_keys)] if request.void_keys else []
+            rows = in_schema_order(schema, tuple(request.columns), rows)
+        except (msgspec.MsgspecError, InputFault) as error:
+            return _failed(error)
+        load = int(request.load_id) if request.load_id else 0
+        return self._node.put_soon(request.dataset, rows, keys, request.void_reason, dry_run=request.dry_run, load=load)
+
+    def _schema(self, dataset: str) -> RowSchema | None:
+        found = self._node.catalogue.datasets.get(dataset)
+        return found.schema if found else None
+
+    async def Status(  # noqa: N802 - the generated name
+        self, request: pb.StatusRequest, context: Any
+    ) -> AsyncIterator[pb.StatusReply]:
+        """Once, or again whenever something was committed."""
+        pause = max(STATUS_EVERY_S_MIN, request.at_most_every_ms / 1000)
+        while True:
+            changed = self._node.changed
+            status = await self._node.writer.ask(status_of)
+            status["heard"] = await self._node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
+            status["alarms"] = self._node.alarms[-20:]
+            status["alarm_count"] = self._node.alarm_count
+            status["parent_link"] = dict(zip(("state", "detail"), self._node.link_state, strict=True))
+            status["exchange_port"] = self._node.exchange_port
+            yield pb.StatusReply(json=json.dumps(status, ensure_ascii=False))
+            if not request.follow:
+                return
+            await changed.wait()
+            await asyncio.sleep(pause)
+
+    async def Query(  # noqa: N802 - the generated name
+        self, request: pb.QueryRequest, context: Any
+    ) -> AsyncIterator[pb.QueryPage]:
+        """Rows in pages, read beside the writer."""
+        try:
+            wish = QueryWish(request.dataset, request.filter, tuple(request.columns), request.limit, request.origin)
+            columns, rows = await self._node.read(lambda reader: query(self._node.catalogue, reader, wish))
+            for start in range(0, max(1, len(rows)), PAGE_ROWS):
+                yield pb.QueryPage(columns=columns, rows=_encode(rows[start : start + PAGE_ROWS]))
+        except Exception as error:
+            await _abort(context, error)
+
+    async def Command(  # noqa: N802 - the generated name
+        self, request: pb.CommandRequest, context: Any
+    ) -> AsyncIterator[pb.CommandReply]:
+        """A named command with JSON arguments; progress, then the result."""
+        run = self._commands.get(request.name)
+        try:
+            if run is None:
+                raise InputFault(Reason.MALFORMED, f"command '{request.name}' is not known to this node's version")
+            arguments = json.loads(request.arguments or "{}")
+            held: Mapping[str, Any] | None = None
+            async for value in run(self._node, arguments):
+                if held is not None:
+                    yield pb.CommandReply(json=json.dumps(held, ensure_ascii=False))
+                held = value
+            yield pb.CommandReply(json=json.dumps(held or {}, ensure_ascii=False), last=True)
+        except Exception as error:
+            fault = _user_fault(error)
+            yield pb.CommandReply(last=True, error=fault.code.number, message=json.dumps(fault.as_json()))
+
+
+def in_schema_order(schema: RowSchema, columns: tuple[str, ...], rows: Sequence[Row]) -> list[Row]:
+    """Rows whose cells stand in the order of `columns` as whole rows; absent columns are empty.
+
+    Raises InputFault UNKNOWN_COLUMN; a row of another length is left for the door to reject.
+    """
+    if not columns or columns == schema.names:
+        return list(rows)
+    unknown = [c for c in columns if c not in schema.names]
+    if unknown:
+        raise InputFault(Reason.UNKNOWN_COLUMN, f"column '{unknown[0]}' of dataset '{schema.dataset}'")
+    at = {name: i for i, name in enumerate(columns)}
+    places = [at.get(name, -1) for name in schema.names]
+    size = len(columns)
+    return [tuple(None if p < 0 else row[p] for p in places) if len(row) == size else row for row in rows]
+
+
+def _put_result(request: pb.PutRows, result: PutResult) -> pb.PutResult:
+    lines = request.lines
+    rejected = [
+        pb.Reject(
+            index=r.place,
+            line=lines[r.place] if r.place < len(lines) else 0,
+            reason=int(r.reason),
+            detail=r.detail,
+            key=r.key,
+        )
+        for r in result.rejected
+    ]
+    return pb.PutResult(accepted=result.accepted, unchanged=result.unchanged, rejected=rejected, group=result.group)
+
+
+def _failed(error: Exception) -> Awaitable[PutResult]:
+    future: asyncio.Future[PutResult] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future
+
+
+def _user_fault(error: Exception) -> UserFault:
+    fault = translated(error)
+    if fault is None:
+        log.error("control_bug", error=repr(error), exc_info=True)
+        raise error
+    return fault
+
+
+async def _abort(context: Any, error: Exception) -> None:
+    """The call fails with the fault as JSON in its details; the client rebuilds it."""
+    fault = _user_fault(error)
+    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, json.dumps(fault.as_json()))

@@ -1,0 +1,147 @@
+"""Work of the node itself inside the writer's transaction: rows in at the door, moves, loads taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from node.known import StoreKnown
+from node.store.store import Store
+from node.writer import Ticket
+from sync.effects import Reply
+from sync.errors import InputFault
+from sync.events import Event, LocalMove, LocalPut
+from sync.judge import LocalRows
+from sync.limits import ROWS_PER_ENTRY_MAX
+from sync.payload import encode_records
+from sync.reasons import Reason
+from sync.rows import key_getter
+from sync.schema import RowSchema
+from sync.values import Key, Row
+from tiers.door import Door, Reject
+from tiers.flows import FLOWS
+from tiers.flows.steps import Author, propose, start
+from tiers.profile import Standing
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class PutResult(NamedTuple):
+    """What became of rows that were brought to the door. `group` is 0 when nothing changed."""
+
+    accepted: int
+    unchanged: int
+    rejected: tuple[Reject, ...]
+    group: int
+
+
+@dataclass(slots=True)
+class _PutToken:
+    """Answers the caller with the whole result once the replica has said the group."""
+
+    ticket: Ticket[PutResult]
+    result: PutResult
+
+    def resolve(self, value: int | BaseException) -> None:
+        if isinstance(value, BaseException):
+            self.ticket.resolve(value)
+        else:
+            self.ticket.resolve(self.result._replace(group=value))
+
+
+@dataclass(slots=True)
+class PutJob:
+    """Rows of one dataset, whole and in schema order, as one local transaction.
+
+    A row that is what it was already changes nothing; a row that cannot be let in is rejected and the others go in.
+    """
+
+    token: Ticket[PutResult]
+    schema: RowSchema
+    rows: Sequence[Row]
+    voids: Sequence[Key]
+    void_reason: str
+    door: Door
+    known: StoreKnown
+    node: str
+    dry_run: bool = False
+    load: int = 0
+
+    def run(self, store: Store) -> Sequence[Event | Reply]:
+        """As node.engine.Job.run. Raises InputFault for a dataset that this node may not write."""
+        if len(self.rows) + len(self.voids) > ROWS_PER_ENTRY_MAX:
+            raise InputFault(Reason.LIMIT_EXCEEDED, f"more than {ROWS_PER_ENTRY_MAX} rows in one transaction")
+        dataset = self.schema.dataset
+        checked = self.door.check_local_rows(dataset, self.rows, self.known)
+        rejects = [*checked.rejects, *self.door.check_local_keys(dataset, self.voids)]
+        bad_keys = {r.place for r in rejects[len(checked.rejects) :]}
+        key_of = key_getter(self.schema, self.schema.names)
+        keys = [key_of(row) for row in checked.rows]
+        voids = [key for i, key in enumerate(self.voids) if i not in bad_keys]
+        before = store.read_rows(dataset, self.node, [*keys, *voids])
+        puts, unchanged = _changed(checked.rows, keys, before)
+        voided = [(key, self.void_reason) for key in voids if key in before]
+        unchanged += len(voids) - len(voided)
+        # Refused now, before anything is written, if it does not fit into one entry.
+        encode_records(dataset, self.schema.names, puts, ())
+        result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0)
+        if self.dry_run or not (puts or voided):
+            return (Reply(self.token, result),)
+        if self.load:
+            written = [key_of(row) for row in puts]
+            group = int(store.meta("group") or 0) + 1  # the one that this very transaction is about to take
+            store.loads.batch(self.load, group, _encode(written))
+        return (LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before)),)
+
+
+def _changed(rows: Sequence[Row], keys: Sequence[Key], before: Mapping[Key, tuple[int, Row]]) -> tuple[list[Row], int]:
+    """Rows that differ from what is held, and how many do not."""
+    if not before:
+        return list(rows), 0
+    puts = [row for row, key in zip(rows, keys, strict=True) if (was := before.get(key)) is None or was[1] != row]
+    return puts, len(rows) - len(puts)
+
+
+class MoveWish(NamedTuple):
+    """A move that an officer wants to make. A task not known here is started, for `holder`."""
+
+    flow: str
+    task: str
+    move: str
+    holder: str
+    org: str
+    role: str
+    fields: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class MoveJob:
+    """One move made at this node, checked against what is held here; the arbiter has the last word."""
+
+    token: Ticket[str]
+    wish: MoveWish
+    standing: Standing
+    move_id: str
+    at: int
+
+    def run(self, store: Store) -> Sequence[Event | Reply]:
+        """As node.engine.Job.run. Raises InputFault naming what is wrong with the move."""
+        wish, here = self.wish, self.standing.node
+        author = Author(here, wish.org, wish.role)
+        history = store.moves(wish.task)
+        name = history[0].flow if history else wish.flow
+        flow = FLOWS.get(name)
+        if flow is None:
+            raise InputFault(Reason.UNKNOWN_FLOW, f"flow '{name}'; known here: {', '.join(FLOWS)}")
+        if history:
+            pending = store.pending_moves(wish.task)
+            body = propose(flow, history, pending, wish.move, self.move_id, author, self.at, wish.fields)
+        elif wish.holder:
+            body = start(flow, self.standing, wish.holder, wish.task, self.move_id, author, self.at, wish.fields)
+        else:
+            raise InputFault(Reason.WRONG_STATE, f"task '{wish.task}' is not known here")
+        to = body.holder if body.issuer == here else body.issuer
+        return (LocalMove(self.token, body, to),)

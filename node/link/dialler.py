@@ -1,0 +1,106 @@
+"""The child's end of its link: dials the parent, and again with jitter when it is gone. Any contact resets the wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_always
+from tenacity.wait import wait_base
+
+from node.clock import Randomness
+from node.link import options
+from node.link.switchboard import Switchboard
+from sync.reasons import Reason
+
+log = structlog.get_logger("link")
+
+WAIT_FIRST_S = 0.05
+WAIT_MAX_S = 60.0
+CONTACT_TIMEOUT_S = 10.0
+PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
+
+
+class _Jittered(wait_base):
+    """Doubles from 50 ms to 60 s with full jitter over the upper half."""
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
+
+    def __call__(self, state: RetryCallState) -> float:
+        span = min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** min(state.attempt_number - 1, 12))
+        return float(span * (0.5 + 0.5 * self._randomness.jitter()))
+
+
+class _ClientStream:
+    """A dialled call as pipe.Stream."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    async def read(self) -> bytes | None:
+        got = await self._call.read()
+        return None if got is grpc.aio.EOF else got
+
+    async def write(self, frame: bytes) -> None:
+        await self._call.write(frame)
+
+
+class Dialler:
+    """Keeps one session with the parent alive until stopped."""
+
+    def __init__(
+        self,
+        board: Switchboard,
+        parent: str,
+        address: str,
+        credentials: Callable[[], grpc.ChannelCredentials],
+        randomness: Randomness,
+        state: Callable[[str, str], None],
+    ) -> None:
+        self._board = board
+        self._parent = parent
+        self._address = address
+        self._credentials = credentials
+        self._randomness = randomness
+        self._state = state
+        self._contact = False
+
+    async def run(self) -> None:
+        """For ever; cancel it to stop."""
+        while True:
+            self._contact = False
+            retrying = AsyncRetrying(wait=_Jittered(self._randomness), retry=retry_always, sleep=asyncio.sleep)
+            async for attempt in retrying:
+                with attempt:
+                    await self._once()
+                if self._contact:
+                    break
+            await asyncio.sleep(WAIT_FIRST_S * (0.5 + self._randomness.jitter()))
+
+    async def _once(self) -> None:
+        """One session, from dialling to its end."""
+        channel = grpc.aio.secure_channel(self._address, self._credentials(), options=options.client(self._parent))
+        try:
+            call: Any = channel.stream_stream(options.METHOD)()
+            pipe = self._board.pipe(self._parent)
+            try:
+                await asyncio.wait_for(call.wait_for_connection(), CONTACT_TIMEOUT_S)
+                self._state("connected", "")
+                trouble = await pipe.run(_ClientStream(call), dialled=True)
+                self._contact = pipe.heard.is_set() and (trouble is None or trouble.reason not in PATIENT_REASONS)
+                if trouble is not None:
+                    self._state("closed", f"{trouble.reason.name}: {trouble.detail}")
+                else:
+                    self._state("closed", "")
+            finally:
+                self._board.release(pipe)
+                call.cancel()
+        except (grpc.aio.AioRpcError, asyncio.TimeoutError, grpc.aio.UsageError) as error:
+            detail = error.details() if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
+            self._state("unreachable", str(detail or ""))
+        finally:
+            await channel.close()

@@ -1,0 +1,38 @@
+"""gRPC settings of both ends, each with its reason (reference/reliability.md, "gRPC Python operational pitfalls")."""
+
+from __future__ import annotations
+
+from sync import limits
+
+METHOD = "/tiersync.v1.Link/Exchange"
+FRAME_BYTES_MAX = limits.MESSAGE_BYTES_MAX + limits.KIB
+
+_BOTH: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", FRAME_BYTES_MAX),
+    ("grpc.max_send_message_length", FRAME_BYTES_MAX),
+    # Our heartbeat is data; HTTP/2 pings only find dead sockets, slowly, and must not count as abuse on either side.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+SERVER: tuple[tuple[str, int], ...] = (
+    *_BOTH,
+    # An idle or trickling socket may not hold a place for long; the default is two minutes.
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.max_concurrent_streams", 4),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def client(peer: str) -> tuple[tuple[str, int | str], ...]:
+    """Options of a dialling channel. The certificate must name the peer's node id, whatever address it answers on."""
+    return (
+        *_BOTH,
+        ("grpc.ssl_target_name_override", peer),
+        ("grpc.initial_reconnect_backoff_ms", 50),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    )

@@ -1,0 +1,185 @@
+"""One session's bytes: frames from the stream become events, in order; frames from the core go out, in order.
+
+Runs are opened (hashed, verified, decoded) in worker threads while the writer applies the one before: these steps
+release the interpreter's lock. A small run is opened in place, because a hop through a thread costs more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Protocol
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from node.writer import Writer
+from sync import limits
+from sync.chain import BadRun, OpenedRun
+from sync.events import Event, FrameArrived, LinkClosed, LinkOpened, RunArrived
+from sync.reasons import Reason
+from sync.wire.v1.frame_pb2 import Frame, Run
+
+log = structlog.get_logger("link")
+
+OPEN_IN_PLACE_BYTES = 8 * limits.KIB
+SCAN_FROM_BYTES = 64 * limits.KIB
+PREPARED_AHEAD_MAX = 8
+OUT_FRAMES_MAX = 4_096
+LAST_WORDS_S = 1.0
+
+Opener = Callable[[Run], OpenedRun | BadRun]
+
+
+class Stream(Protocol):
+    """The two directions of a call, as bytes. `read` gives b'' or None at the end."""
+
+    async def read(self) -> bytes | None: ...
+
+    async def write(self, frame: bytes) -> None: ...
+
+
+class LinkTrouble(Exception):  # noqa: N818 - says why a session ended, is not always an error
+    """Why a session ended: the core or the peer said so."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.name}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Pipe:
+    """Carries one session between a stream and the writer."""
+
+    def __init__(self, number: int, peer: str, writer: Writer, opener: Opener, executor: Executor) -> None:
+        self.number = number
+        self.peer = peer
+        self._writer = writer
+        self._open = opener
+        self._executor = executor
+        self._out: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._ordered: asyncio.Queue[Awaitable[Event] | Event | None] = asyncio.Queue(PREPARED_AHEAD_MAX)
+        self._ended: LinkTrouble | None = None
+        self.heard = asyncio.Event()
+        """Set by the first frame that came: the peer lives."""
+
+    # --- from the core ----------------------------------------------------------------------------------------------
+
+    def send(self, frame: bytes) -> None:
+        """Queues a frame; what may be under way is bounded by the core's credit."""
+        if self._out.qsize() >= OUT_FRAMES_MAX:
+            self.end(Reason.LIMIT_EXCEEDED, "the peer does not read")
+            return
+        self._out.put_nowait(frame)
+
+    def end(self, reason: Reason, detail: str) -> None:
+        """Ends the session after what was sent before."""
+        if self._ended is None:
+            self._ended = LinkTrouble(reason, detail)
+        self._out.put_nowait(None)
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    async def run(self, stream: Stream, *, dialled: bool, transport_key_hash: bytes = b"") -> LinkTrouble | None:
+        """Until either side ends it; says why, if somebody said so."""
+        self._writer.submit(LinkOpened(self.number, self.peer, dialled, transport_key_hash))
+        tasks = [
+            asyncio.create_task(self._read(stream), name=f"read {self.peer}"),
+            asyncio.create_task(self._forward(), name=f"forward {self.peer}"),
+            asyncio.create_task(self._write(stream), name=f"write {self.peer}"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended is not None and tasks[2] not in done:
+                await asyncio.wait([tasks[2]], timeout=LAST_WORDS_S)
+            for task in done:
+                error = task.exception()
+                if error is not None and not isinstance(error, LinkTrouble):
+                    log.info("link_broke", peer=self.peer, error=type(error).__name__)
+                elif isinstance(error, LinkTrouble) and self._ended is None:
+                    self._ended = error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._writer.submit(LinkClosed(self.number))
+        return self._ended
+
+    async def _read(self, stream: Stream) -> None:
+        while data := await stream.read():
+            self.heard.set()
+            if len(data) > limits.MESSAGE_BYTES_MAX:
+                raise LinkTrouble(Reason.LIMIT_EXCEEDED, f"a frame of {len(data)} bytes")
+            await self._ordered.put(self._event(data))
+        await self._ordered.put(None)
+        await asyncio.sleep(LAST_WORDS_S)
+
+    def _event(self, data: bytes) -> Awaitable[Event] | Event:
+        if len(data) > SCAN_FROM_BYTES and count_parts(data, limits.RUN_ENTRIES_MAX) > limits.RUN_ENTRIES_MAX:
+            raise LinkTrouble(Reason.LIMIT_EXCEEDED, "a frame of too many parts")
+        try:
+            frame = Frame.FromString(data)
+        except DecodeError as error:
+            raise LinkTrouble(Reason.MALFORMED, "a frame does not parse") from error
+        if frame.WhichOneof("kind") != "run":
+            return FrameArrived(self.number, frame)
+        if len(data) <= OPEN_IN_PLACE_BYTES and self._ordered.empty():
+            return RunArrived(self.number, self._open(frame.run))
+        return asyncio.get_running_loop().run_in_executor(self._executor, self._opened, frame.run)
+
+    def _opened(self, run: Run) -> Event:
+        return RunArrived(self.number, self._open(run))
+
+    async def _forward(self) -> None:
+        while (item := await self._ordered.get()) is not None:
+            event = await item if isinstance(item, Awaitable) else item
+            self._writer.submit(event)
+
+    async def _write(self, stream: Stream) -> None:
+        while (frame := await self._out.get()) is not None:
+            await stream.write(frame)
+
+
+def count_parts(data: bytes, stop_at: int) -> int:
+    """Counts sub-messages of the second level of a message, without building any: 2 MiB of empty ones would take
+    50 times their size as objects. Stops counting at `stop_at` + 1; 0 where the bytes are no message at all.
+    """
+    return _count(memoryview(data), 2, stop_at)
+
+
+def _count(view: memoryview, depth: int, stop_at: int) -> int:
+    position = total = 0
+    size = len(view)
+    while position < size:
+        tag, position = _varint(view, position)
+        kind = tag & 7
+        if kind == 0:
+            _, position = _varint(view, position)
+        elif kind == 1:
+            position += 8
+        elif kind == 5:
+            position += 4
+        elif kind == 2:
+            length, position = _varint(view, position)
+            total += 1
+            if depth > 1:
+                total += _count(view[position : position + length], depth - 1, stop_at)
+            position += length
+        else:
+            return total
+        if total > stop_at:
+            return total
+    return total
+
+
+def _varint(view: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(view) and shift < 70:
+        byte = view[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    return value, position

@@ -1,0 +1,101 @@
+"""The parent's end of links: an mTLS port that lets in enrolled children and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import structlog
+
+from certs.verify import Identity
+from node.link import options
+from node.link.switchboard import Switchboard
+from sync.errors import RemoteFault
+from sync.reasons import Reason
+
+log = structlog.get_logger("link")
+
+SESSIONS_MAX = 512
+Verify = Callable[[bytes, bytes], Identity]
+"""(leaf PEM, chain PEM) -> who it is. Raises RemoteFault."""
+
+
+class _ServerStream:
+    """A served call as pipe.Stream."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def read(self) -> bytes | None:
+        got = await self._context.read()
+        return None if got is grpc.aio.EOF else got
+
+    async def write(self, frame: bytes) -> None:
+        await self._context.write(frame)
+
+
+class LinkServer:
+    """Serves Link.Exchange. Authorisation is ours, per call: TLS only says that some CA of ours signed."""
+
+    def __init__(
+        self,
+        board: Switchboard,
+        verify: Verify,
+        now: Callable[[], int],
+        refused: Callable[[str, Reason, str], None],
+    ) -> None:
+        self._board = board
+        self._verify = verify
+        self._now = now
+        self._refused = refused
+        self._free = SESSIONS_MAX
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        """Listens; returns the port (of use where `address` says port 0). Raises OSError if the address is taken."""
+        self._server = grpc.aio.server(options=options.SERVER)
+        handler: Any = grpc.stream_stream_rpc_method_handler(self._exchange)
+        service, method = options.METHOD.strip("/").split("/")
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        try:
+            port = self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}") from error
+        if not port:
+            raise OSError(f"cannot listen on {address}")
+        await self._server.start()
+        return port
+
+    async def stop(self) -> None:
+        """Ends all calls."""
+        if self._server is not None:
+            await self._server.stop(1.0)
+
+    async def _exchange(self, _: Any, context: Any) -> None:
+        auth = context.auth_context()
+        leaf = b"".join(auth.get("x509_pem_cert", ()))
+        chain = b"".join(auth.get("x509_pem_cert_chain", ()))
+        try:
+            identity = self._verify(leaf, chain)
+        except RemoteFault as fault:
+            self._refused(context.peer(), fault.reason, fault.detail)
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, f"{int(fault.reason)} {fault.reason.name}")
+            return
+        if self._free <= 0:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many sessions; come again later")
+            return
+        self._free -= 1
+        pipe = self._board.pipe(identity.node)
+        # A TLS stream outlives its certificate: we end it ourselves.
+        life_s = max(0.0, (identity.not_after - self._now()) / 1e6)
+        timer = asyncio.get_running_loop().call_later(
+            min(life_s, 30 * 86_400.0), pipe.end, Reason.CERTIFICATE_EXPIRED, "the certificate has run out"
+        )
+        try:
+            await pipe.run(_ServerStream(context), dialled=False, transport_key_hash=identity.key_hash)
+        finally:
+            timer.cancel()
+            self._board.release(pipe)
+            self._free += 1

@@ -1,0 +1,67 @@
+"""All sessions of this node: gives each a number, brings the core's sends to the right one, opens what arrives."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from node.link.pipe import Pipe
+from node.writer import Writer
+from sync.chain import BadRun, OpenedRun, open_run
+from sync.core import Core
+from sync.effects import CloseLink, Send
+from sync.values import FeedName, Kind
+from sync.wire.v1.entry_pb2 import EntryHeader
+from sync.wire.v1.frame_pb2 import Run
+
+OPENING_THREADS = 2
+
+
+class Switchboard:
+    """Knows the live pipes by number. Used in the asyncio loop only, except `open`, which runs in worker threads."""
+
+    def __init__(self, writer: Writer, core: Callable[[], Core]) -> None:
+        self._writer = writer
+        self._core = core
+        self._pipes: dict[int, Pipe] = {}
+        self._numbers = itertools.count(1)
+        self._executor = ThreadPoolExecutor(OPENING_THREADS, thread_name_prefix="open-run")
+
+    def pipe(self, peer: str) -> Pipe:
+        """A pipe for a new session with `peer`."""
+        pipe = Pipe(next(self._numbers), peer, self._writer, self.open, self._executor)
+        self._pipes[pipe.number] = pipe
+        return pipe
+
+    def release(self, pipe: Pipe) -> None:
+        """The session is over."""
+        self._pipes.pop(pipe.number, None)
+
+    def send(self, act: Send) -> None:
+        """A frame for a link; one that is gone meanwhile is let go: its peer will ask again."""
+        pipe = self._pipes.get(act.link)
+        if pipe is not None:
+            pipe.send(act.frame)
+
+    def close(self, act: CloseLink) -> None:
+        """Ends a session for the core."""
+        pipe = self._pipes.get(act.link)
+        if pipe is not None:
+            pipe.end(act.reason, act.detail)
+
+    def open(self, run: Run) -> OpenedRun | BadRun:
+        """Looks at a run with what the registry says now; the replica checks the head again."""
+        core = self._core()
+
+        def wanted(header: EntryHeader) -> bool:
+            if int(header.kind) == Kind.ADOPTION:
+                return True
+            feed = FeedName(header.origin, header.publication, header.addressee)
+            return core.applies(feed, int(header.route))
+
+        return open_run(run, core.registry, core.seams.suites, core.seams.judge.schema, wanted)
+
+    def shut(self) -> None:
+        """Ends the worker threads."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,141 @@
+"""What a node says of itself: one JSON value for the CLI, the console, scripts and tests (docs/status.schema.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from node.store.readers import Reader
+from node.store.store import Store
+from sync.core import Core
+from sync.effects import FeedState
+from sync.link import Link
+from sync.reasons import Reason
+from sync.replica import Replica
+from sync.statements import RECEIPT_SORT
+from sync.values import Fate, FeedName
+from sync.wire.v1.frame_pb2 import ReceiptBody
+
+PARKED_SHOWN = 50
+
+
+def status_of(replica: Replica, store: Store) -> dict[str, Any]:
+    """In the writer's thread: replica and store as of the last commit. Bounded in size by the number of feeds."""
+    core = replica.core
+    receipts = _receipts(core)
+    return {
+        "node": core.me.node,
+        "federation": core.me.federation,
+        "parent": core.me.parent,
+        "instance": core.me.instance.hex(),
+        "state": _state(core),
+        "enrolment": core.enrolment,
+        "group": core.group,
+        "tree": [_member(core, e.node) for e in core.registry.nodes()],
+        "links": [_link(link) for link in core.links.values()],
+        "feeds": [_feed(core, state, receipts) for state in sorted(core.feeds.values(), key=lambda s: s.name)],
+        "parked": [
+            {"feed": str(p.feed), "seq": p.seq, "dataset": p.dataset, "key": p.key, "reason": p.reason.name}
+            for p in store.parked(None, PARKED_SHOWN)
+        ],
+        "clones": sorted(core.clones),
+        "forks": [str(feed) for feed in core.evidence],
+    }
+
+
+def _state(core: Core) -> str:
+    if core.recovering or core.republishing:
+        return "recovering"
+    if core.restored:
+        return "restored"
+    return "working" if core.enrolment else "not_enrolled"
+
+
+def _member(core: Core, node: str) -> dict[str, Any]:
+    found = core.registry.newest(node)
+    assert found is not None
+    return {
+        "node": node,
+        "parent": found.parent,
+        "profile": found.profile,
+        "region": found.region,
+        "title": found.title,
+        "enrolled": found.enrolled,
+        "version": found.version,
+        "scope": str(found.signing),
+        "key": found.public_key.hex(),
+    }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {
+        "peer": link.peer,
+        "to_parent": link.to_parent,
+        "phase": link.phase.value,
+        "since_us": link.opened_at,
+        "heard_us": link.heard_at,
+        "under_way_bytes": link.urgent.outstanding + link.bulk.outstanding,
+        "window_bytes": link.bulk.size,
+        "failing": {str(feed): trouble.bad for feed, trouble in link.inn.items() if trouble.bad},
+        "clock_ahead_us": link.hello.clock_us - link.progress_at if link.hello else 0,
+    }
+
+
+def _feed(core: Core, state: FeedState, receipts: Mapping[FeedName, list[dict[str, Any]]]) -> dict[str, Any]:
+    feed = state.name
+    return {
+        "feed": str(feed),
+        "origin": feed.origin,
+        "publication": feed.publication,
+        "addressee": feed.addressee,
+        "route": state.route.name.lower(),
+        "lane": state.lane.name.lower(),
+        "own": feed.origin == core.me.node,
+        "applied_here": feed.origin != core.me.node and core.applies(feed, int(state.route)),
+        "epoch": state.head.epoch.hex(),
+        "seq": state.head.seq,
+        "hash": state.head.hash.hex(),
+        "enrolment": state.enrolment,
+        "waiting": core.waiting.get(feed, 0),
+        "rows": state.rows,
+        "digest": state.digest.hex(),
+        "parked": state.parked,
+        "refused": state.refused,
+        "frozen": state.frozen,
+        "disputed_from": state.disputed_from,
+        "receipts": receipts.get(feed, []),
+    }
+
+
+def _receipts(core: Core) -> dict[FeedName, list[dict[str, Any]]]:
+    """What other nodes have signed for, per own feed."""
+    found: dict[FeedName, list[dict[str, Any]]] = {}
+    for (sort, by, about), (data, _, _) in core.statements.items():
+        if sort != RECEIPT_SORT or about != core.me.node:
+            continue
+        for feed in ReceiptBody.FromString(data).feeds:
+            name = FeedName(about, feed.publication, feed.addressee)
+            found.setdefault(name, []).append({"by": by, "received": feed.received_seq, "applied": feed.applied_seq})
+    return found
+
+
+def heard_of(reader: Reader, limit: int) -> list[dict[str, Any]]:
+    """What other nodes refused or parked of this node's rows, newest first."""
+    return [
+        {
+            "by": by,
+            "publication": r.publication,
+            "seq": r.seq,
+            "dataset": r.dataset,
+            "key": r.key,
+            "fate": Fate(r.fate).name if r.fate else "",
+            "reason": reason_name(r.reason),
+            "detail": r.detail,
+        }
+        for by, r in reader.heard(limit)
+    ]
+
+
+def reason_name(number: int) -> str:
+    """Name of a reason code, or the bare number of one that this version does not know."""
+    return Reason(number).name if number in Reason._value2member_map_ else str(number)
