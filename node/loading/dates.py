@@ -18,6 +18,8 @@ UNIX_MS: Final = "unix_ms"
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_FIRST: Final = -62_135_596_800_000_000
+_LAST: Final = 253_402_300_799_999_999
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NOON: Final = {"am": 0, "上午": 0, "pm": 12, "下午": 12}
 _PARTS: Final = {
@@ -53,7 +55,16 @@ class DateFormat:
         return self.text in (UNIX, UNIX_MS) or (self.pattern is not None and "z" in self.pattern.groupindex)
 
     def timestamp(self, text: str, zone: dt.tzinfo) -> int:
-        """Microseconds since 1970 UTC; `zone` is where the text was written. Raises ValueError."""
+        """Microseconds since 1970 UTC, in the years 1 to 9999; `zone` is where the text was written.
+
+        Raises ValueError.
+        """
+        us = self._microseconds(text, zone)
+        if not _FIRST <= us <= _LAST:
+            raise ValueError(text)
+        return us
+
+    def _microseconds(self, text: str, zone: dt.tzinfo) -> int:
         if self.text in (UNIX, UNIX_MS):
             return _unix(text, 1_000_000 if self.text == UNIX else 1_000)
         moment = self._moment(text)

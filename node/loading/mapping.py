@@ -7,7 +7,7 @@
     [columns.<target>]  from = "Column" | ["A", "B"], or value = constant, or region = true; then, in this order:
                         join, strip, empty, remove, split, cut, mask, digest, table, prefix, suffix, default, round
 
-docs/loading.md explains each key. A mapping is checked alone here, and against its dataset in convert.py.
+README.md of node/mappings explains each key. A mapping is checked alone here, and against its dataset in convert.py.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def parse(path: str, text: str, read_file: ReadFile) -> FileMapping:
         mistakes.add("columns", Text(N_("is missing")))
     top.done()
     mistakes.raise_any(
-        Code.MAPPING_INVALID, path, N_("Correct the keys named above; docs/loading.md explains each of them.")
+        Code.MAPPING_INVALID, path, N_("Correct the keys named above; node/mappings/README.md explains each of them.")
     )
     return FileMapping(name, zh, en, dataset, source, ours, tables, rules, digest.hexdigest())
 

@@ -119,14 +119,21 @@ def _encoding(path: Path, raw: io.BufferedReader, packed: bool, source: Source) 
             raise UserFault(Code.FILE_ENCODING, N_("'{file}' is written in UTF-16."), todo, file=path)
         if line.isascii():
             continue
-        try:
-            line.decode("utf-8")
+        if _is(line, "utf-8"):
             utf8 += 1
-        except UnicodeDecodeError:
+        elif _is(line, "gb18030"):
             other += 1
     if source.encoding != "auto":
         return source.encoding
     return "gb18030" if other > utf8 else "utf-8"
+
+
+def _is(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _unpacked(raw: io.BufferedReader, packed: bool) -> io.BufferedIOBase:

@@ -153,7 +153,12 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 def test_threads_write_whole_lines(tmp_path: Path) -> None:
     """Lines of several threads never mix."""
     sink = FileSink(tmp_path / "node.log", 1_000_000, 1)
-    threads = [threading.Thread(target=lambda n=n: [sink.write(str(n) * 50) for _ in range(200)]) for n in range(4)]
+
+    def work(letter: str) -> None:
+        for _ in range(200):
+            sink.write(letter * 50)
+
+    threads = [threading.Thread(target=work, args=(letter,)) for letter in "abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:
