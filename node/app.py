@@ -1,4 +1,4 @@
-"""The composition root: a home folder becomes a running node. Everything is made once, here, from explicit arguments."""
+"""The composition root: a home folder becomes a running node. All is made once, here, from explicit arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from certs.anchor import open_anchor
 from certs.suites import SUITES
@@ -51,8 +51,6 @@ from tiers.publishing import TierPublisher
 
 T = TypeVar("T")
 
-log = structlog.get_logger("node")
-
 ALARMS_KEPT = 200
 _AUDITED: Mapping[str, AuditEvent] = {
     "fork": AuditEvent.FORK_FOUND,
@@ -84,6 +82,7 @@ class Node:
         clock: Clock,
         randomness: Randomness,
         audit: AuditLog,
+        log: FilteringBoundLogger,
     ) -> None:
         self.home = home
         self.config = config
@@ -91,6 +90,7 @@ class Node:
         self.clock = clock
         self.randomness = randomness
         self.audit = audit
+        self.log = log
         self.catalogue = read_catalogue(home, config)
         self.profile = PROFILES[config.node.tier]
         self.parent = config.parent.node_id if config.parent else ""
@@ -107,7 +107,7 @@ class Node:
         self.standing = self._standing("", signing=None)
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
-        self.board = Switchboard(self.writer, self.core)
+        self.board = Switchboard(self.writer, self.core, log)
         self._server: LinkServer | None = None
         self._reader: Reader | None = None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -292,7 +292,7 @@ class Node:
         return identity
 
     def _link_refused(self, address: str, reason: Reason, detail: str) -> None:
-        log.warning("link_refused", peer_address=address, reason=reason.name, detail=detail)
+        self.log.warning("link_refused", peer_address=address, reason=reason.name, detail=detail)
         self.audit.append(AuditEvent.LINK_REFUSED, reason=reason.name, detail=detail)
 
     def _server_credentials(self) -> grpc.ServerCredentials:
@@ -309,7 +309,7 @@ class Node:
 
     def _note_link(self, state: str, detail: str) -> None:
         if (state, detail) != self.link_state:
-            log.info("parent_link", state=state, detail=detail)
+            self.log.info("parent_link", state=state, detail=detail)
             if state == "connected":
                 self.audit.append(AuditEvent.LINK_ACCEPTED, peer=self.parent)
         self.link_state = (state, detail)
@@ -332,7 +332,7 @@ class Node:
         self.alarm_count += 1
         self.alarms.append({"name": act.name, "at": iso(self.clock.now_us()), **act.fields})
         del self.alarms[:-ALARMS_KEPT]
-        log.warning("alarm", alarm=act.name, **{f"about_{k}": v for k, v in act.fields.items()})
+        self.log.warning("alarm", alarm=act.name, **{f"about_{k}": v for k, v in act.fields.items()})
         if act.name in _AUDITED:
             self.audit.append(_AUDITED[act.name], **{k: str(v) for k, v in act.fields.items()})
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-import structlog
-
 from node.clock import Clock
 from node.engine import Engine, Item
 from node.store.faults import StoreFault
@@ -25,8 +23,6 @@ T = TypeVar("T")
 
 BATCH_ITEMS_MAX = 64
 _ASKED_STOP = object()
-
-log = structlog.get_logger("writer")
 
 
 class Ticket(Generic[T]):
@@ -126,7 +122,6 @@ class Writer:
                 pass
         except StoreFault as fault:
             # The store is final after a fault (fsync errors are): the process ends and is started again by systemd.
-            log.error("store_failed", detail=str(fault))
             self._tell([Alarm("store_failed", {"detail": str(fault)})])
             self._loop.call_soon_threadsafe(self._fail, fault)
             return

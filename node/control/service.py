@@ -14,7 +14,6 @@ from typing import Any
 
 import grpc
 import msgspec
-import structlog
 
 from node.app import Node
 from node.control.v1 import control_pb2 as pb
@@ -28,8 +27,6 @@ from sync.limits import MIB
 from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.values import Row
-
-log = structlog.get_logger("control")
 
 SOCKET_FILE = "control.sock"
 SOCKET_PATH_MAX = 100
@@ -222,7 +219,7 @@ def _failed(error: Exception) -> Awaitable[PutResult]:
 def _user_fault(error: Exception) -> UserFault:
     fault = translated(error)
     if fault is None:
-        log.error("control_bug", error=repr(error), exc_info=True)
+        # A mistake of ours: grpc logs it with its traceback, the caller sees UNKNOWN.
         raise error
     return fault
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_always
 from tenacity.wait import wait_base
 
@@ -15,8 +14,6 @@ from node.clock import Randomness
 from node.link import options
 from node.link.switchboard import Switchboard
 from sync.reasons import Reason
-
-log = structlog.get_logger("link")
 
 WAIT_FIRST_S = 0.05
 WAIT_MAX_S = 60.0
@@ -99,7 +96,7 @@ class Dialler:
             finally:
                 self._board.release(pipe)
                 call.cancel()
-        except (grpc.aio.AioRpcError, asyncio.TimeoutError, grpc.aio.UsageError) as error:
+        except (grpc.aio.AioRpcError, TimeoutError, grpc.aio.UsageError) as error:
             detail = error.details() if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
             self._state("unreachable", str(detail or ""))
         finally:

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Protocol
 
-import structlog
 from google.protobuf.message import DecodeError
+from structlog.typing import FilteringBoundLogger
 
 from node.writer import Writer
 from sync import limits
@@ -20,8 +20,6 @@ from sync.chain import BadRun, OpenedRun
 from sync.events import Event, FrameArrived, LinkClosed, LinkOpened, RunArrived
 from sync.reasons import Reason
 from sync.wire.v1.frame_pb2 import Frame, Run
-
-log = structlog.get_logger("link")
 
 OPEN_IN_PLACE_BYTES = 8 * limits.KIB
 SCAN_FROM_BYTES = 64 * limits.KIB
@@ -40,7 +38,7 @@ class Stream(Protocol):
     async def write(self, frame: bytes) -> None: ...
 
 
-class LinkTrouble(Exception):  # noqa: N818 - says why a session ended, is not always an error
+class LinkTrouble(Exception):
     """Why a session ended: the core or the peer said so."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -52,12 +50,15 @@ class LinkTrouble(Exception):  # noqa: N818 - says why a session ended, is not a
 class Pipe:
     """Carries one session between a stream and the writer."""
 
-    def __init__(self, number: int, peer: str, writer: Writer, opener: Opener, executor: Executor) -> None:
+    def __init__(
+        self, number: int, peer: str, writer: Writer, opener: Opener, executor: Executor, log: FilteringBoundLogger
+    ) -> None:
         self.number = number
         self.peer = peer
         self._writer = writer
         self._open = opener
         self._executor = executor
+        self._log = log
         self._out: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._ordered: asyncio.Queue[Awaitable[Event] | Event | None] = asyncio.Queue(PREPARED_AHEAD_MAX)
         self._ended: LinkTrouble | None = None
@@ -96,7 +97,7 @@ class Pipe:
             for task in done:
                 error = task.exception()
                 if error is not None and not isinstance(error, LinkTrouble):
-                    log.info("link_broke", peer=self.peer, error=type(error).__name__)
+                    self._log.info("link_broke", peer=self.peer, error=type(error).__name__)
                 elif isinstance(error, LinkTrouble) and self._ended is None:
                     self._ended = error
         finally:

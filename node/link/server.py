@@ -7,15 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-import structlog
 
 from certs.verify import Identity
 from node.link import options
 from node.link.switchboard import Switchboard
 from sync.errors import RemoteFault
 from sync.reasons import Reason
-
-log = structlog.get_logger("link")
 
 SESSIONS_MAX = 512
 Verify = Callable[[bytes, bytes], Identity]

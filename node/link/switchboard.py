@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from structlog.typing import FilteringBoundLogger
+
 from node.link.pipe import Pipe
 from node.writer import Writer
 from sync.chain import BadRun, OpenedRun, open_run
@@ -21,16 +23,17 @@ OPENING_THREADS = 2
 class Switchboard:
     """Knows the live pipes by number. Used in the asyncio loop only, except `open`, which runs in worker threads."""
 
-    def __init__(self, writer: Writer, core: Callable[[], Core]) -> None:
+    def __init__(self, writer: Writer, core: Callable[[], Core], log: FilteringBoundLogger) -> None:
         self._writer = writer
         self._core = core
+        self._log = log
         self._pipes: dict[int, Pipe] = {}
         self._numbers = itertools.count(1)
         self._executor = ThreadPoolExecutor(OPENING_THREADS, thread_name_prefix="open-run")
 
     def pipe(self, peer: str) -> Pipe:
         """A pipe for a new session with `peer`."""
-        pipe = Pipe(next(self._numbers), peer, self._writer, self.open, self._executor)
+        pipe = Pipe(next(self._numbers), peer, self._writer, self.open, self._executor, self._log)
         self._pipes[pipe.number] = pipe
         return pipe
 
