@@ -131,8 +131,8 @@ class Rows:
         shared: list[Key] = []
         for chunk in padded(keys if isinstance(keys, list | tuple) else list(keys)):
             for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
-                *stored, version, feed, columns = row
-                cells = table.cells(tuple(stored))
+                version, feed, columns = row[-3:]
+                cells = table.cells(row[:-3])
                 key = table.key_of(cells)
                 if feed is None:
                     shared.append(key)

@@ -135,6 +135,10 @@ class Store:
         self._names.forget()
         self._rows.forget()
 
+    def checkpoint(self) -> None:
+        """Moves what it can from the WAL into the database, for idle moments; never waits for a reader."""
+        self._session.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         """Drops the open transaction, if any, and closes the connection."""
         self._session.close()

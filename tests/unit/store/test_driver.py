@@ -179,6 +179,23 @@ def test_a_full_disk_ends_the_store_and_leaves_what_was_committed(path: Path) ->
     assert list(held) == [("c000000", 1)]
 
 
+def test_a_checkpoint_does_not_wait_for_a_reader(path: Path) -> None:
+    """An idle writer moves what it can; a reader in the middle of a look keeps what it sees."""
+    store = Store.open(path, [SCHEMA])
+    reader = driver.connect_reader(path)
+    reader.execute("BEGIN").close()
+    before = reader.execute("SELECT count(*) FROM rows_demo").fetchone()
+    store.begin()
+    store.perform(UpsertRows("demo", ORIGIN, FEED, SCHEMA.names, [row(1)], 1))
+    store.commit()
+    store.checkpoint()
+    seen = reader.execute("SELECT count(*) FROM rows_demo").fetchone()
+    reader.close()
+    store.checkpoint()
+    store.close()
+    assert before == seen == (0,)
+
+
 def test_a_damaged_file_is_told_as_damaged(path: Path) -> None:
     """A file that is no database is corruption, not a program fault."""
     path.write_bytes(b"no database " * 1000)

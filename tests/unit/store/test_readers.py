@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from certs.enrol import InviteState
 from node.store.faults import StoreFault
-from node.store.invites import Invite, InviteStatus
 from node.store.loads import Reject
 from node.store.readers import Reader, Told, Waiting
 from node.store.store import Store
@@ -27,6 +27,7 @@ from sync.effects import (
 from sync.reasons import Reason
 from sync.values import Fate, FeedName, Kind, Lane, Route
 from sync.wire.v1.entry_pb2 import MoveBody, Refusal
+from tests.unit.certs.letters import invite
 from tests.unit.store.world import EPOCH, FEED, ORIGIN, OTHER_FEED, SCHEMA, Log, key, receive, row
 
 
@@ -106,7 +107,7 @@ def test_tasks_invites_and_loads_are_read(both: tuple[Store, Reader]) -> None:
     store.perform(SaveMoves("t1", [MoveBody(task="t1", move_id="a", number=1), MoveBody(task="t1", move_id="b")]))
     store.perform(SaveMoves("t2", [MoveBody(task="t2", move_id="c", number=1)]))
     store.perform(SaveMoves("t1", [MoveBody(task="t1", move_id="d", number=2)]))
-    store.invites.add(Invite("t", "a.cn", b"s", 2, InviteStatus.OPEN, b"", 1))
+    store.invites.add(InviteState(invite()), 1)
     load = store.loads.start("demo", "a.csv", b"d" * 32, 1)
     store.loads.reject(load, b"d" * 32, [Reject(1, Reason.WRONG_TYPE, "", "x")])
     store.commit()
@@ -115,7 +116,7 @@ def test_tasks_invites_and_loads_are_read(both: tuple[Store, Reader]) -> None:
     assert [m.number for m in reader.moves("t1")] == [1, 2]
     assert [m.move_id for m in reader.pending_moves("t1")] == ["b"]
     assert reader.pending_moves("t1", refused=True) == []
-    assert [i.token_id for i in reader.invites()] == ["t"]
+    assert [kept.state for kept in reader.invites()] == [InviteState(invite())]
     assert [entry.id for entry in reader.loads(5)] == [load]
     assert [r.line for r in reader.rejects(load, 5)] == [1]
     assert reader.meta("nothing") is None
