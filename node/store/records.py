@@ -61,6 +61,8 @@ _SAVE_META = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 _META = "SELECT value FROM meta WHERE name = ?"
 
 ANCHOR = "anchor"
+_NUMBER_MAX = 2**63 - 1
+"""SQLite's largest. A peer may say more in a uint64; it must not be able to stop this node with it. Bodies keep it."""
 
 
 class Records:
@@ -138,7 +140,7 @@ class Records:
         rows = []
         for body in write.refusals:
             said = Refusal.FromString(body)
-            place = (said.publication, said.addressee, said.epoch, said.seq, said.dataset, said.key)
+            place = (said.publication, said.addressee, said.epoch, min(said.seq, _NUMBER_MAX), said.dataset, said.key)
             rows.append((write.by, *place, body))
         self._session.run_many(_SAVE_HEARD, rows)
 
@@ -147,7 +149,7 @@ class Records:
         for body in write.moves:
             stored = body.SerializeToString()
             if body.number:
-                self._session.run(_SAVE_MOVE, (write.task, body.number, stored))
+                self._session.run(_SAVE_MOVE, (write.task, min(body.number, _NUMBER_MAX), stored))
                 self._session.run(_END_PENDING, (write.task, body.move_id))
             else:
                 refused = int(body.verdict)

@@ -249,6 +249,14 @@ def test_a_task_has_numbered_pending_and_refused_moves(store: Store) -> None:
     assert store.moves("none") == []
 
 
+def test_absurd_numbers_of_a_peer_do_not_stop_the_store(store: Store) -> None:
+    """A uint64 that SQLite cannot hold is kept in the body and does no harm."""
+    said = Refusal(publication="demo", seq=2**64 - 1).SerializeToString()
+    perform(store, SaveHeard("p.cn", [said]), SaveMoves("t1", [move("a", 2**64 - 1), move("b", 1)]))
+    assert store.session.first("SELECT body FROM heard") == (said,)
+    assert [m.number for m in store.moves("t1")] == [1, 2**64 - 1]
+
+
 def test_boots_are_kept_ninety_days_and_instances_for_good(store: Store) -> None:
     """An old boot is forgotten when a newer one is seen, but never the last trace of an instance."""
     old, new = b"o" * 16, b"n" * 16
