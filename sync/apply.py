@@ -95,10 +95,18 @@ def _judge_move(
     core: Core, header: EntryHeader, payload: MovePayload, enrolment: Enrolment, collected: _Collected
 ) -> None:
     body = payload.body
+    if body.issuer == core.me.node and (core.restored or core.recovering):
+        # The arbiter numbers nothing before it is level with its own past: the number might be taken.
+        fate = FateRow(header.seq, 0, body.flow, key_text([body.task, body.move_id]), Fate.PARKED, Reason.RECOVERING, "")
+        collected.fates.append(fate)
+        core.rejudge_wanted = True
+        return
     word = core.seams.judge.move(header, body, enrolment.signer, core.known, core.me.node)
     if word.record:
         core.do(SaveMoves(body.task, list(word.record)))
         core.known.note(word.record)
+        # What parked may have waited for this very move.
+        core.rejudge_wanted = True
     for answer in word.answers:
         emit_move(core, answer, header.origin)
     if word.fate is not Fate.APPLIED:
@@ -237,6 +245,8 @@ def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]
         gone = _whole(header, content)
         _close(core, state, [gone._replace(place=ref.place, key=ref.key) for ref in refs])
         return True
+    if isinstance(content, MovePayload):
+        return _rejudge_move(core, state, header, content, enrolment)
     if not isinstance(content, RowBatch):
         return False
     if whole:
@@ -255,6 +265,19 @@ def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]
     collected.fates = [f for f in collected.fates if whole]
     _close(core, state, closed)
     _settle_again(core, state, collected)
+    return True
+
+
+def _rejudge_move(
+    core: Core, state: FeedState, header: EntryHeader, payload: MovePayload, enrolment: Enrolment
+) -> bool:
+    collected = _Collected()
+    _judge_move(core, header, payload, enrolment, collected)
+    if any(fate.fate is Fate.PARKED for fate in collected.fates):
+        return False
+    key = key_text([payload.body.task, payload.body.move_id])
+    applied = FateRow(header.seq, 0, payload.body.flow, key, Fate.APPLIED, Reason.NONE, "")
+    _close(core, state, collected.fates or [applied])
     return True
 
 

@@ -226,9 +226,16 @@ class Core:
         """The head of a feed's epoch before its first entry."""
         return Head(epoch, 0, genesis(suite or self.suite, self.me.federation, *feed, epoch))
 
+    def next_hop(self, target: str) -> str:
+        """The neighbour on the way to a node; '' when it is this one or not known. A node that has just been enrolled
+        knows its parent before the registry has told it."""
+        if target == self.me.node or self.registry.newest(target) is None:
+            return ""
+        return self.registry.next_hop(self.me.node, target) or self.me.parent
+
     def source(self, feed: FeedName) -> str:
         """The one neighbour a feed comes from; '' for own feeds and unknown origins."""
-        return self.registry.next_hop(self.me.node, feed.origin)
+        return self.next_hop(feed.origin)
 
     def goes_to(self, feed: FeedName, route: Route, peer: str) -> bool:
         """Whether a feed is passed to this neighbour (protocol section 2)."""
@@ -243,7 +250,7 @@ class Core:
             case Route.DESCENDANTS:
                 return peer != self.me.parent
             case Route.NODE:
-                return self.registry.next_hop(self.me.node, feed.addressee) == peer
+                return self.next_hop(feed.addressee) == peer
             case Route.EVERYWHERE:
                 return True
 

@@ -98,7 +98,9 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
 
 
 def local_move(core: Core, event: LocalMove) -> None:
-    """Commits a move made here and sends it to the other side."""
+    """Commits a move made here and sends it to the other side. Raises InputFault RECOVERING before it is level."""
+    if core.restored or core.recovering:
+        raise InputFault(Reason.RECOVERING, "this node is not yet level with its neighbours; try again in a moment")
     core.do(SaveMoves(event.body.task, [event.body]))
     emit_move(core, event.body, event.to)
     core.do(Reply(event.token, event.body.move_id))

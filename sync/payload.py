@@ -37,6 +37,10 @@ _DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,37})(\.[0-9]{1,18})?\Z"
 _encode = msgspec.msgpack.Encoder().encode
 
 
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What msgspec raises for hostile bytes; text that is not UTF-8 comes as UnicodeDecodeError."""
+
+
 class Encoded(NamedTuple):
     """A payload ready to be hashed."""
 
@@ -177,7 +181,7 @@ def read_outer(header: EntryHeader, plain: bytes) -> tuple[str, tuple[str, ...],
     """Dataset, columns and the two arrays of rows, lengths checked, not yet built. Raises RemoteFault MALFORMED."""
     try:
         outer = _outer.decode(plain)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise RemoteFault(Reason.MALFORMED, "payload is not [dataset, columns, puts, ends]") from error
     claimed = _array_length(memoryview(outer.puts)) + _array_length(memoryview(outer.ends))
     if claimed != header.rows:
@@ -212,12 +216,12 @@ def decode_records(
     bad: list[BadRow] = []
     try:
         puts = all_rows.decode(puts_raw)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         puts = _one_by_one(puts_raw, one_row, schema, columns, bad, 0)
     first_end = len(puts) + len(bad)
     try:
         raw_ends = all_ends.decode(ends_raw)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         raw_ends = _one_by_one(ends_raw, one_end, schema, (), bad, first_end)
     ends = [End(key, EndKind(kind), reason) for key, kind, reason in raw_ends]
     return RowBatch(dataset, columns, puts, ends, bad)
@@ -229,7 +233,7 @@ def _one_by_one(
     """The slow path: each row on its own, so that the good ones beside a bad one live."""
     try:
         parts = _raw_rows.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise RemoteFault(Reason.MALFORMED, "rows do not parse") from error
     good: list[Any] = []
     for index, part in enumerate(parts):
@@ -237,7 +241,7 @@ def _one_by_one(
             good.append(decoder.decode(part))
         except RecursionError:
             bad.append(BadRow(base + index, "", Fate.REFUSED, Reason.MALFORMED, "nested too deep"))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             key, reason, detail = _why(part, schema, columns)
             bad.append(BadRow(base + index, key, Fate.REFUSED, reason, detail))
     return good
@@ -250,7 +254,7 @@ def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tupl
         if not all(_is_scalar(memoryview(raw)) for raw in raws):
             return "", Reason.WRONG_TYPE, "a cell is not a plain value"
         cells = [msgspec.msgpack.decode(raw) for raw in raws]
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return "", Reason.WRONG_TYPE, "a cell is not a plain value"
     if not columns:
         return "", Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
@@ -271,7 +275,7 @@ def check_cell(column: Column, cell: object) -> tuple[Reason, str] | None:
         return Reason.TOO_LONG, f"column '{column.name}' holds {len(cell)}, at most {column.length}"
     try:
         msgspec.convert(cell, cell_type(column))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return Reason.WRONG_TYPE, f"column '{column.name}' is not {column.type.value}" + (
             "" if cell is not None else " (empty)"
         )

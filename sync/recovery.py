@@ -45,8 +45,10 @@ def take_own_back(core: Core, state: FeedState, fresh: Sequence[Opened]) -> None
         if isinstance(content, RowBatch):
             _take_rows(core, header, content)
         elif isinstance(content, MovePayload):
-            core.do(SaveMoves(content.body.task, [content.body]))
-            core.known.note([content.body])
+            decided = any(m.move_id == content.body.move_id for m in core.known.task(content.body.task))
+            if content.body.number or not decided:
+                core.do(SaveMoves(content.body.task, [content.body]))
+                core.known.note([content.body])
         elif isinstance(content, RegistryPayload):
             for record in content.records:
                 core.registry.admit(core.me.node, record, header.enrolment)

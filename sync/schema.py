@@ -51,6 +51,7 @@ class RowSchema:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     names: tuple[str, ...] = field(init=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = tuple(c.name for c in self.columns)
@@ -60,6 +61,11 @@ class RowSchema:
         assert len(set(names)) == len(names)
         assert 0 < len(self.key) <= KEY_COLUMNS_MAX
         assert set(self.key) <= set(names)
+        object.__setattr__(self, "_hash", hash((self.dataset, self.version, self.columns, self.key)))
+
+    def __hash__(self) -> int:
+        # Asked for with every entry (decoders are cached by schema), so it is computed once.
+        return self._hash
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if there is none."""

@@ -148,7 +148,7 @@ def _welcome(core: Core, link: Link, hello: Hello) -> None:
     """The peer is who it says, and alone: remember this life of it, answer, compare."""
     if link.peer in core.clones or not core.note_seen(link.peer, hello.instance, hello.boot):
         core.clones.add(link.peer)
-        core.do(SaveMeta(f"clone:{link.peer}", 1))
+        core.do(SaveMeta("suspended_clone", " ".join(sorted(core.clones))))
         core.alarm("clone", peer=link.peer, instance=hello.instance.hex())
         close(core, link, Reason.CLONE, "a copy of this node was seen; an operator must clear it")
         return
@@ -350,10 +350,11 @@ def _count_as_compared(core: Core, link: Link) -> None:
     if link.to_parent and link.hello is not None and link.hello.restored_not_level:
         return
     core.compared.add(link.peer)
-    core.do(SaveMeta(f"compared:{link.peer}", 1))
+    core.do(SaveMeta("compared", " ".join(sorted(core.compared))))
     if all(neighbour in core.compared for neighbour in core.neighbours()):
         core.restored = False
         core.do(SaveMeta("restored", 0))
+        core.do(SaveMeta("compared", ""))
 
 
 # --- the rest of the conversation -------------------------------------------------------------------------------------
@@ -371,7 +372,7 @@ def pong_arrived(core: Core, link: Link, pong: Pong) -> None:
     if newer is None or pong.nonce != link.contested_by:
         return
     core.clones.add(link.peer)
-    core.do(SaveMeta(f"clone:{link.peer}", 1))
+    core.do(SaveMeta("suspended_clone", " ".join(sorted(core.clones))))
     core.alarm("clone", peer=link.peer, instance=newer.hello.instance.hex() if newer.hello else "")
     for other in (newer, link):
         close(core, other, Reason.CLONE, "two live sessions of one node; an operator must clear it")

@@ -119,7 +119,7 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
 
 def _own_receipts(core: Core, link: Link, statements: Statements) -> bool:
     """Receipts to the origins that lie behind this link."""
-    due = sorted(o for o in core.receipts_due if core.registry.next_hop(core.me.node, o) == link.peer)
+    due = sorted(o for o in core.receipts_due if core.next_hop(o) == link.peer)
     for origin in due[: limits.STATEMENTS_PER_FRAME_MAX]:
         core.receipts_due.discard(origin)
         statements.receipts.append(_receipt(core, origin))
@@ -207,7 +207,7 @@ def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
         return
     if (
         body.federation != core.me.federation
-        or core.registry.next_hop(core.me.node, body.receiver) != link.peer
+        or core.next_hop(body.receiver) != link.peer
         or not _verified(core, body.receiver, body.enrolment, RECEIPT, statement.body, statement.signature)
     ):
         core.alarm("statement_refused", peer=link.peer, sort=RECEIPT_SORT, by=body.receiver)
@@ -219,7 +219,7 @@ def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
 
 
 def _pass_on(core: Core, target: str, statements: Statements) -> None:
-    link = core.link_to(core.registry.next_hop(core.me.node, target))
+    link = core.link_to(core.next_hop(target))
     if link is not None and link.phase is Phase.EXCHANGE:
         core.send(link, Frame(statements=statements))
 
@@ -240,7 +240,7 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
             return
     if (
         body.federation != core.me.federation
-        or core.registry.next_hop(core.me.node, body.origin) != link.peer
+        or core.next_hop(body.origin) != link.peer
         or not _verified(core, body.origin, body.enrolment, HEADS, statement.body, statement.signature)
     ):
         core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)

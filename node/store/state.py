@@ -18,7 +18,7 @@ _OUTBOX_LAST = "SELECT coalesce(max(id), 0) FROM outbox"
 def load_state(session: Session, names: Names, log: Log, records: Records) -> Rebuilt:
     """Reads everything in one go. Raises StoreFault.
 
-    Meta names: instance (bytes), group, outbox_id, counter (int), restored (0 or 1), compared and suspended_clone
+    Meta names: instance (bytes), group, outbox_id, counter (int), restored, republish (0 or 1), compared and suspended_clone
     (node ids separated by spaces).
     """
     instance = records.meta("instance")
@@ -38,6 +38,7 @@ def load_state(session: Session, names: Names, log: Log, records: Records) -> Re
         evidence=[(names.feed_name(feed), body) for feed, body in session.rows(_EVIDENCE)],
         restored=_number(records, "restored") == 1,
         compared=_nodes(records, "compared"),
+        republish=_number(records, "republish") == 1,
         suspended_clone=_nodes(records, "suspended_clone"),
     )
 
