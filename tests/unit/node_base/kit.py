@@ -7,8 +7,9 @@ from pathlib import Path
 
 from node import mappings
 from node.loading.convert import Converter, bind
-from node.loading.load import Loader
+from node.loading.load import Loader, Report
 from node.loading.mapping import FileMapping, parse
+from tests.unit.node_base.fakes import ListSink
 from tiers.catalogue import Catalogue
 from tiers.dataset import Dataset
 
@@ -87,3 +88,22 @@ def loader(folder: Path, content: bytes, made: Converter, name: str = "in.csv") 
     path = folder / name
     path.write_bytes(content)
     return Loader(path, made, everything)
+
+
+COLUMNS = 'id = "ID"\nname = "A"\ncount = "N"\n'
+
+
+def three(source: str = "") -> Converter:
+    """ID, A, N -> id, name, count."""
+    return converter(COLUMNS, f"[source]\n{source}\n" if source else "")
+
+
+def run(folder: Path, content: bytes, made: Converter | None = None, name: str = "in.csv") -> tuple[Report, ListSink]:
+    """Loads a file with that content into a fresh sink."""
+    sink = ListSink()
+    return loader(folder, content, made or three(), name).run(sink), sink
+
+
+def ids(sink: ListSink) -> list[object]:
+    """Keys that came through, in order."""
+    return [row[0] for row in sink.rows()]

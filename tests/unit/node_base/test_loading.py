@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from node.faults import Code, UserFault
 from node.loading import load, readers
@@ -20,28 +16,10 @@ from node.texts import translator
 from sync.reasons import Reason
 from tests.unit.node_base import kit
 from tests.unit.node_base.fakes import ListSink
+from tests.unit.node_base.kit import ids, run
+from tests.unit.node_base.kit import three as small
 
-COLUMNS = 'id = "ID"\nname = "A"\ncount = "N"\n'
-HEAD = '[source]\nformat = "csv"\n'
 CUT = kit.ROOT / "node" / "demo" / "input" / "myla311-2018-01-cut.csv.gz"
-
-
-def small(source: str = "") -> Converter:
-    """ID, A, N -> id, name, count."""
-    return kit.converter(COLUMNS, f"[source]\n{source}\n" if source else "")
-
-
-def run(
-    folder: Path, content: bytes, made: Converter | None = None, name: str = "in.csv"
-) -> tuple[load.Report, ListSink]:
-    """Loads a file with that content into a fresh sink."""
-    sink = ListSink()
-    return kit.loader(folder, content, made or small(), name).run(sink), sink
-
-
-def ids(sink: ListSink) -> list[object]:
-    """Keys that came through, in order."""
-    return [row[0] for row in sink.rows()]
 
 
 def told(report: load.Report) -> list[tuple[int, str]]:
@@ -350,80 +328,3 @@ def test_a_sink_that_loses_rows_is_a_bug(tmp_path: Path) -> None:
     """Every record ends in one count, or the program stops."""
     with pytest.raises(AssertionError):
         kit.loader(tmp_path, b"ID,A,N\n1,a,1\n", small()).run(LyingSink())
-
-
-MADE = {"csv": small(), "jsonl": small('format = "jsonl"')}
-garbage = st.binary(max_size=300) | st.lists(
-    st.sampled_from(
-        [
-            b'"',
-            b",",
-            b"\n",
-            b"\r",
-            b"\0",
-            b"1",
-            b"a",
-            b"\xff",
-            b"\xe5\x9e\x83",
-            b"{",
-            b"}",
-            b'{"ID":1}',
-            b"\xef\xbb\xbf",
-        ]
-    ),
-    max_size=60,
-).map(b"".join)
-
-
-@settings(max_examples=200)
-@given(garbage, st.sampled_from(["csv", "jsonl"]), st.booleans())
-def test_any_bytes_end_in_rows_and_rejects(content: bytes, form: str, packed: bool) -> None:
-    """Garbage never crashes the pipeline: it ends in a report, or in a fault about the file as a whole; twice the
-    same.
-    """
-    whole = b"ID,A,N\n" + content if form == "csv" else content
-    with tempfile.TemporaryDirectory() as folder:
-        results: list[object] = []
-        for _ in range(2):
-            sink = ListSink()
-            data = gzip.compress(whole, mtime=0) if packed else whole
-            try:
-                report = kit.loader(Path(folder), data, MADE[form]).run(sink)
-            except UserFault as found:
-                results.append(found.code)
-            else:
-                results.append((report.counts, report.rejects, report.load_id, sink.rows()))
-        assert results[0] == results[1]
-
-
-good = st.lists(st.integers(0, 10**6), min_size=1, max_size=30, unique=True)
-noise = st.sampled_from([b"", b"x", b'x,"', b'"', b'a,"b,1', b"1,2,3,4", b"\xff\xff,a,1", b",,", b'x,"y"z,1', b"x,a,x"])
-
-
-@settings(max_examples=100)
-@given(good, st.data())
-def test_good_rows_survive_between_bad_ones(numbers: list[int], data: st.DataObject) -> None:
-    """Whatever stands between them, all well-formed rows come through, once each and in order."""
-    out = [b"ID,A,N"]
-    for number in numbers:
-        out += data.draw(st.lists(noise, max_size=3))
-        out.append(b"g%d,a,%d" % (number, number))
-    with tempfile.TemporaryDirectory() as folder:
-        report, sink = run(Path(folder), b"\n".join(out))
-    assert [key for key in ids(sink) if str(key).startswith("g")] == [f"g{number}" for number in numbers]
-    assert report.counts.read >= len(numbers)
-
-
-@given(st.lists(st.fixed_dictionaries({"ID": st.text(min_size=1, max_size=8), "A": st.text(max_size=8)}), max_size=20))
-def test_json_texts_come_through_unchanged(records: list[dict[str, str]]) -> None:
-    """What JSON can hold and a text column may hold arrives as it was, but for blanks around it."""
-    content = "\n".join(json.dumps(record) for record in records).encode()
-    with tempfile.TemporaryDirectory() as folder:
-        report, sink = run(Path(folder), content, MADE["jsonl"])
-    wanted = [
-        (record["ID"].strip(), record["A"].strip() or None)
-        for record in records
-        if record["ID"].strip() and "\0" not in record["ID"] + record["A"]
-    ]
-    assert [(row[0], row[2]) for row in sink.rows()] == wanted
-    assert report.counts.read == len(records)
