@@ -133,7 +133,7 @@ class Link:
     urgent: Window = field(default_factory=lambda: Window(limits.URGENT_CREDIT_BYTES, 4 * limits.OUTSTANDING_BYTES_MIN))
     bulk: Window = field(default_factory=lambda: Window(limits.BULK_CREDIT_BYTES, 4 * limits.OUTSTANDING_BYTES_MIN))
     taken: dict[Lane, int] = field(default_factory=dict)
-    """Bytes of the peer's runs that this side has not yet answered, per lane."""
+    """Bytes of the peer's runs whose answer waits for the commit, per lane: what came beyond its credit shows there."""
     ping_nonce: int = 0
     pings_missed: int = 0
     ping_at: int = 0

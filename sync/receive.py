@@ -60,7 +60,6 @@ def run_arrived(core: Core, link: Link, run: OpenedRun | BadRun) -> None:
 def drop(core: Core, link: Link, run: OpenedRun | BadRun, seq: int, reason: Reason, detail: str) -> None:
     """Never stored: counted against the link, told with its credit, asked for again (fate a)."""
     credit = Credit(lane=int(run.lane), bytes=run.size)  # type: ignore[arg-type]
-    link.taken[run.lane] = max(0, link.taken.get(run.lane, 0) - run.size)
     core.notice(link, reason, run.feed, detail, epoch=run.epoch, seq=seq, credit=credit)
     trouble = link.inn.setdefault(run.feed, InFeed())
     trouble.bad += 1
@@ -261,7 +260,6 @@ def _progress_want(core: Core, link: Link, state: FeedState) -> None:
 
 
 def _acknowledge(core: Core, link: Link, state: FeedState, run: OpenedRun) -> None:
-    link.taken[run.lane] = max(0, link.taken.get(run.lane, 0) - run.size)
     ack = Ack()
     ack.committed.append(
         Cursor(feed=wire_feed(state.name), epoch=state.head.epoch, seq=state.head.seq, header_hash=state.head.hash)

@@ -166,6 +166,7 @@ class Replica:
             statements.hasten(core)
         sending.offer_new(core)
         for link in list(core.links.values()):
+            link.taken.clear()  # every run that came before this commit was answered in it
             sending.pump(core, link)
 
     def _tick(self) -> None:
