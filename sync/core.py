@@ -93,6 +93,7 @@ class Core:
         self.pending: dict[FeedName, list[OutboxItem]] = {}
         self.links: dict[int, Link] = {}
         self.effects: list[Effect] = []
+        self.wishes: set[int] = set()
         self.now = 0
         self.group = rebuilt.group
         self.group_floor = 0
@@ -160,7 +161,14 @@ class Core:
 
     def wake(self, at: int) -> None:
         """Asks for a Tick."""
+        self.wishes.add(at)
         self.do(WakeAt(at))
+
+    def wake_again(self) -> None:
+        """After a Tick: what it came too early for is asked for again, since the runner keeps the earliest wish only."""
+        self.wishes = {at for at in self.wishes if at > self.now}
+        if self.wishes:
+            self.do(WakeAt(min(self.wishes)))
 
     def save(self, state: FeedState) -> None:
         """Keeps a feed's state."""

@@ -180,6 +180,7 @@ class Replica:
             core.rejudge_wanted = rejudge(core)
             more = more or core.rejudge_wanted
         statements.say(core)
+        core.wake_again()
         self._more = more
 
 
