@@ -1,0 +1,669 @@
+"""What a node must refuse, each with its reason (protocol section 13), driven through a whole replica and its store.
+
+What is wrong in a run's bytes alone is in tests/vectors; here is what depends on what the node holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sync import limits
+from sync.effects import FeedState
+from sync.events import RunArrived
+from sync.reasons import Reason
+from sync.registry import scope_to_wire
+from sync.scope import Scope, ScopeItem
+from sync.suites import HEADS
+from sync.values import FeedName, Head, Kind, Lane, Route
+from sync.wire.v1.entry_pb2 import ROUTE_PARENT, Anchor, Closing, EnrolmentRecord, EpochStartPayload
+from sync.wire.v1.frame_pb2 import (
+    Cursor,
+    Cursors,
+    Entry,
+    Evidence,
+    EvidenceBranch,
+    FeedHead,
+    HeadsBody,
+    HeadsStatement,
+    Pong,
+    Run,
+    Statements,
+    Want,
+)
+from sync.wire.v1.frame_pb2 import FeedName as WireFeed
+from tests.unit.sync.stage import CASE_FEED, CASES, Cases, Played, Stage, a_case, cursor
+from tests.vectors.world import (
+    CITY,
+    FEDERATION,
+    NATION,
+    OTHER_CITY,
+    OTHER_PROVINCE,
+    PROVINCE,
+    SUITE,
+    Forge,
+    anchor_body,
+    key,
+    record,
+    sixteen,
+)
+
+TALL = ("id", "division", "height")
+
+# --- runs that are dropped: told with their reason and their credit, never stored, and the link goes on ---
+
+
+def _second_version(stage: Stage, **fields: Any) -> EnrolmentRecord:
+    said = record(CITY, PROVINCE, "330100", 2, **fields)
+    stage.enrol(said)
+    return said
+
+
+def _rises(stage: Stage, forge: Cases, old: Any) -> Run:
+    _second_version(stage)
+    return forge.run([forge.adoption(2, key(f"{CITY}/2"), old)])
+
+
+def _no_adoption(stage: Stage, forge: Cases) -> Run:
+    _second_version(stage)
+    forge.enrolment, forge.signer = 2, key(f"{CITY}/2")
+    return forge.next_run()
+
+
+def _falls(stage: Stage, forge: Cases) -> Run:
+    _second_version(stage)
+    entries = [forge.adoption(2, key(f"{CITY}/2"), key(CITY), sealed=False)]
+    return forge.run([*entries, forge.put(sealed=False, enrolment=1), forge.put()])
+
+
+def _closed(stage: Stage, forge: Cases, *closings: Closing) -> Run:
+    _second_version(stage, closes_older=True, closings=closings)
+    return forge.next_run()
+
+
+def _closed_at(forge: Cases, seq: int) -> Closing:
+    return Closing(publication=forge.feed.publication, epoch=forge.epoch, seq=seq)
+
+
+def _start(forge: Cases) -> Entry:
+    payload = EpochStartPayload(old_epoch=forge.epoch, named_seq=2, named_hash=forge.head).SerializeToString()
+    return forge.entry(payload, kind=Kind.EPOCH_START, codec=2)
+
+
+def _fresh_epoch(forge: Cases) -> Cases:
+    return Cases(epoch=sixteen("another epoch"))
+
+
+Dropped = tuple[Reason, Callable[[Stage, Cases], Run]]
+DROPPED: dict[str, Dropped] = {
+    "a byte of the payload flipped": (Reason.BAD_PAYLOAD_DIGEST, lambda s, f: _flipped(f, "payload")),
+    "a byte of the header flipped": (Reason.BAD_SEAL, lambda s, f: _flipped(f, "header")),
+    "a byte of the seal flipped": (Reason.BAD_SEAL, lambda s, f: _flipped(f, "seal")),
+    "a run whose seq is not the next": (Reason.GAP, lambda s, f: _skip(f).next_run()),
+    "a run of another epoch that nobody confirmed": (
+        Reason.EPOCH_NOT_CONFIRMED,
+        lambda s, f: _fresh_epoch(f).next_run(),
+    ),
+    "an epoch start without the parent's record": (
+        Reason.EPOCH_NOT_CONFIRMED,
+        lambda s, f: _fresh_epoch(f).run([_start(_fresh_epoch(f))]),
+    ),
+    "the route changed in mid-feed": (Reason.ROUTE_CHANGED, lambda s, f: f.next_run(route=2)),
+    "the addressee changed in mid-feed": (Reason.MALFORMED, lambda s, f: f.next_run(addressee=NATION)),
+    "an enrolment version not known yet": (Reason.UNKNOWN_ENROLMENT, lambda s, f: f.next_run(enrolment=7)),
+    "a new version without adoption": (Reason.ADOPTION_MISSING, _no_adoption),
+    "an adoption without the old key's signature": (Reason.ADOPTION_MISSING, lambda s, f: _rises(s, f, None)),
+    "an adoption signed by another node's key": (
+        Reason.ADOPTION_MISSING,
+        lambda s, f: _rises(s, f, key(OTHER_CITY)),
+    ),
+    "the enrolment version falling back": (Reason.ENROLMENT_FELL, _falls),
+    "a seal by a closed key beyond its list": (
+        Reason.ENROLMENT_CLOSED,
+        lambda s, f: _closed(s, f, _closed_at(f, 2)),
+    ),
+    "a seal by a closed key in a feed not on the list": (Reason.ENROLMENT_CLOSED, _closed),
+    "a feed of the origin 4,097": (Reason.LIMIT_EXCEEDED, lambda s, f: _one_more_feed(s)),
+    "a new feed whose first entry has another prev than its genesis": (
+        Reason.BAD_PREV,
+        lambda s, f: _tree(head=f.head).next_run([["a", "330106", 1]], dataset="x_tree", columns=TALL),
+    ),
+    "a run that passes neither through here nor to here": (
+        Reason.NOT_YOUR_ORIGIN,
+        lambda s, f: _tree(route=Route.NODE, addressee=CITY).next_run(),
+    ),
+    "a run of this node's own feed that it did not ask for": (
+        Reason.NOT_YOUR_ORIGIN,
+        lambda s, f: _own(s).run([_own(s).records([])]),
+    ),
+    "a zstd bomb": (Reason.LIMIT_EXCEEDED, lambda s, f: f.run([f.entry(b"x" * 100, codec=1, plain_size=1 << 23)])),
+    "an entry of a message that does not parse": (
+        Reason.MALFORMED,
+        lambda s, f: f.run([f.entry(b"\x0a\xff", kind=Kind.ADOPTION, codec=2)]),
+    ),
+}
+
+
+def _flipped(forge: Cases, part: str) -> Run:
+    entry = forge.put()
+    data = getattr(entry, part)
+    setattr(entry, part, data[:40] + bytes([data[40] ^ 1]) + data[41:])
+    return forge.run([entry])
+
+
+def _skip(forge: Cases) -> Cases:
+    forge.put()
+    return forge
+
+
+def _tree(addressee: str = "", **fields: Any) -> Cases:
+    made = Cases("x_tree.tall", **fields)
+    made.feed = FeedName(CITY, "x_tree.tall", addressee)
+    if "head" not in fields:
+        made.head = Forge(made.feed, made.signer, epoch=made.epoch).head
+    return made
+
+
+def _own(stage: Stage) -> Forge:
+    return Forge(FeedName(stage.node, "org_unit.ancestors"), key(stage.node), Route.ANCESTORS)
+
+
+def _one_more_feed(stage: Stage) -> Run:
+    for number in range(limits.FEEDS_PER_ORIGIN_MAX):
+        name = FeedName(CITY, f"x_f{number}")
+        stage.core.feeds[name] = FeedState(name, Route.PARENT, Lane.BULK, Head(bytes(16), 0, bytes(32)))
+    return _tree().next_run([["a", "330106", 1]], dataset="x_tree", columns=TALL)
+
+
+@pytest.mark.parametrize(("reason", "make"), [pytest.param(*v, id=k) for k, v in DROPPED.items()])
+def test_a_run_is_dropped_with_its_reason(reason: Reason, make: Callable[[Stage, Cases], Run]) -> None:
+    """Told with its credit, not stored, no session ended: the next feed on the link is taken."""
+    stage, forge, city, other = _begun()
+    states = {name: state.head for name, state in stage.core.feeds.items()}
+    run = make(stage, forge)
+    city.frames.clear()
+    city.run(run)
+    told = city.said("notice")
+    assert [Reason(n.reason) for n in told] == [reason], told
+    assert told[0].credit.bytes == sum(len(e.header) + len(e.payload) + len(e.seal) for e in run.entries)
+    assert city.closed is None
+    assert "run_dropped" in stage.alarmed()
+    for name, head in states.items():
+        if name.origin != stage.node:
+            assert stage.core.feeds[name].head == head
+    other.run(Forge(FeedName(OTHER_CITY, "case.parent"), key(OTHER_CITY)).run([_other_case()]))
+    assert other.acked == 1
+
+
+def _begun() -> tuple[Stage, Cases, Played, Played]:
+    """A province that holds two entries of the city, and links to both its cities."""
+    stage, forge = Stage(), Cases()
+    city, other = stage.dial_in(CITY), stage.dial_in(OTHER_CITY)
+    city.run(forge.run([forge.put(), forge.put()]))
+    assert city.acked == 2
+    return stage, forge, city, other
+
+
+def _other_case() -> Entry:
+    forge = Forge(FeedName(OTHER_CITY, "case.parent"), key(OTHER_CITY))
+    return forge.records([a_case(division="330201")], columns=CASES, dataset="case")
+
+
+def test_the_suite_falling_back_is_refused() -> None:
+    """An entry of suite 1 between entries of suite 2."""
+    stage = Stage(suites=2)
+    _second_version(stage, suite=2)
+    forge, city = Cases(enrolment=2, signer=key(f"{CITY}/2")), stage.dial_in(CITY)
+    city.run(forge.next_run(suite=2))
+    assert city.acked == 1
+    city.run(forge.run([forge.put(sealed=False), forge.put(suite=2)]))
+    assert city.notices() == [Reason.SUITE_FELL]
+
+
+# --- runs from the wrong side ---
+
+WRONG_SIDE: dict[str, tuple[str, str]] = {
+    "an origin of the own subtree from the parent without a Want": (NATION, CITY),
+    "an origin outside the link's carrying scope": (OTHER_CITY, CITY),
+    "an origin of another subtree from a child": (CITY, NATION),
+}
+
+
+@pytest.mark.parametrize(("link", "origin"), [pytest.param(*v, id=k) for k, v in WRONG_SIDE.items()])
+def test_a_run_from_the_side_its_feed_does_not_come_from_is_refused(link: str, origin: str) -> None:
+    """Of each feed a node has one neighbour towards the origin."""
+    stage = Stage()
+    played = stage.dial_in(link)
+    forge = Forge(FeedName(origin, "class_code.all"), key(origin), Route.DESCENDANTS)
+    played.run(forge.run([forge.records([])]))
+    assert played.notices() == [Reason.NOT_YOUR_ORIGIN]
+    assert stage.head(forge.feed) == 0
+
+
+# --- sessions ---
+
+
+def _hello_twice(stage: Stage) -> Played:
+    city = stage.dial_in(CITY)
+    city.hello()
+    return city
+
+
+def _boot_returns(stage: Stage) -> Played:
+    for boot in ("a", "b"):
+        stage.cut(stage.dial_in(CITY, boot=sixteen(boot)))
+    return stage.dial_in(CITY, boot=sixteen("a"))
+
+
+def _instance_returns(stage: Stage) -> Played:
+    for n, instance in enumerate(("a", "b")):
+        stage.cut(stage.dial_in(CITY, instance=sixteen(instance), boot=sixteen(f"boot {n}")))
+    return stage.dial_in(CITY, instance=sixteen("a"), boot=sixteen("boot 3"))
+
+
+def _second_live(stage: Stage) -> Played:
+    older = stage.dial_in(CITY)
+    newer = stage.dial(CITY)
+    newer.hello(boot=sixteen("another boot"))
+    older.say(pong=Pong(nonce=older.said("ping")[-1].nonce))
+    assert older.closed is not None
+    assert older.closed.reason is Reason.CLONE
+    return newer
+
+
+def _suspended(stage: Stage) -> Played:
+    _second_version(stage, status=2)
+    return stage.dial_in(CITY)
+
+
+def _stranger(stage: Stage) -> Played:
+    return stage.dial_in("c330300.p330000.cn-demo")
+
+
+def _beyond_credit(stage: Stage) -> Played:
+    city, forge = stage.dial_in(CITY), Cases()
+    runs = [forge.run([forge.entry(bytes(900 * 1024), kind=Kind.CHECKPOINT, codec=2)]) for _ in range(6)]
+    stage.step(*(RunArrived(city.link, stage.opened(run)) for run in runs))
+    return city
+
+
+def _registered_key(stage: Stage) -> Played:
+    city = stage.dial(CITY, b"x" * 32)
+    city.hello()
+    return city
+
+
+def _too_many_cursors(stage: Stage) -> Played:
+    city = stage.dial_in(CITY)
+    city.say(cursors=Cursors(cursors=[Cursor()] * (limits.CURSORS_PER_FRAME_MAX + 1)))
+    return city
+
+
+def _frame_before_hello(stage: Stage) -> Played:
+    city = stage.dial(CITY)
+    city.say(want=Want(from_seq=1))
+    return city
+
+
+CLOSED: dict[str, tuple[Reason, Callable[[Stage], Played]]] = {
+    "Hello twice": (Reason.MALFORMED, _hello_twice),
+    "a frame before Hello": (Reason.MALFORMED, _frame_before_hello),
+    "a boot id that returns after another was seen": (Reason.CLONE, _boot_returns),
+    "an instance that returns after another was seen": (Reason.CLONE, _instance_returns),
+    "a second live session of one node": (Reason.CLONE, _second_live),
+    "a node that is suspended": (Reason.SUSPENDED, _suspended),
+    "a node that is not enrolled here": (Reason.NOT_ENROLLED, _stranger),
+    "a certificate of the right name and an unregistered key": (Reason.CERTIFICATE_NOT_REGISTERED, _registered_key),
+    "a Hello that names another node than the certificate": (
+        Reason.NOT_ENROLLED,
+        lambda s: s.dial_in(CITY, node=OTHER_CITY),
+    ),
+    "a Hello of another federation": (
+        Reason.FEDERATION_MISMATCH,
+        lambda s: s.dial_in(CITY, federation="cn-trial"),
+    ),
+    "a Hello below the version floor": (Reason.VERSION_TOO_OLD, lambda s: s.dial_in(CITY, format=0)),
+    "an instance of 15 bytes": (Reason.MALFORMED, lambda s: s.dial_in(CITY, instance=b"i" * 15)),
+    "runs beyond the credit before any of them is answered": (Reason.NO_CREDIT, _beyond_credit),
+    "more cursors in a frame than may be": (Reason.LIMIT_EXCEEDED, _too_many_cursors),
+}
+
+
+@pytest.mark.parametrize(("reason", "play"), [pytest.param(*v, id=k) for k, v in CLOSED.items()])
+def test_a_session_is_closed_with_its_reason(reason: Reason, play: Callable[[Stage], Played]) -> None:
+    """The peer is told before the link ends, and other neighbours keep theirs."""
+    stage = Stage()
+    parent = stage.dial_in(NATION)
+    played = play(stage)
+    assert played.closed is not None
+    assert played.closed.reason is reason
+    if reason is not Reason.NO_CREDIT:
+        assert played.said("notice")[-1].closing
+    assert ("clone" in stage.alarmed()) is (reason is Reason.CLONE)
+    assert parent.closed is None
+
+
+def test_a_clone_stays_out_until_a_person_clears_it() -> None:
+    """A new boot id does not let it in again."""
+    stage = Stage()
+    assert _boot_returns(stage).closed is not None
+    again = stage.dial_in(CITY, boot=sixteen("c"))
+    assert again.closed is not None
+    assert again.closed.reason is Reason.CLONE
+
+
+def test_a_run_before_hello_is_told_and_not_stored() -> None:
+    """The session may still begin."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial(CITY)
+    city.run(forge.next_run())
+    assert city.notices() == [Reason.MALFORMED]
+    assert stage.head(CASE_FEED) == 0
+    city.hello()
+    city.end()
+    assert city.closed is None
+
+
+def test_a_cursor_beyond_the_head_is_never_taken_for_caught_up() -> None:
+    """The peer must prove it by seals; after ten seconds without, it is told, and the session ends."""
+    stage = Stage(CITY)
+    own = _own(stage)
+    parent = stage.dial(PROVINCE)
+    parent.hello()
+    parent.end(cursor(own, 5, b"h" * 32))
+    assert parent.said("want")[-1].from_seq == 1
+    stage.wait(11)
+    assert Reason.CURSOR_BEYOND_HEAD in parent.notices()
+    assert "cursor_not_proved" in stage.alarmed()
+    assert parent.closed is not None
+
+
+def test_a_cursor_of_an_epoch_not_held_is_an_error_with_a_meaning() -> None:
+    """EPOCH_UNKNOWN, and nothing is pushed."""
+    stage, _, city, _ = _begun()
+    nation = stage.dial(NATION)
+    nation.hello()
+    addressed = Cases("case.nation", route=Route.NODE)
+    addressed.feed = FeedName(CITY, "case.nation", NATION)
+    addressed.head = Forge(addressed.feed, addressed.signer, epoch=addressed.epoch).head
+    city.run(addressed.next_run(a_case(supervised=True)))
+    nation.end(cursor(addressed, seq=1))
+    foreign = cursor(addressed, seq=1)
+    foreign.epoch = b"?" * 16
+    nation.say(cursors=Cursors(cursors=[foreign]))
+    assert nation.notices() == [Reason.EPOCH_UNKNOWN]
+
+
+def test_a_want_beyond_the_head_is_answered_with_a_reason() -> None:
+    """CURSOR_BEYOND_HEAD; nothing is sent."""
+    _, forge, city, _ = _begun()
+    feed = WireFeed(origin=CITY, publication="case.parent")
+    city.say(want=Want(feed=feed, epoch=forge.epoch, from_seq=3))
+    assert city.notices() == [Reason.CURSOR_BEYOND_HEAD]
+
+
+# --- forks and evidence ---
+
+
+def test_a_seq_repeated_with_other_bytes_freezes_the_feed() -> None:
+    """Both are kept as evidence, the neighbours are told, and nothing more is taken."""
+    stage, forge, city, _ = _begun()
+    twin = Cases()
+    twin.put(a_case(9))
+    city.run(twin.next_run(a_case(10)))
+    assert city.notices() == [Reason.FORK]
+    assert "fork" in stage.alarmed()
+    assert city.said("evidence")
+    assert stage.core.feeds[CASE_FEED].frozen
+    city.run(forge.next_run())
+    assert city.notices()[-1] is Reason.FROZEN
+    assert stage.head(CASE_FEED) == 2
+
+
+def test_a_good_run_whose_prev_is_not_the_head_is_a_fork_too() -> None:
+    """Never a mere BAD_PREV."""
+    stage, _, city, _ = _begun()
+    twin = Cases()
+    twin.put(a_case(8))
+    twin.put(a_case(9))
+    city.run(twin.next_run(a_case(10)))
+    assert city.notices() == [Reason.FORK]
+    assert stage.core.feeds[CASE_FEED].disputed_from == 2
+
+
+def _evidence(one: Entry, other: Entry, epoch: bytes) -> Evidence:
+    feed = WireFeed(origin=CITY, publication="case.parent")
+    branches = [EvidenceBranch(entries=[Entry(header=e.header, seal=e.seal)]) for e in (one, other)]
+    return Evidence(feed=feed, epoch=epoch, seq=1, one=branches[0], other=branches[1])
+
+
+UNPROVEN: dict[str, Callable[[Entry, Entry], tuple[Entry, Entry]]] = {
+    "Evidence of two equal headers": lambda a, b: (a, a),
+    "Evidence with a bad seal": lambda a, b: (a, Entry(header=b.header, seal=bytes(64))),
+    "Evidence without a seal": lambda a, b: (a, Entry(header=b.header)),
+}
+
+
+@pytest.mark.parametrize("change", [pytest.param(v, id=k) for k, v in UNPROVEN.items()])
+def test_evidence_that_proves_nothing_freezes_nothing(change: Callable[[Entry, Entry], tuple[Entry, Entry]]) -> None:
+    """It is counted against nobody but the alarm tells who sent it."""
+    stage, forge, city, _ = _begun()
+    one, other = change(Cases().put(a_case(1)), Cases().put(a_case(2)))
+    city.say(evidence=_evidence(one, other, forge.epoch))
+    assert "evidence_refused" in stage.alarmed()
+    assert not stage.core.feeds[CASE_FEED].frozen
+    city.run(forge.next_run())
+    assert city.acked == 3
+
+
+def test_evidence_that_proves_itself_freezes_the_feed_whoever_sent_it() -> None:
+    """The nation's word about a city's feed counts, since it is the city's own seals that speak."""
+    stage, forge, _, _ = _begun()
+    nation = stage.dial_in(NATION)
+    nation.say(evidence=_evidence(Cases().put(a_case(1)), Cases().put(a_case(2)), forge.epoch))
+    assert stage.core.feeds[CASE_FEED].frozen
+
+
+# --- statements ---
+
+
+def _heads(counter: int, heads: list[FeedHead], by: str = CITY) -> Statements:
+    parts = b"".join(
+        len(f).to_bytes(4, "big") + f
+        for h in heads
+        for f in (
+            h.publication.encode(),
+            h.addressee.encode(),
+            int(h.route).to_bytes(4, "big"),
+            h.epoch,
+            h.seq.to_bytes(8, "big"),
+            h.header_hash,
+            h.row_digest,
+        )
+    )
+    body = HeadsBody(
+        federation=FEDERATION,
+        origin=CITY,
+        boot=sixteen("boot"),
+        counter=counter,
+        digest=SUITE.hash(HEADS + parts),
+        enrolment=1,
+    ).SerializeToString()
+    signature = key(by).sign(HEADS + SUITE.hash(body))
+    return Statements(heads=[HeadsStatement(body=body, signature=signature, heads=heads, whole=True)])
+
+
+def _head_of(forge: Cases, said: bytes = b"", digest: bytes = b"") -> FeedHead:
+    return FeedHead(
+        publication="case.parent",
+        route=ROUTE_PARENT,
+        epoch=forge.epoch,
+        seq=forge.seq,
+        header_hash=said or forge.head,
+        row_digest=digest,
+    )
+
+
+def _falling(stage: Stage, city: Played, forge: Cases) -> None:
+    for counter in (5, 4):
+        city.say(statements=_heads(counter, [_head_of(forge)]))
+
+
+STATEMENTS: dict[str, tuple[str, Callable[[Stage, Played, Cases], None]]] = {
+    "a heads statement with a falling counter": ("statement_refused", _falling),
+    "a heads statement that contradicts a sealed entry": (
+        "head_contradicts",
+        lambda s, c, f: c.say(statements=_heads(1, [_head_of(f, b"?" * 32)])),
+    ),
+    "a heads statement signed by another node": (
+        "statement_refused",
+        lambda s, c, f: c.say(statements=_heads(1, [_head_of(f)], by=OTHER_CITY)),
+    ),
+    "a heads statement whose row digest is not that of the rows": (
+        "rows_diverge",
+        lambda s, c, f: c.say(statements=_heads(1, [_head_of(f, digest=b"d" * 32)])),
+    ),
+    "more statements in a frame than may be": (
+        "statements_refused",
+        lambda s, c, f: c.say(statements=Statements(heads=[HeadsStatement()] * 257)),
+    ),
+    "an anchor in Hello by another root": ("anchor_refused", lambda s, c, f: _bad_anchor(s)),
+    "an older anchor after a newer": ("anchor_refused", lambda s, c, f: _older_anchor(s)),
+}
+
+
+def _bad_anchor(stage: Stage) -> None:
+    stage.dial_in(NATION, anchor=Anchor(body=anchor_body(serial=9).SerializeToString(), signature=b"?"))
+
+
+def _older_anchor(stage: Stage) -> None:
+    newer = anchor_body(serial=3).SerializeToString()
+    stage.cut(stage.dial_in(NATION, anchor=Anchor(body=newer, signature=b"s")))
+    assert "anchor_refused" not in stage.alarmed()
+    older = anchor_body(serial=2).SerializeToString()
+    stage.dial_in(NATION, boot=sixteen("next"), anchor=Anchor(body=older, signature=b"s"))
+    assert stage.core.registry.anchor_serial == 3
+
+
+@pytest.mark.parametrize(("alarm", "play"), [pytest.param(*v, id=k) for k, v in STATEMENTS.items()])
+def test_a_statement_that_cannot_be_is_an_alarm(alarm: str, play: Callable[[Stage, Played, Cases], None]) -> None:
+    """The session goes on: whoever relayed it need not be the one who is wrong."""
+    stage, forge, city, _ = _begun()
+    play(stage, city, forge)
+    assert alarm in stage.alarmed()
+    assert city.closed is None
+
+
+# --- rows: the entry is stored, the head advances, the good rows apply, the origin is told ---
+
+
+def _dated(since: str, until: str) -> dict[str, Any]:
+    return {"signing_scope": scope_to_wire(Scope((ScopeItem("3301*", (), since, until),)))}
+
+
+WIDER = (*CASES, "reporter_name")
+ROWS: dict[str, tuple[Reason, int, dict[str, Any]]] = {
+    "a row outside the signing scope": (Reason.OUT_OF_SCOPE, 1, {"cells": {"division": "440106"}}),
+    "a row whose region is no division code": (Reason.OUT_OF_SCOPE, 1, {"cells": {"division": "3301"}}),
+    "a row with text where a number belongs": (Reason.WRONG_TYPE, 1, {"cells": {"rework_count": "3"}}),
+    "a row with text beyond its length": (Reason.TOO_LONG, 1, {"cells": {"street_code": "3301060011"}}),
+    "a row without a value that it must have": (Reason.WRONG_TYPE, 1, {"cells": {"state": None}}),
+    "a row with a code outside its closed list": (Reason.UNKNOWN_CODE, 1, {"cells": {"state": "lost"}}),
+    "a row with a position more exact than is published": (Reason.RULE_BROKEN, 1, {"cells": {"pos_lon": 120.15321}}),
+    "a row whose zero is negative": (Reason.RULE_BROKEN, 1, {"cells": {"pos_lon": -0.0}}),
+    "a row whose key is missing": (Reason.WRONG_TYPE, 1, {"cells": {"case_id": None}}),
+    "a held-back column present": (Reason.HELD_BACK_PRESENT, 2, {"columns": WIDER, "more": ["张三"]}),
+    "an unknown column": (Reason.UNKNOWN_COLUMN, 2, {"columns": (*CASES, "colour"), "more": ["red"]}),
+    "a key column missing": (Reason.KEY_MISSING, 2, {"columns": CASES[1:], "less": 1}),
+    "the same key twice in one entry": (Reason.RULE_BROKEN, 1, {"cells": {"case_id": "case-2"}}),
+}
+
+
+@pytest.mark.parametrize(("reason", "bad", "how"), [pytest.param(*v, id=k) for k, v in ROWS.items()])
+def test_a_row_is_refused_and_its_neighbour_lives(reason: Reason, bad: int, how: dict[str, Any]) -> None:
+    """Two rows in one entry: `bad` of them are refused, durably and told to the origin; the head advances."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    less, more = how.get("less", 0), how.get("more", [])
+    rows = [[*a_case(2)[less:], *more], [*a_case(1, **how.get("cells", {}))[less:], *more]]
+    city.run(forge.next_run(*rows, columns=how.get("columns", CASES)))
+    assert city.acked == 1
+    assert len(stage.rows("case", CITY)) == 2 - bad
+    fates = stage.fates(CASE_FEED)
+    assert fates
+    assert {(fate, why) for _, _, fate, why in fates} == {("REFUSED", reason.name)}
+    stage.wait(1)
+    assert stage.head(FeedName(PROVINCE, "refusals", CITY)) == 1
+    assert city.runs(FeedName(PROVINCE, "refusals", CITY))
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        pytest.param(_dated("2030-01-01", ""), id="a scope that is not yet valid"),
+        pytest.param(_dated("", "2026-01-01"), id="a scope that is no longer valid"),
+    ],
+)
+def test_a_row_is_refused_outside_the_dates_of_its_scope(scope: dict[str, Any]) -> None:
+    """By its business date, not by anybody's clock."""
+    stage = Stage()
+    _second_version(stage, **scope)
+    city, forge = stage.dial_in(CITY), Cases(enrolment=2, signer=key(f"{CITY}/2"))
+    city.run(forge.next_run())
+    assert stage.fates(CASE_FEED) == [(1, 0, "REFUSED", "OUT_OF_SCOPE")]
+
+
+def test_rows_of_a_dataset_that_the_origins_tier_does_not_own_are_refused() -> None:
+    """A city writes no code tables for a province."""
+    stage = Stage(NATION)
+    province = stage.dial_in(PROVINCE)
+    forge = Forge(FeedName(PROVINCE, "case.parent"), key(PROVINCE))
+    province.run(forge.run([forge.records([a_case(1)], columns=CASES, dataset="case")]))
+    assert stage.fates(forge.feed) == [(1, 0, "REFUSED", "NOT_OWNER")]
+
+
+# --- registry records that arrive in a feed ---
+
+RECORDS: dict[str, tuple[Reason, EnrolmentRecord]] = {
+    "a record for a node in another province": (
+        Reason.OUT_OF_SCOPE,
+        record("c440100.p440000.cn-demo", PROVINCE, "440100"),
+    ),
+    "a record by a node that is not the parent": (
+        Reason.NOT_OWNER,
+        record(OTHER_PROVINCE, PROVINCE, "330000", 2),
+    ),
+    "a record with a scope wider than the parent's": (
+        Reason.OUT_OF_SCOPE,
+        record(CITY, PROVINCE, "330100", 2, signing_scope=scope_to_wire(Scope.of("*"))),
+    ),
+    "a record that closes a circle": (Reason.RULE_BROKEN, record(NATION, PROVINCE, "330000", 2)),
+    "a record that names another parent": (Reason.NOT_OWNER, record(CITY, NATION, "330100", 2)),
+}
+
+
+@pytest.mark.parametrize(("reason", "said"), [pytest.param(*v, id=k) for k, v in RECORDS.items()])
+def test_a_registry_record_that_does_not_count_is_refused_with_its_reason(
+    reason: Reason, said: EnrolmentRecord
+) -> None:
+    """The entry is stored and passed on; the record beside it counts."""
+    stage = Stage(NATION)
+    province = stage.dial_in(PROVINCE)
+    forge = Forge(FeedName(PROVINCE, "registry"), key(PROVINCE), Route.EVERYWHERE, Lane.URGENT)
+    new = record("c330300.p330000.cn-demo", PROVINCE, "330300")
+    province.run(forge.run([forge.registry(said, new)]))
+    assert stage.head(forge.feed) == 1
+    assert stage.fates(forge.feed) == [(1, 0, "REFUSED", reason.name)]
+    assert stage.core.registry.newest(new.node) is not None
+    assert stage.core.registry.newest(said.node) != said
+
+
+def test_a_record_of_this_node_that_it_did_not_ask_for_is_an_alarm() -> None:
+    """A key put in its place shows to the node itself."""
+    stage = Stage(CITY)
+    province = stage.dial_in(PROVINCE)
+    forge = Forge(FeedName(PROVINCE, "registry"), key(PROVINCE), Route.EVERYWHERE, Lane.URGENT)
+    province.run(forge.run([forge.registry(record(CITY, PROVINCE, "330100", 2))]))
+    assert "record_of_this_node_not_asked_for" in stage.alarmed()
