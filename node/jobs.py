@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
-
 from node.known import StoreKnown
+from node.store.loads import Written, pack_written
 from node.store.store import Store
 from node.writer import Ticket
 from sync.effects import Reply
@@ -25,8 +24,6 @@ from tiers.door import Door, Reject
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, propose, start
 from tiers.profile import Standing
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class PutResult(NamedTuple):
@@ -91,9 +88,11 @@ class PutJob:
         if self.dry_run or not (puts or voided):
             return (Reply(self.token, result),)
         if self.load:
-            written = [key_of(row) for row in puts]
+            written = Written([], [])
+            for key in map(key_of, puts):
+                (written.changed if key in before else written.created).append(key)
             group = int(store.meta("group") or 0) + 1  # the one that this very transaction is about to take
-            store.loads.batch(self.load, group, _encode(written))
+            store.loads.batch(self.load, group, pack_written(written))
         return (LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before)),)
 
 

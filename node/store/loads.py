@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from node.store.session import Session
 from sync.reasons import Reason
+from sync.values import Key
 
 _START = """INSERT INTO load (dataset, file_name, digest, lines, written, unchanged, rejected, started, ended)
     VALUES (?, ?, ?, 0, 0, 0, 0, ?, 0) RETURNING id"""
@@ -17,6 +20,7 @@ _NEWEST = """SELECT id, dataset, file_name, digest, lines, written, unchanged, r
     FROM load ORDER BY id DESC LIMIT ?"""
 _BATCH = "INSERT OR REPLACE INTO load_batch (load, change_group, keys) VALUES (?, ?, ?)"
 _BATCHES = "SELECT change_group, keys FROM load_batch WHERE load = ? ORDER BY change_group"
+_OF_GROUP = "SELECT load FROM load_batch WHERE change_group = ? LIMIT 1"
 # The same line of the same file again is the same reject: it moves to the newest load, and none is doubled.
 _REJECT = "INSERT OR REPLACE INTO load_reject (digest, line, load, reason, detail, raw) VALUES (?, ?, ?, ?, ?, ?)"
 _REJECTS = "SELECT line, reason, detail, raw FROM load_reject WHERE load = ? ORDER BY line LIMIT ?"
@@ -52,6 +56,27 @@ class Reject(NamedTuple):
     raw: str
 
 
+class Written(NamedTuple):
+    """Keys that one transaction of a load wrote: of rows that were not there before, and of rows that were."""
+
+    created: list[Key]
+    changed: list[Key]
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]).decode
+
+
+def pack_written(written: Written) -> bytes:
+    """As `Loads.batch` keeps it."""
+    return _pack(written)
+
+
+def unpack_written(stored: bytes) -> Written:
+    """The inverse of pack_written."""
+    return Written(*_unpack(stored))
+
+
 class Loads:
     """Reads and writes inside the open transaction. Raises StoreFault."""
 
@@ -65,7 +90,7 @@ class Loads:
         return int(self._session.rows(_START, (dataset, file_name, digest, at))[0][0])
 
     def batch(self, load: int, group: int, keys: bytes) -> None:
-        """Notes which keys (packed by the caller) one transaction of the load wrote, under which group."""
+        """Notes which keys (`pack_written`) one transaction of the load wrote, under which group."""
         self._session.run(_BATCH, (load, group, keys))
 
     def reject(self, load: int, digest: bytes, rejects: Iterable[Reject]) -> None:
@@ -89,6 +114,11 @@ class Loads:
     def batches(self, load: int) -> list[tuple[int, bytes]]:
         """(group, packed keys) of each transaction of a load."""
         return [(group, keys) for group, keys in self._session.rows(_BATCHES, (load,))]
+
+    def of_group(self, group: int) -> int | None:
+        """The load whose transaction had this group; None if it was no load's."""
+        row = self._session.first(_OF_GROUP, (group,))
+        return None if row is None else int(row[0])
 
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines not let in, in order of line."""

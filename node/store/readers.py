@@ -17,8 +17,9 @@ from node.store.records import Records
 from node.store.rows import Rows
 from node.store.rowsql import RowTable, quoted
 from node.store.session import Session
+from node.store.state import load_state
 from sync.effects import FateRow, FeedState, LogEntry
-from sync.ports import ParkedRef
+from sync.ports import ParkedRef, Rebuilt
 from sync.reasons import Reason
 from sync.schema import CellType, RowSchema
 from sync.values import Cell, Fate, FeedName, Head, Key, Row
@@ -34,6 +35,10 @@ _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROU
 # SQLite takes the other columns of a group from the row that has its maximum.
 _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC LIMIT ?"
 _EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
+_FATES_ABOUT = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
+    FROM fate JOIN chain ON chain.id = fate.chain WHERE key = ? AND dataset = ? ORDER BY fate.chain, seq LIMIT ?"""
+_HEARD_ABOUT = "SELECT by_node, body FROM heard WHERE key = ? AND dataset = ? ORDER BY rowid LIMIT ?"
+_QUEUED = "SELECT feed, count(*) FROM outbox WHERE change_group = ? GROUP BY feed"
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
 _OF_EACH_ROW = ("_origin", "_version", "_feed")
@@ -166,6 +171,24 @@ class Reader:
         """(node, refusal): what other nodes said of this node's rows, newest first."""
         return [(by, Refusal.FromString(body)) for by, body in self._session.rows(_HEARD, (limit,))]
 
+    def fates_about(self, dataset: str, key: str, limit: int) -> list[Told]:
+        """What became here of a row, by its key as JSON text; reads the whole list of fates."""
+        return [
+            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), detail))
+            for of, epoch, seq, place, ds, key, f, why, detail in self._session.rows(
+                _FATES_ABOUT, (key, dataset, limit)
+            )
+        ]
+
+    def heard_about(self, dataset: str, key: str, limit: int) -> list[tuple[str, Refusal]]:
+        """(node, refusal): what other nodes said of a row, oldest first."""
+        found = self._session.rows(_HEARD_ABOUT, (key, dataset, limit))
+        return [(by, Refusal.FromString(body)) for by, body in found]
+
+    def queued(self, group: int) -> dict[FeedName, int]:
+        """Items of one transaction that wait to be sealed, per feed."""
+        return {self._names.feed_name(feed): count for feed, count in self._session.rows(_QUEUED, (group,))}
+
     def outbox(self) -> dict[FeedName, Waiting]:
         """What waits to be sealed, per feed."""
         return {self._names.feed_name(feed): Waiting(*rest) for feed, *rest in self._session.rows(_OUTBOX)}
@@ -204,9 +227,25 @@ class Reader:
         """The newest loads, newest first."""
         return self._loads.newest(limit)
 
+    def load(self, load: int) -> Load | None:
+        """One load."""
+        return self._loads.get(load)
+
+    def load_batches(self, load: int) -> list[tuple[int, bytes]]:
+        """(group, packed keys) of each transaction of a load."""
+        return self._loads.batches(load)
+
+    def load_of_group(self, group: int) -> int | None:
+        """The load that a transaction belongs to; None if it was no load's."""
+        return self._loads.of_group(group)
+
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines of a load that were not let in."""
         return self._loads.rejects(load, limit)
+
+    def load_state(self) -> Rebuilt:
+        """All that a replica starts from, as committed."""
+        return load_state(self._session, self._names, self._log, self._records)
 
     def bytes_on_disk(self) -> int:
         """Size of the database without its WAL."""

@@ -1,0 +1,47 @@
+"""Named commands, run inside the node for the command line, the console and scripts; and the questions among them.
+
+COMMANDS    everything that a running node answers to by name
+QUESTIONS   those of them that only read: with the node stopped, the store itself is asked
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from node.app import Node
+from node.commands import invites, loads, standing, tasks, unload
+from node.commands.questions import QUESTIONS
+from node.commands.view import Question, View
+from node.control.service import Command
+
+__all__ = ["COMMANDS", "QUESTIONS"]
+
+
+def _asked(question: Question) -> Command:
+    """A question as a command: answered beside the writer."""
+
+    async def command(node: Node, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        here = node.config.node.node_id
+        yield await node.read(lambda reader: question(View(reader, node.catalogue, here), arguments))
+
+    return command
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        **{name: _asked(question) for name, question in QUESTIONS.items()},
+        "standing": standing.standing,
+        "load.start": loads.start,
+        "load.rejects": loads.rejects,
+        "load.finish": loads.finish,
+        "unload": unload.unload,
+        "task.move": tasks.move,
+        "invite.make": invites.make,
+        "invite.make_many": invites.make_many,
+        "invite.list": invites.list_invites,
+        "invite.withdraw": invites.withdraw,
+        "invite.approve": invites.approve,
+    }
+)

@@ -1,0 +1,57 @@
+"""Questions about feeds, and about rows that wait or were refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from node.commands.view import Arguments, View, limit, text
+from node.faults import Code, UserFault
+from node.status import heard_of
+from node.store.readers import Told
+from node.texts import N_
+from sync.values import Fate, FeedName
+
+
+def list_parked(view: View, arguments: Arguments) -> dict[str, Any]:
+    """parked {feed?, limit} -> {parked}: rows that arrived validly and wait here for something."""
+    return {"parked": _fates(view, arguments, Fate.PARKED)}
+
+
+def list_refused(view: View, arguments: Arguments) -> dict[str, Any]:
+    """refused {feed?, limit} -> {heard, here}: what others said of this node's rows, what this node refused."""
+    return {"heard": heard_of(view.reader, limit(arguments)), "here": _fates(view, arguments, Fate.REFUSED)}
+
+
+def told_shown(told: Told) -> dict[str, Any]:
+    """A row's fate as JSON."""
+    row = told.row
+    return {
+        "feed": str(told.feed),
+        "seq": row.seq,
+        "place": row.place,
+        "dataset": row.dataset,
+        "key": row.key,
+        "fate": row.fate.name,
+        "reason": row.reason.name,
+        "detail": row.detail,
+    }
+
+
+def _fates(view: View, arguments: Arguments, fate: Fate) -> list[dict[str, Any]]:
+    feed = _feed(view, text(arguments, "feed"))
+    return [told_shown(told) for told in view.reader.fates(feed, fate, limit(arguments))]
+
+
+def _feed(view: View, name: str) -> FeedName | None:
+    """The feed that a person names as `tiersync feeds` writes it; None for ''. Raises UserFault FEED_UNKNOWN."""
+    if not name:
+        return None
+    for state in view.reader.feeds():
+        if str(state.name) == name:
+            return state.name
+    raise UserFault(
+        Code.FEED_UNKNOWN,
+        N_("There is no feed '{feed}' at this node."),
+        N_("`tiersync feeds` lists the feeds; names are written as there."),
+        feed=name,
+    )

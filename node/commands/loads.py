@@ -1,0 +1,139 @@
+"""Loads: registered when they start, closed with their counts, their rejects kept, and taken back.
+
+A load's public id is its number in the store: short enough to be read out over the phone. Its file is known by its
+SHA-256, so the same line of the same file is one reject however often the file is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from node.app import Node
+from node.audit import Event as AuditEvent
+from node.clock import iso
+from node.commands.view import Arguments, View, items, limit, number, text
+from node.commands.work import in_store
+from node.faults import Code, UserFault
+from node.status import reason_name
+from node.store.loads import Load, LoadCounts, Reject
+from node.store.store import Store
+from node.texts import N_
+from sync.errors import InputFault
+from sync.reasons import Reason
+from sync.values import DIGEST_BYTES
+
+REJECTS_AT_ONCE_MAX = 1_000
+DETAIL_CHARACTERS_MAX = 500
+_COUNTS = ("lines", "written", "unchanged", "rejected")
+
+
+async def start(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """load.start {dataset, file, digest} -> {load}."""
+    dataset, file = text(arguments, "dataset"), PurePath(text(arguments, "file")).name
+    digest = _digest(text(arguments, "digest"))
+    if dataset not in node.catalogue.datasets:
+        known = ", ".join(sorted(node.catalogue.datasets))
+        raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'; known here: {known}")
+    now = node.clock.now_us()
+    yield {"load": await in_store(node, lambda store: store.loads.start(dataset, file, digest, now))}
+
+
+async def rejects(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """load.rejects {load, rejects: [{line, reason, detail}]} -> {kept}."""
+    load, given = number(arguments, "load"), items(arguments, "rejects")[:REJECTS_AT_ONCE_MAX]
+    kept = [_reject(one) for one in given]
+
+    def work(store: Store) -> int:
+        store.loads.reject(load, _known(store, load).digest, kept)
+        return len(kept)
+
+    yield {"kept": await in_store(node, work)}
+
+
+async def finish(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """load.finish {load, lines, written, unchanged, rejected} -> the load."""
+    number_of, now = number(arguments, "load"), node.clock.now_us()
+    counts = LoadCounts(*(number(arguments, name) for name in _COUNTS))
+
+    def work(store: Store) -> Load:
+        _known(store, number_of)
+        store.loads.finish(number_of, counts, now)
+        return _known(store, number_of)
+
+    load = await in_store(node, work)
+    node.audit.append(
+        AuditEvent.ROWS_LOADED,
+        load=load.id,
+        dataset=load.dataset,
+        file=load.file_name,
+        digest=load.digest.hex(),
+        **counts._asdict(),
+    )
+    yield load_shown(load)
+
+
+def list_loads(view: View, arguments: Arguments) -> dict[str, Any]:
+    """loads {limit} -> {loads: newest first}."""
+    return {"loads": [load_shown(load) for load in view.reader.loads(limit(arguments))]}
+
+
+def list_rejects(view: View, arguments: Arguments) -> dict[str, Any]:
+    """rejects {load, limit} -> {load, rejects: in order of line}."""
+    load = number(arguments, "load")
+    found = view.reader.load(load)
+    if found is None:
+        raise unknown_load(load)
+    told = [
+        {"line": r.line, "reason": int(r.reason), "name": r.reason.name, "detail": r.detail}
+        for r in view.reader.rejects(load, limit(arguments))
+    ]
+    return {"load": load_shown(found), "rejects": told}
+
+
+def load_shown(load: Load) -> dict[str, Any]:
+    """A load as JSON."""
+    return {
+        "load": load.id,
+        "dataset": load.dataset,
+        "file": load.file_name,
+        "digest": load.digest.hex(),
+        "started": iso(load.started),
+        "ended": iso(load.ended) if load.ended else "",
+        **load.counts._asdict(),
+    }
+
+
+def unknown_load(load: int) -> UserFault:
+    """No load has that number here."""
+    return UserFault(
+        Code.LOAD_UNKNOWN,
+        N_("There is no load {load} at this node."),
+        N_("`tiersync loads` lists the loads with their numbers."),
+        load=load,
+    )
+
+
+def _known(store: Store, load: int) -> Load:
+    found = store.loads.get(load)
+    if found is None:
+        raise InputFault(Reason.MALFORMED, f"there is no load {load} here")
+    return found
+
+
+def _digest(given: str) -> bytes:
+    try:
+        digest = bytes.fromhex(given)
+    except ValueError:
+        digest = b""
+    if len(digest) != DIGEST_BYTES:
+        raise InputFault(Reason.MALFORMED, "the digest of a load's file is its SHA-256 in hex")
+    return digest
+
+
+def _reject(given: Mapping[str, Any]) -> Reject:
+    line, reason = number(given, "line"), number(given, "reason")
+    if reason_name(reason) == str(reason):
+        raise InputFault(Reason.MALFORMED, f"{reason} is no reason code of this version")
+    return Reject(line, Reason(reason), text(given, "detail")[:DETAIL_CHARACTERS_MAX], "")

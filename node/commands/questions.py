@@ -1,0 +1,26 @@
+"""The questions by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from node.commands.lists import list_parked, list_refused
+from node.commands.loads import list_loads, list_rejects
+from node.commands.tasks import list_tasks, show_task
+from node.commands.trace import trace
+from node.commands.unload import plan_unload
+from node.commands.view import Question
+
+QUESTIONS: Mapping[str, Question] = MappingProxyType(
+    {
+        "loads": list_loads,
+        "rejects": list_rejects,
+        "unload.plan": plan_unload,
+        "tasks": list_tasks,
+        "task": show_task,
+        "trace": trace,
+        "parked": list_parked,
+        "refused": list_refused,
+    }
+)

@@ -1,0 +1,124 @@
+"""Tasks that cross tiers: what is known of them here, and moves made on an officer's behalf."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from node.app import Node
+from node.audit import Event as AuditEvent
+from node.clock import iso
+from node.commands.view import Arguments, View, limit, text, texts
+from node.faults import Code, UserFault, of_reason
+from node.jobs import MoveWish
+from node.status import reason_name
+from node.texts import N_
+from sync.errors import InputFault
+from sync.wire.v1.entry_pb2 import MoveBody
+from tiers.flows import FLOWS
+from tiers.flows.steps import fields_of, shown_state, state_of
+from tiers.flows.table import Flow, Party
+
+TASK_BYTES = 8
+
+
+async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """task.move {task, move, flow?, holder?, org?, role?, fields} -> the task as it is known here then.
+
+    Without `task` a new one is started for `holder`, with an id made here.
+    """
+    fields = texts(arguments, "fields")
+    task = text(arguments, "task") or node.randomness.bytes(TASK_BYTES).hex()
+    name, org, role = text(arguments, "move"), text(arguments, "org"), text(arguments, "role")
+    wish = MoveWish(text(arguments, "flow"), task, name, text(arguments, "holder"), org, role, fields)
+    try:
+        move_id = await node.move(wish)
+    except InputFault as fault:
+        node.audit.append(AuditEvent.MOVE_REFUSED, task=task, move=name, org=org, role=role, reason=fault.reason.name)
+        raise of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail) from fault
+    node.audit.append(AuditEvent.MOVE_SIGNED, task=task, move=name, move_id=move_id, org=org, role=role)
+    here = node.config.node.node_id
+    shown = await node.read(lambda reader: show_task(View(reader, node.catalogue, here), {"task": task}))
+    yield {"move_id": move_id, **shown}
+
+
+def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
+    """tasks {limit, open?} -> {tasks: most recently moved first}. `open`: those that are not final."""
+    only_open = bool(arguments.get("open", False))
+    found = [_summary(view, last) for last in view.reader.tasks(limit(arguments))]
+    return {"tasks": [task for task in found if not (only_open and task["final"])]}
+
+
+def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
+    """task {task} -> its moves, what is pending or was refused, and what may be done here next."""
+    task = text(arguments, "task")
+    history = view.reader.moves(task)
+    if not history:
+        raise UserFault(
+            Code.TASK_UNKNOWN,
+            N_("Task '{task}' is not known at this node."),
+            N_("`tiersync task list` shows the tasks that are; one issued a moment ago may still be on its way."),
+            task=task,
+        )
+    pending = view.reader.pending_moves(task)
+    shown = _summary(view, history[-1], pending)
+    flow, first = FLOWS.get(history[0].flow), history[0]
+    party = Party.ISSUER if first.issuer == view.node else Party.HOLDER
+    return {
+        **shown,
+        "moves": [_move(body) for body in history],
+        "pending": [_move(body) for body in pending],
+        "next": _next(flow, history, pending, party) if view.node in (first.issuer, first.holder) else [],
+    }
+
+
+def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = None) -> dict[str, Any]:
+    waiting = view.reader.pending_moves(last.task) if pending is None else pending
+    first = view.reader.moves(last.task)[0]
+    flow = FLOWS.get(last.flow)
+    return {
+        "task": last.task,
+        "flow": last.flow,
+        "issuer": last.issuer,
+        "holder": last.holder,
+        "state": last.state,
+        "final": flow is not None and any(s.final for s in flow.states if s.name == last.state),
+        "title": fields_of(first).get("title", ""),
+        "due": _due(view, last.task),
+        "number": last.number,
+        "pending_moves": [body.move for body in waiting],
+        "at": iso(last.at),
+    }
+
+
+def _due(view: View, task: str) -> str:
+    """The newest limit that the issuer set."""
+    said = [fields_of(m).get("due", "") for m in view.reader.moves(task) if m.accepted and m.by_node == m.issuer]
+    return next((due for due in reversed(said) if due), "")
+
+
+def _move(body: MoveBody) -> dict[str, Any]:
+    return {
+        "number": body.number,
+        "move": body.move,
+        "move_id": body.move_id,
+        "by": body.by_node,
+        "org": body.by_org,
+        "role": body.by_role,
+        "at": iso(body.at),
+        "fields": fields_of(body),
+        "accepted": body.accepted,
+        "reason": reason_name(body.reason) if body.reason else "",
+        "detail": body.detail,
+        "state": body.state,
+    }
+
+
+def _next(
+    flow: Flow | None, history: Sequence[MoveBody], pending: Sequence[MoveBody], party: Party
+) -> list[dict[str, Any]]:
+    """What this side may do: the holder's next move builds on what it has said and the arbiter has not answered."""
+    if flow is None:
+        return []
+    state = shown_state(flow, history, pending) if party is Party.HOLDER else state_of(history)
+    return [{"move": rule.name, "fields": list(rule.fields)} for rule in flow.open_moves(state, party)]

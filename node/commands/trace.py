@@ -1,0 +1,243 @@
+"""One row's way, as far as this node knows it: written, sealed, received and applied by whom, refused, parked.
+
+A row is asked for by its key, or by the number it has in the system it came from (column `source_key`, where the
+dataset has one). Which entry carries a version is found by the group in the headers, which rises along a feed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from node.commands.lists import told_shown
+from node.commands.view import Arguments, View, text
+from node.faults import Code, UserFault
+from node.status import reason_name
+from node.store.readers import Reader
+from node.texts import N_
+from sync.effects import FeedState, LogEntry
+from sync.errors import RemoteFault
+from sync.payload import decode_records, inflate
+from sync.rows import EndKind, RowBatch, key_getter, key_text
+from sync.schema import CellType
+from sync.statements import RECEIPT_SORT
+from sync.values import Cell, Fate, FeedName, Head, Key, Kind
+from sync.wire.v1.entry_pb2 import EntryHeader
+from sync.wire.v1.frame_pb2 import ReceiptBody
+from tiers.dataset import Dataset
+
+SOURCE_COLUMN = "source_key"
+ROWS_MAX = 20
+TOLD_MAX = 100
+_ENDS = {EndKind.VOID: "void", EndKind.LEFT: "left"}
+_WHOLE = (CellType.INTEGER, CellType.TIMESTAMP)
+
+
+def trace(view: View, arguments: Arguments) -> dict[str, Any]:
+    """trace {what, dataset?, origin?} -> {what, rows}. Raises UserFault ROW_UNKNOWN, UNKNOWN_DATASET."""
+    what, name, origin = text(arguments, "what"), text(arguments, "dataset"), text(arguments, "origin")
+    datasets = [d for d in view.catalogue.datasets.values() if name in ("", d.id)]
+    if not datasets:
+        raise UserFault(
+            Code.UNKNOWN_DATASET,
+            N_("There is no dataset '{dataset}'; known here: {known}."),
+            N_("`tiersync catalogue list` lists them with their titles."),
+            dataset=name,
+            known=", ".join(sorted(view.catalogue.datasets)),
+        )
+    found = [row for dataset in datasets for row in _rows(view, dataset, what, origin)]
+    told = [one for dataset in datasets for one in _without_row(view, dataset, what, found)]
+    if not found and not told:
+        raise UserFault(
+            Code.ROW_UNKNOWN,
+            N_("Nothing is known here of a row '{what}'."),
+            N_("Give its key as the node that owns it writes it; of several columns as JSON, such as '[\"a\", 1]'."),
+            what=what,
+        )
+    return {"what": what, "rows": [*found, *told]}
+
+
+def _rows(view: View, dataset: Dataset, what: str, origin: str) -> Iterator[dict[str, Any]]:
+    """The rows that stand in the tables here."""
+    schema = dataset.schema
+    for condition, values in _conditions(dataset, what):
+        where = condition + (' AND "_origin" = ?' if origin else "")
+        columns = ("_origin", "_version", *schema.key, *([SOURCE_COLUMN] if SOURCE_COLUMN in schema.names else []))
+        bound = (*values, origin) if origin else tuple(values)
+        found = view.reader.query(dataset.id, where, bound, columns, ROWS_MAX)
+        for row in found:
+            by, version, key = str(row[0]), int(str(row[1])), row[2 : 2 + len(schema.key)]
+            yield _about(view, dataset, by, key, version, str(row[-1] or "") if len(columns) > 2 + len(key) else "")
+        if found:
+            return
+
+
+def _conditions(dataset: Dataset, what: str) -> Iterator[tuple[str, Sequence[Cell]]]:
+    """SQL with values: by key, then by source number. Column names come from the catalogue alone."""
+    schema = dataset.schema
+    key = _key(dataset, what)
+    if key is not None:
+        yield " AND ".join(f'"{name}" = ?' for name in schema.key), key
+    if SOURCE_COLUMN in schema.names:
+        yield f'"{SOURCE_COLUMN}" = ?', (what,)
+
+
+def _key(dataset: Dataset, what: str) -> Key | None:
+    """The key cells that a person means: one text, or JSON of all of them."""
+    cells: list[Any] = [what]
+    if what.startswith("["):
+        try:
+            cells = json.loads(what)
+        except (ValueError, RecursionError):
+            return None
+    if len(cells) != len(dataset.key) or not all(isinstance(c, str | int) for c in cells):
+        return None
+    types = [dataset.schema.column(name).type for name in dataset.key]
+    try:
+        return tuple(int(c) if t in _WHOLE else c for c, t in zip(cells, types, strict=True))
+    except ValueError:
+        return None
+
+
+def _about(view: View, dataset: Dataset, origin: str, key: Key, version: int, source: str) -> dict[str, Any]:
+    reader, named, own = view.reader, key_text(key), origin == view.node
+    load = reader.load_of_group(version) if own else None
+    told = reader.load(load) if load is not None else None
+    return {
+        "dataset": dataset.id,
+        "origin": origin,
+        "key": named,
+        "source": source,
+        "version": version,
+        "load": {"load": told.id, "file": told.file_name} if told else None,
+        "entries": [e for s in _feeds(view, dataset, origin) for e in _entries(view, dataset, s, key, version)],
+        "waiting": [str(feed) for feed in reader.queued(version)] if own else [],
+        **_said(view, dataset, named),
+    }
+
+
+def _without_row(view: View, dataset: Dataset, what: str, found: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What was refused, parked or voided leaves no row, and is still known."""
+    key = _key(dataset, what)
+    if key is None or any(row["dataset"] == dataset.id for row in found):
+        return
+    said = _said(view, dataset, key_text(key))
+    if said["heard"] or said["fates"]:
+        yield {
+            "dataset": dataset.id,
+            "origin": "",
+            "key": key_text(key),
+            "source": "",
+            "version": 0,
+            "load": None,
+            "entries": [],
+            "waiting": [],
+            **said,
+        }
+
+
+def _said(view: View, dataset: Dataset, named: str) -> dict[str, Any]:
+    """What other nodes said of the row, and what became of it here."""
+    heard = [
+        {
+            "by": by,
+            "publication": r.publication,
+            "seq": r.seq,
+            "fate": Fate(r.fate).name if r.fate else "",
+            "reason": reason_name(r.reason),
+            "detail": r.detail,
+        }
+        for by, r in view.reader.heard_about(dataset.id, named, TOLD_MAX)
+    ]
+    fates = [told_shown(told) for told in view.reader.fates_about(dataset.id, named, TOLD_MAX)]
+    return {"heard": heard, "fates": fates}
+
+
+def _feeds(view: View, dataset: Dataset, origin: str) -> list[FeedState]:
+    """The feeds that may carry a row of this dataset and origin."""
+    publications = {p.id for p in view.catalogue.publications_of(dataset.id)}
+    return [s for s in view.reader.feeds() if s.name.origin == origin and s.name.publication in publications]
+
+
+def _entries(view: View, dataset: Dataset, state: FeedState, key: Key, version: int) -> Iterator[dict[str, Any]]:
+    """Where the feed says this version of the row, and who has signed for that entry."""
+    feed = state.name
+    for head in reversed(view.reader.epochs(feed)):
+        entry = _of_group(view.reader, feed, head, version)
+        says = "" if entry is None else _says(dataset, entry, key)
+        if entry is None or not says:
+            continue
+        signed = _receipts(view.reader, feed, head.epoch, entry.seq)
+        yield {
+            "feed": str(feed),
+            "epoch": head.epoch.hex(),
+            "seq": entry.seq,
+            "says": says,
+            "sealed": entry.seq <= state.head.seq or head.epoch != state.head.epoch,
+            "received_by": [by for by, received, _ in signed if received],
+            "applied_by": [by for by, _, applied in signed if applied],
+        }
+        return
+
+
+def _of_group(reader: Reader, feed: FeedName, head: Head, group: int) -> LogEntry | None:
+    """The entry that carries a transaction's rows: groups rise with the seq, so it is found by halving."""
+    low, high = 1, head.seq
+    while low <= high:
+        middle = (low + high) // 2
+        entry, seq = _records_from(reader, feed, head.epoch, middle, high)
+        if entry is None:
+            high = middle - 1
+            continue
+        found = _header(entry).group
+        if found == group:
+            return entry
+        if found < group:
+            low = seq + 1
+        else:
+            high = middle - 1
+    return None
+
+
+def _records_from(reader: Reader, feed: FeedName, epoch: bytes, seq: int, last: int) -> tuple[LogEntry | None, int]:
+    """The first entry with rows from `seq` to `last`; others (checkpoints) have no group."""
+    while seq <= last:
+        entry = reader.entry(feed, epoch, seq)
+        if entry is not None and int(_header(entry).kind) == Kind.RECORDS:
+            return entry, seq
+        seq += 1
+    return None, seq
+
+
+def _header(entry: LogEntry) -> EntryHeader:
+    return EntryHeader.FromString(entry.header)
+
+
+def _says(dataset: Dataset, entry: LogEntry, key: Key) -> str:
+    """What the entry says of the row: 'put', 'void' or 'left'; '' for nothing, or when it cannot be read here."""
+    header = _header(entry)
+    try:
+        batch = decode_records(header, inflate(header, entry.payload), lambda _: dataset.schema)
+    except RemoteFault:
+        return ""
+    if not isinstance(batch, RowBatch) or batch.dataset != dataset.id:
+        return ""
+    if batch.puts:
+        key_of = key_getter(dataset.schema, batch.columns)
+        if any(key_of(row) == key for row in batch.puts):
+            return "put"
+    return next((_ENDS[end.kind] for end in batch.ends if tuple(end.key) == key), "")
+
+
+def _receipts(reader: Reader, feed: FeedName, epoch: bytes, seq: int) -> list[tuple[str, bool, bool]]:
+    """(node, received, applied) of every node whose newest receipt is known here."""
+    found = []
+    for sort, by, about, body, _, _ in reader.statements():
+        if sort != RECEIPT_SORT or about != feed.origin:
+            continue
+        for said in ReceiptBody.FromString(body).feeds:
+            if (said.publication, said.addressee) == (feed.publication, feed.addressee):
+                received = said.received_epoch == epoch and said.received_seq >= seq
+                found.append((by, received, said.applied_epoch == epoch and said.applied_seq >= seq))
+    return found

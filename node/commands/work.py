@@ -1,0 +1,33 @@
+"""Work of a command inside the writer's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from node.app import Node
+from node.store.store import Store
+from node.writer import Ticket
+from sync.effects import Reply
+from sync.events import Event
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class StoreJob:
+    """Runs one function on the store, with a transaction open; its value is told once that is durable."""
+
+    token: Ticket[object]
+    work: Callable[[Store], object]
+
+    def run(self, store: Store) -> Sequence[Event | Reply]:
+        """As node.engine.Job.run."""
+        return (Reply(self.token, self.work(store)),)
+
+
+async def in_store(node: Node, work: Callable[[Store], T]) -> T:
+    """Reads and writes the store in the writer's transaction. Raises what `work` raises, if that is a LocalFault."""
+    done: T = await node.writer.call(lambda ticket: StoreJob(ticket, work))
+    return done
