@@ -175,6 +175,10 @@ class Played:
         """The runs of a feed it got."""
         return [r for r in self.said("run") if FeedName(r.feed.origin, r.feed.publication, r.feed.addressee) == feed]
 
+    def ended(self) -> Reason | None:
+        """Why the node closed the session; None while it has not."""
+        return self.closed.reason if self.closed else None
+
     @property
     def acked(self) -> int:
         """Highest seq the node has acknowledged to this neighbour, of any feed but the registry."""

@@ -188,7 +188,7 @@ def test_a_run_is_dropped_with_its_reason(reason: Reason, make: Callable[[Stage,
     told = city.said("notice")
     assert [Reason(n.reason) for n in told] == [reason], told
     assert told[0].credit.bytes == sum(len(e.header) + len(e.payload) + len(e.seal) for e in run.entries)
-    assert city.closed is None
+    assert city.ended() is None
     assert "run_dropped" in stage.alarmed()
     for name, head in states.items():
         if name.origin != stage.node:
@@ -268,8 +268,7 @@ def _second_live(stage: Stage) -> Played:
     newer = stage.dial(CITY)
     newer.hello(boot=sixteen("another boot"))
     older.say(pong=Pong(nonce=older.said("ping")[-1].nonce))
-    assert older.closed is not None
-    assert older.closed.reason is Reason.CLONE
+    assert older.ended() is Reason.CLONE
     return newer
 
 
@@ -337,12 +336,11 @@ def test_a_session_is_closed_with_its_reason(reason: Reason, play: Callable[[Sta
     stage = Stage()
     parent = stage.dial_in(NATION)
     played = play(stage)
-    assert played.closed is not None
-    assert played.closed.reason is reason
+    assert played.ended() is reason
     if reason is not Reason.NO_CREDIT:
         assert played.said("notice")[-1].closing
     assert ("clone" in stage.alarmed()) is (reason is Reason.CLONE)
-    assert parent.closed is None
+    assert parent.ended() is None
 
 
 def test_a_clone_stays_out_until_a_person_clears_it() -> None:
@@ -350,8 +348,7 @@ def test_a_clone_stays_out_until_a_person_clears_it() -> None:
     stage = Stage()
     assert _boot_returns(stage).closed is not None
     again = stage.dial_in(CITY, boot=sixteen("c"))
-    assert again.closed is not None
-    assert again.closed.reason is Reason.CLONE
+    assert again.ended() is Reason.CLONE
 
 
 def test_a_run_before_hello_is_told_and_not_stored() -> None:
@@ -363,7 +360,7 @@ def test_a_run_before_hello_is_told_and_not_stored() -> None:
     assert stage.head(CASE_FEED) == 0
     city.hello()
     city.end()
-    assert city.closed is None
+    assert city.ended() is None
 
 
 def test_a_cursor_beyond_the_head_is_never_taken_for_caught_up() -> None:
@@ -553,7 +550,7 @@ def test_a_statement_that_cannot_be_is_an_alarm(alarm: str, play: Callable[[Stag
     stage, forge, city, _ = _begun()
     play(stage, city, forge)
     assert alarm in stage.alarmed()
-    assert city.closed is None
+    assert city.ended() is None
 
 
 # --- rows: the entry is stored, the head advances, the good rows apply, the origin is told ---
