@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import msgspec
 
-from node.control.service import MESSAGE_BYTES_MAX, socket_path
+from node.control.place import MESSAGE_BYTES_MAX, socket_path
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import Code, RelayedFault, UserFault
@@ -68,9 +68,9 @@ class ControlClient:
             return result
         raise not_running(self._path)
 
-    async def put_many(self, requests: Iterable[pb.PutRows]) -> AsyncIterator[pb.PutResult]:
+    async def put_many(self, requests: Iterable[pb.PutRows] | AsyncIterator[pb.PutRows]) -> AsyncIterator[pb.PutResult]:
         """Transactions in order, several under way; one result each."""
-        call = self.stub.Put(iter(requests))
+        call = self.stub.Put(requests if isinstance(requests, AsyncIterator) else iter(requests))
         try:
             async for result in call:
                 yield result

@@ -16,6 +16,7 @@ import grpc
 import msgspec
 
 from node.app import Node
+from node.control.place import MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import UserFault, translated
@@ -23,14 +24,10 @@ from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
 from node.status import heard_of, status_of
 from sync.errors import InputFault
-from sync.limits import MIB
 from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.values import Row
 
-SOCKET_FILE = "control.sock"
-SOCKET_PATH_MAX = 100
-MESSAGE_BYTES_MAX = 64 * MIB
 PUTS_UNDER_WAY_MAX = 8
 STATUS_EVERY_S_MIN = 0.02
 HEARD_SHOWN = 50
@@ -40,14 +37,6 @@ Command = Callable[[Node, Mapping[str, Any]], AsyncIterator[Mapping[str, Any]]]
 
 _rows = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def socket_path(home: Path) -> Path:
-    """Where the socket of a home is: in it, or where its pointer file says (socket paths are short by nature)."""
-    pointer = home / f"{SOCKET_FILE}.path"
-    if pointer.is_file():
-        return Path(pointer.read_text("utf-8").strip())
-    return home / SOCKET_FILE
 
 
 class ControlServer:
