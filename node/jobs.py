@@ -14,7 +14,7 @@ from sync.effects import Reply
 from sync.errors import InputFault
 from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
-from sync.limits import ROWS_PER_ENTRY_MAX
+from sync.limits import ENTRY_BYTES_MAX, HEADER_BYTES_MAX, KIB, ROWS_PER_ENTRY_MAX
 from sync.payload import encode_records
 from sync.reasons import Reason
 from sync.rows import key_getter
@@ -24,6 +24,9 @@ from tiers.door import Door, Reject
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, propose, start
 from tiers.profile import Standing
+
+_SURELY_FITS_BYTES = ENTRY_BYTES_MAX - HEADER_BYTES_MAX - 64 * KIB
+"""Rows of this size fit into an entry as they are, however long the list of columns before them."""
 
 
 class PutResult(NamedTuple):
@@ -83,7 +86,8 @@ class PutJob:
         voided = [(key, self.void_reason) for key in voids if key in before]
         unchanged += len(voids) - len(voided)
         # Refused now, before anything is written, if it does not fit into one entry.
-        encode_records(dataset, self.schema.names, puts, ())
+        if checked.size > _SURELY_FITS_BYTES:
+            encode_records(dataset, self.schema.names, puts, ())
         result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0)
         if self.dry_run or not (puts or voided):
             return (Reply(self.token, result),)

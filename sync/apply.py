@@ -17,7 +17,7 @@ from sync.reasons import Reason
 from sync.registry import Enrolment
 from sync.rows import BadRow, End, RowBatch, Undecodable, key_getter, key_text, shift_digest
 from sync.schema import RowSchema
-from sync.values import REFUSALS, REGISTRY, Fate, Kind, Row
+from sync.values import REFUSALS, REGISTRY, Fate, Key, Kind, Row
 from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPayload, RegistryPayload
 
 REJUDGE_AT_ONCE = 1_000
@@ -145,16 +145,17 @@ def _settle(core: Core, state: FeedState, collected: _Collected) -> None:
         _record_fates(core, state, collected.fates)
 
 
-def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change]) -> None:
+def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change]) -> list[Key]:
+    """Puts changes of one dataset into the rows; the keys they touch."""
     keys = keys_of(schema, changes)
     held = core.log.held(schema.dataset, state.name.origin, keys)
     merged: Merged = merge(schema, state.name, changes, keys, held)
     for write in merged.writes:
         core.do(write)
-    core.touched.update((schema.dataset, state.name.origin, key) for key in keys)
     state.digest = shift_digest(state.digest, merged.added, merged.removed)
     state.rows += merged.rows
     core.rejudge_wanted = core.rejudge_wanted or any(s.parked for s in core.feeds.values())
+    return keys
 
 
 def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
@@ -314,7 +315,8 @@ def _settle_again(core: Core, state: FeedState, collected: _Collected) -> None:
     for dataset, group in groupby(collected.changes, key=lambda item: item[0]):
         schema = core.seams.judge.schema(state.name.publication, dataset)
         assert schema is not None
-        _merge(core, state, schema, [change for _, change in group])
+        keys = _merge(core, state, schema, [change for _, change in group])
+        core.touched.update((dataset, state.name.origin, key) for key in keys)
     if collected.fates:
         _record_fates(core, state, collected.fates)
     core.save(state)

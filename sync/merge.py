@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from sync.effects import DeleteRows, DropImages, HeldRow, Image, SaveImages, UpsertRows, Write
-from sync.rows import End, key_getter, row_hash, to_schema_order
+from sync.rows import End, key_getter, row_hash, sum_hashes, to_schema_order
 from sync.schema import RowSchema
 from sync.values import FeedName, Key, Row
 
@@ -75,8 +75,8 @@ def _insert_new(
             rows.extend(change.puts)
             versions.extend([change.version] * len(change.puts))
         order = to_schema_order(schema, columns)
-        ordered = rows if order is None else map(order, rows)
-        merged.added += sum(map(row_hash, keys[start : start + len(rows)], versions, ordered))
+        ordered = rows if order is None else list(map(order, rows))
+        merged.added += sum_hashes(keys[start : start + len(rows)], versions, ordered)
         merged.rows += len(rows)
         start += len(rows)
         one = versions[0] if len(set(versions)) == 1 else versions

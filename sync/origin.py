@@ -7,6 +7,7 @@ to is past compare) or put into the outbox. The outbox keeps order; a sealed ent
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 from sync import limits
 from sync.chain import Draft, adoption_message, entry_size, make_entry, seal
@@ -30,7 +31,7 @@ from sync.events import LocalMove, LocalPut, RegistryChange
 from sync.judge import Outgoing
 from sync.payload import CODEC_MESSAGE, Encoded, encode_records
 from sync.reasons import Reason
-from sync.rows import row_hash, shift_digest, to_schema_order
+from sync.rows import key_getter, row_hash, shift_digest, sum_hashes, to_schema_order
 from sync.suites import PAYLOAD
 from sync.values import MOVES, REFUSALS, REGISTRY, FeedName, Head, Kind, Lane, Route
 from sync.wire.v1.entry_pb2 import (
@@ -76,12 +77,10 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
     state.lane = out.lane
     schema = core.seams.judge.schema(out.publication, out.dataset)
     assert schema is not None
-    key_places = [out.columns.index(k) for k in schema.key]
     order = to_schema_order(schema, out.columns)
-    added = sum(
-        row_hash(tuple(put[i] for i in key_places), group, put if order is None else order(put)) for put in out.puts
-    )
-    removed = sum(row_hash(key, version, cells if order is None else order(cells)) for key, version, cells in out.was)
+    cells = out.puts if order is None else list(map(order, out.puts))
+    added = sum_hashes(map(key_getter(schema, out.columns), out.puts), repeat(group), cells)
+    removed = sum(row_hash(key, version, was if order is None else order(was)) for key, version, was in out.was)
     state.digest = shift_digest(state.digest, added, removed)
     state.rows += len(out.puts) - len(out.was)
     draft = Draft(

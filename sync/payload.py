@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from threading import local
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -37,6 +38,16 @@ _DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,37})(\.[0-9]{1,18})?\Z"
 _encode = msgspec.msgpack.Encoder().encode
 
 
+class _Zstd(local):
+    """Contexts of zstd: dear to make, and each for one thread at a time. What they give depends on the input alone."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_zstd = _Zstd()
+
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """What msgspec raises for hostile bytes; text that is not UTF-8 comes as UnicodeDecodeError."""
 
@@ -62,7 +73,7 @@ def encode_records(dataset: str, columns: Sequence[str], puts: Sequence[Row], en
         )
     payload, codec = plain, CODEC_ROWS
     if len(plain) >= COMPRESS_FROM_BYTES:
-        packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
+        packed = _zstd.compressor.compress(plain)
         floor = max(limits.PLAIN_RATIO_FLOOR_BYTES, len(packed) * limits.PLAIN_RATIO_MAX)
         if len(packed) < len(plain) <= floor:
             payload, codec = packed, CODEC_ROWS_ZSTD
@@ -88,9 +99,7 @@ def inflate(header: EntryHeader, payload: bytes) -> bytes:
         if said != header.plain_size:
             raise RemoteFault(Reason.MALFORMED, "plain_size is not what the compressed frame says")
         # One frame and nothing after it: what a reader skips, another would read.
-        plain = zstandard.ZstdDecompressor().decompress(
-            payload, max_output_size=header.plain_size, allow_extra_data=False
-        )
+        plain = _zstd.decompressor.decompress(payload, max_output_size=header.plain_size, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise RemoteFault(Reason.MALFORMED, "payload does not inflate") from error
     if len(plain) != header.plain_size:

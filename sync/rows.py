@@ -31,6 +31,7 @@ DIGEST_MODULUS = 1 << 256
 EMPTY_DIGEST = bytes(32)
 
 _encode = msgspec.msgpack.Encoder().encode
+_last_cell = itemgetter(-1)
 
 
 class EndKind(Enum):
@@ -92,6 +93,15 @@ def row_hash(key: Key, version: int, cells: Row) -> int:
             end -= 1
         cells = cells[:end]
     return int.from_bytes(sha256(ROW + _encode((key, version, cells))).digest(), "big")
+
+
+def sum_hashes(keys: Iterable[Key], versions: Iterable[int], rows: Sequence[Row]) -> int:
+    """Sum of row_hash over rows, with the loops where they cost least: every tier does this for every row."""
+    if None in map(_last_cell, rows):
+        return sum(map(row_hash, keys, versions, rows))
+    # Not fed to sha256 in two parts: making one bytes object costs less than a second call.
+    encoded = map(_encode, zip(keys, versions, rows, strict=False))
+    return sum(map(int.from_bytes, [sha256(ROW + plain).digest() for plain in encoded]))
 
 
 def digest_rows(rows: Iterable[tuple[Key, int, Row]]) -> bytes:

@@ -34,10 +34,14 @@ class Reject(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """`rows` may be written as they stand here (whole numbers in float columns have become floats)."""
+    """`rows` may be written as they stand here (whole numbers in float columns have become floats).
+
+    `size`: bytes that all of `rows` take in msgpack, at most.
+    """
 
     rows: list[Row]
     rejects: list[Reject]
+    size: int
 
 
 class _Entrance:
@@ -72,12 +76,12 @@ class Door:
         entrance = self._entrance(dataset)
         try:
             typed: list[Row] = msgspec.convert(rows, entrance.rows_type)
-            _encode(typed)
+            size = len(_encode(typed))
         except (msgspec.ValidationError, UnicodeEncodeError):
             return self._one_by_one(entrance, rows, known)
         keys = set(map(entrance.rules.key_of, typed))
         if len(keys) == len(typed) and entrance.rules.all_good(typed, self._standing.scope, known):
-            return Checked(typed, [])
+            return Checked(typed, [], size)
         return self._one_by_one(entrance, rows, known)
 
     def check_local_row(self, dataset: str, row: Row, known: CodesKnown) -> Row:
@@ -128,7 +132,7 @@ class Door:
             else:
                 good.append(typed)
             seen.add(key)
-        return Checked(good, rejects)
+        return Checked(good, rejects, len(_encode(good)))
 
 
 def _typed(entrance: _Entrance, row: Row) -> Row | Reject:

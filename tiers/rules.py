@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from itertools import repeat
 from math import copysign, isnan
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
@@ -145,12 +146,13 @@ class RowRules:
 
     @staticmethod
     def _numbers_good(rows: Sequence[Row], column: _Numbers) -> bool:
-        # a set holds one of 0.0 and -0.0, so zeros are looked at one by one
-        values: set[Any] = set(map(itemgetter(column.at), rows))
-        values.discard(None)
-        if not all(_number_good(value, column.decimals) for value in values):
+        values: list[Any] = list(map(itemgetter(column.at), rows))
+        if None in values:
+            values = [value for value in values if value is not None]
+        if column.decimals is not None and list(map(round, values, repeat(column.decimals))) != values:
             return False
-        return 0.0 not in values or all(_number_good(row[column.at], None) for row in rows)
+        # One NaN makes the sum NaN, and zeros (either of them) are rare: only then is each number looked at by itself.
+        return (0.0 not in values and not isnan(sum(values))) or all(_number_good(value, None) for value in values)
 
     def _codes_good(self, rows: Sequence[Row], column: _Codes, known: CodesKnown) -> bool:
         pairs: Iterable[tuple[Cell, Cell]]
