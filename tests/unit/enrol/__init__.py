@@ -1,0 +1,1 @@
+"""Tests of enrolment: real calls on loopback, real files, the real writer."""
