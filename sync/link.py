@@ -90,6 +90,10 @@ class Window:
             return max(self.size, limits.OUTSTANDING_BYTES_MIN)
         return min(self.size, self.credit) - self.outstanding
 
+    def fits(self, size: int) -> bool:
+        """Whether a run of this size may go now: within the credit, or alone (a sealed stretch is not cut)."""
+        return self.runs == 0 or self.outstanding + size <= self.credit
+
     def run_bytes(self) -> int:
         """How large a run should be: at most a quarter of what may be under way."""
         return min(limits.RUN_BYTES_MAX, max(limits.SEAL_EVERY_BYTES, self.size // 4))
@@ -145,6 +149,8 @@ class Link:
     acked: dict[FeedName, tuple[int, bytes]] = field(default_factory=dict)
     """(seq, header hash) of own and relayed feeds that the peer has acknowledged or shown in a cursor."""
     draining_until: int = 0
+    told_not_level: bool = False
+    """This side's Hello said that it was restored and not yet level with its parent."""
 
     def window(self, lane: Lane) -> Window:
         """Urgent has its own credit; normal and bulk share one."""

@@ -154,6 +154,8 @@ def _write(
             for name, image in images.items():
                 if name == feed or len(was) < 2:
                     saved.setdefault(name, []).append((key, image))
+            if feed in was and feed not in images:
+                dropped.setdefault(feed, []).append(key)
             continue
         if len(was) > 1:
             for name in was:

@@ -50,17 +50,23 @@ def pump(core: Core, link: Link) -> None:
         return
     while link.answering and _send_answer(core, link, link.answering[0]):
         pass
+    full: set[int] = set()
     for lane in _LANES:
         turn = link.turn[lane]
         window = link.window(lane)
-        while turn and window.room() > 0:
+        while turn and window.room() > 0 and id(window) not in full:
             feed = turn.popleft()
-            if _send_run(core, link, feed, lane):
+            more = _send_run(core, link, feed, lane)
+            if more is None:
+                # It goes first when there is room; nothing of a lower lane takes that room before it.
+                turn.appendleft(feed)
+                full.add(id(window))
+            elif more:
                 turn.append(feed)
 
 
-def _send_run(core: Core, link: Link, feed: FeedName, lane: Lane) -> bool:
-    """Sends one run of a feed; True if there is more of it."""
+def _send_run(core: Core, link: Link, feed: FeedName, lane: Lane) -> bool | None:
+    """Sends one run of a feed; True if there is more of it, None if its next run has to wait for credit."""
     state, out = core.feeds.get(feed), link.out.get(feed)
     if state is None or out is None or out.paused or state.frozen or out.next_seq > state.head.seq:
         return False
@@ -72,6 +78,8 @@ def _send_run(core: Core, link: Link, feed: FeedName, lane: Lane) -> bool:
     )
     if not entries:
         return False
+    if not window.fits(sum(map(entry_size, entries))):
+        return None
     _send_entries(core, link, feed, state.head.epoch, entries, lane, answer=False)
     out.next_seq = entries[-1].seq + 1
     return out.next_seq <= state.head.seq
@@ -89,6 +97,8 @@ def _send_answer(core: Core, link: Link, answering: Answering) -> bool:
     if not entries:
         link.answering.popleft()
         return True
+    if not window.fits(sum(map(entry_size, entries))):
+        return False
     _send_entries(core, link, answering.feed, answering.epoch, entries, Lane.BULK, answer=True)
     answering.next_seq = entries[-1].seq + 1
     if answering.one:

@@ -1,0 +1,87 @@
+"""What a node sends: never more under way than the peer gave credit for, urgent before normal before bulk."""
+
+from __future__ import annotations
+
+from sync import limits
+from sync.link import Window
+from sync.reasons import Reason
+from sync.values import FeedName, Kind, Lane, Route
+from sync.wire.v1.frame_pb2 import Ack, Credit, Notice, Run
+from sync.wire.v1.frame_pb2 import FeedName as WireFeed
+from tests.unit.sync.stage import Played, Stage, cursor
+from tests.vectors.world import CITY, NATION, Forge, key
+
+
+def _addressed(publication: str, lane: Lane) -> Forge:
+    return Forge(FeedName(CITY, publication, NATION), key(CITY), Route.NODE, lane)
+
+
+def _large(forge: Forge, size: int) -> Run:
+    return forge.run([forge.entry(bytes(size), kind=Kind.CHECKPOINT, codec=2)])
+
+
+def _size(run: Run) -> int:
+    return sum(len(e.header) + len(e.payload) + len(e.seal) for e in run.entries)
+
+
+def _answer(nation: Played, run: Run) -> None:
+    ack = Ack(credit=[Credit(lane=run.lane, bytes=_size(run))])
+    nation.say(ack=ack)
+
+
+def test_entries_that_fill_the_credit_badly_never_exceed_it() -> None:
+    """Entries of 900 KiB: the fifth would pass 4 MiB, so it waits for an answer."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    forge = _addressed("x_big.nation", Lane.NORMAL)
+    for _ in range(8):
+        city.run(_large(forge, 900 * 1024))
+    assert city.acked == 8
+    under_way = nation.runs(forge.feed)
+    assert 1 <= len(under_way) <= 4
+    answered = 0
+    while answered < len(nation.runs(forge.feed)):
+        runs = nation.runs(forge.feed)
+        assert sum(map(_size, runs[answered:])) <= limits.BULK_CREDIT_BYTES
+        _answer(nation, runs[answered])
+        answered += 1
+    assert answered == 8
+
+
+def test_urgent_is_sent_while_bulk_fills_its_own_credit() -> None:
+    """Two credits: what waits in one does not hold up the other."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    bulk, urgent = _addressed("x_big.nation", Lane.BULK), _addressed("moves", Lane.URGENT)
+    for _ in range(8):
+        city.run(_large(bulk, 900 * 1024))
+    sent = len(nation.said("run"))
+    city.run(_large(urgent, 100))
+    assert len(nation.runs(urgent.feed)) == 1
+    assert len(nation.said("run")) == sent + 1
+
+
+def test_a_feed_that_was_dropped_rests_until_the_peer_says_where_to_go_on() -> None:
+    """A Notice gives the credit back; a Cursor starts the feed again."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    forge = _addressed("x_big.nation", Lane.NORMAL)
+    city.run(_large(forge, 100))
+    (run,) = nation.runs(forge.feed)
+    wire = WireFeed(origin=CITY, publication="x_big.nation", addressee=NATION)
+    credit = Credit(lane=run.lane, bytes=_size(run))
+    nation.say(notice=Notice(reason=int(Reason.BAD_SEAL), feed=wire, credit=credit))
+    city.run(_large(forge, 100))
+    assert len(nation.runs(forge.feed)) == 1
+    nothing = cursor(forge, 0)
+    nation.say(cursors={"cursors": [nothing]})
+    assert [len(r.entries) for r in nation.runs(forge.feed)][1:] == [2]
+
+
+def test_a_run_above_the_credit_goes_alone() -> None:
+    """A stretch up to a seal is not cut, so a first run may always go."""
+    window = Window(credit=1000, size=500)
+    assert window.fits(5000)
+    window.sent(5000)
+    assert not window.fits(1)
+    assert window.room() < 0
