@@ -129,7 +129,7 @@ class Rows:
         table = self._table(dataset)
         found: dict[Key, HeldRow] = {}
         shared: list[Key] = []
-        for chunk in padded(keys if isinstance(keys, list | tuple) else list(keys)):
+        for chunk in self._chunks(table, origin, keys):
             for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
                 version, feed, columns = row[-3:]
                 cells = table.cells(row[:-3])
@@ -150,7 +150,7 @@ class Rows:
         """(version, cells in schema order) of each key that has a row."""
         table = self._table(dataset)
         found: dict[Key, tuple[int, Row]] = {}
-        for chunk in padded(list(keys)):
+        for chunk in self._chunks(table, origin, keys):
             for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
                 cells = table.cells(row[:-3])
                 found[table.key_of(cells)] = (row[-3], cells)
@@ -167,6 +167,14 @@ class Rows:
             for row in rows:
                 cells = table.cells(tuple(row[:-4]))
                 yield table.key_of(cells), row[-4], cells
+
+    def _chunks(self, table: RowTable, origin: str, keys: Collection[Key]) -> Iterator[Sequence[Key]]:
+        """The keys to look for. Keys mostly rise: if all lie above the greatest one held, there is nothing to find."""
+        if table.keys_ordered and len(keys) >= LOOKUP_CHUNKS[1]:
+            greatest = self._session.first(table.greatest_key(), (origin,))[0]
+            if greatest is None or min(keys)[0] > greatest:
+                return iter(())
+        return padded(keys if isinstance(keys, list | tuple) else list(keys))
 
     def _images(self, dataset: str, origin: str, keys: Sequence[Key]) -> dict[Key, dict[FeedName, Image]]:
         found: dict[Key, dict[FeedName, Image]] = {}

@@ -21,6 +21,9 @@ LOOKUP_CHUNKS = (100, 10, 1)
 VARIABLES_MAX = 32_000
 """Below SQLite's own limit of 32,766 parameters in one statement."""
 
+# Text by code points is text by bytes of UTF-8; a float may be NaN, a boolean becomes a number.
+_ORDERED_ALIKE = (CellType.TEXT, CellType.DATE, CellType.DECIMAL, CellType.INTEGER, CellType.TIMESTAMP)
+
 
 def quoted(name: str) -> str:
     """A name as an SQL identifier. Raises StoreFault if it is none of ours."""
@@ -50,12 +53,15 @@ def padded(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
 class RowTable:
     """Statements and conversions for one version of one dataset's schema."""
 
-    __slots__ = ("_booleans", "_texts", "key_of", "name", "schema")
+    __slots__ = ("_booleans", "_texts", "key_of", "keys_ordered", "name", "schema")
 
     def __init__(self, schema: RowSchema) -> None:
         self.schema = schema
         self.name = self.name_of(schema.dataset)
         self.key_of: Callable[[Row], Key] = key_getter(schema, schema.names)
+        first = schema.column(schema.key[0])
+        self.keys_ordered = len(schema.key) == 1 and first.type in _ORDERED_ALIKE and not first.nullable
+        """Whether Python compares keys as SQLite's index does."""
         self._booleans = tuple(i for i, c in enumerate(schema.columns) if c.type is CellType.BOOLEAN)
         # Not an lru_cache: hashing a whole schema at each call costs more than the look-up saves.
         self._texts: dict[object, str] = {}
@@ -108,6 +114,10 @@ class RowTable:
                 f"WHERE {self._key_filter(keys)}"
             )
         return text
+
+    def greatest_key(self) -> str:
+        """The greatest key of an origin: one descent of the index. Parameters: origin. Only where `keys_ordered`."""
+        return f'SELECT max({quoted(self.schema.key[0])}) FROM "{self.name}" WHERE "_origin" = ?'
 
     def select_all(self) -> str:
         """All rows: cells in schema order, version, feed, column list, origin."""

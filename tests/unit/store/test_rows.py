@@ -65,6 +65,31 @@ def test_rows_come_back_exactly_as_they_came_in(rows: list[tuple[Row, int]]) -> 
         assert (found.version, found.feed, found.columns, found.images) == (version, FEED, SCHEMA.names, {})
 
 
+SINGLE = {
+    kind: RowSchema("single", 1, (Column("id", kind, nullable=False, length=12), Column("x", CellType.TEXT)), ("id",))
+    for kind in (CellType.TEXT, CellType.INTEGER, CellType.BYTES)
+}
+
+
+@RELAXED
+@given(data=st.data(), kind=st.sampled_from(list(SINGLE)))
+def test_keys_above_all_that_is_held_are_known_to_be_new(data: st.DataObject, kind: CellType) -> None:
+    """Whether keys rise or not, and however the store learns it: found is what is there, of this origin alone."""
+    cells: st.SearchStrategy[Any] = {CellType.TEXT: TEXT, CellType.INTEGER: INTS}.get(kind, st.binary(max_size=12))
+    held = data.draw(st.lists(cells, max_size=30, unique=True))
+    asked = data.draw(st.lists(cells | st.sampled_from(held) if held else cells, min_size=8, max_size=40))
+    if data.draw(st.booleans()) and held:
+        asked = [cell for cell in asked if cell > max(held)]
+    store = Store.in_memory([SINGLE[kind]], INSTANCE)
+    perform(store, UpsertRows("single", ORIGIN, FEED, ("id", "x"), [(cell, "x") for cell in held], 7))
+    keys = [(cell,) for cell in asked]
+    expected = {(cell,) for cell in held if cell in asked}
+    assert set(store.held("single", ORIGIN, keys)) == expected
+    assert store.read_rows("single", ORIGIN, keys) == {k: (7, (k[0], "x")) for k in expected}
+    assert store.held("single", "other.cn", keys) == {}
+    store.close()
+
+
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.lists(st.integers(0, 30), max_size=70), st.booleans()),
