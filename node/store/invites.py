@@ -19,7 +19,7 @@ _LIVING = "status IN ('open', 'pending', 'approved')"
 _SELECT = "SELECT token_id, state, reply, created FROM invite"
 _ADD = "INSERT INTO invite (token_id, node, status, state, burnt, reply, created) VALUES (?, ?, ?, ?, x'', x'', ?)"
 _ONE = f"{_SELECT} WHERE token_id = ?"
-_ALL = f"{_SELECT} ORDER BY created, token_id"
+_ALL = f"{_SELECT} ORDER BY created, rowid"
 _CHANGE = f"UPDATE invite SET status = ?, state = ? WHERE token_id = ? AND {_LIVING}"  # noqa: S608 - constants
 _PREPARE = f"UPDATE invite SET burnt = ?, reply = ? WHERE token_id = ? AND {_LIVING}"  # noqa: S608 - constants
 _BURN = f"""UPDATE invite SET status = 'used', state = burnt, burnt = x''
