@@ -283,7 +283,8 @@ def check_cell(column: Column, cell: object) -> tuple[Reason, str] | None:
     if isinstance(cell, str | bytes) and len(cell) > column.length:
         return Reason.TOO_LONG, f"column '{column.name}' holds {len(cell)}, at most {column.length}"
     try:
-        msgspec.convert(cell, cell_type(column))
+        # bytes as they are: without this, text would pass for base64
+        msgspec.convert(cell, cell_type(column), builtin_types=(bytes,))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Reason.WRONG_TYPE, f"column '{column.name}' is not {column.type.value}" + (
             "" if cell is not None else " (empty)"
