@@ -23,7 +23,7 @@ from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
 from node.config import CONFIG_NAME, Config, overrides
 from node.engine import Engine
-from node.founding import NodeIdentity
+from node.identity import NodeIdentity
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
 from node.known import StoreKnown
 from node.link.dialler import Dialler
@@ -104,7 +104,7 @@ class Node:
         self._judge = TierJudge(self.catalogue)
         self._known: StoreKnown | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.standing = self._standing("", signing=None)
+        self.standing = self._standing(identity.nation, signing=None)
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
         self.board = Switchboard(self.writer, self.core, log)
@@ -223,8 +223,7 @@ class Node:
         try:
             check_instance(self.home, store)
             self._known = StoreKnown(store, self.catalogue)
-            nation = open_anchor(self.identity.anchor, self.identity.trust.root, self.config.node.federation).nation
-            publisher = TierPublisher(self.catalogue, self._standing(nation, signing=None))
+            publisher = TierPublisher(self.catalogue, self._standing(self.identity.nation, signing=None))
             seams = Seams(
                 SUITES, self.identity.log_key, self._judge, publisher, self._known, store, self._verify_anchor
             )

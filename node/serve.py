@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,17 @@ from node.app import Node
 from node.audit import AuditLog
 from node.clock import Clock, Randomness, SystemClock, SystemRandomness
 from node.commands import COMMANDS
-from node.config import CONFIG_NAME, Config, load_file
+from node.config import Config
 from node.control.service import ControlServer
-from node.enrol.service import EnrolmentServer
-from node.founding import load_identity
+from node.enrol.invites import advertised
+from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
+from node.identity import read_home
 from node.telemetry import make_logger, make_sink
 
 AUDIT_FOLDER = "audit"
 LOG_FOLDER = "logs"
-Ready = Callable[[Mapping[str, Any]], None]
+READY_FD = "TIERSYNC_READY_FD"
+LIFE_FD = "TIERSYNC_LIFE_FD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,13 @@ class Served:
     async def __aenter__(self) -> Serving:
         home, clock, randomness = self._home, self._clock, self._randomness
         async with AsyncExitStack() as stack:
-            config = load_file(home / CONFIG_NAME)
+            config, identity = read_home(home, clock.now_us())
             audit = AuditLog(home / AUDIT_FOLDER, clock)
             log = _logger(home, config, clock, stack)
-            identity = load_identity(home, clock.now_us())
             node = Node(home, config, identity, clock, randomness, audit, log)
             stack.push_async_callback(node.stop)
             await node.start()
-            enrolment = EnrolmentServer(node)
-            stack.push_async_callback(enrolment.stop)
-            port = await enrolment.start()
+            port = await _enrolment(node, stack)
             control = ControlServer(node, COMMANDS)
             await control.start()
             stack.push_async_callback(control.stop)
@@ -74,6 +73,19 @@ class Served:
         await self._stack.aclose()
 
 
+async def _enrolment(node: Node, stack: AsyncExitStack) -> int:
+    """Opens the enrolment port where this node has children to come; 0 where it has none."""
+    listen, identity = node.config.listen, node.identity
+    if not listen.enrolment or identity.authority is None:
+        return 0
+    issuer = make_issuer(identity, node.config, node.randomness, node.core)
+    exchange = advertised(node.config, "exchange", node.exchange_port)
+    service = EnrolmentService(node.writer, issuer, identity, exchange, node.clock, node.audit)
+    server = EnrolmentServer(service)
+    stack.push_async_callback(server.stop)
+    return await server.start(listen.enrolment, server_credentials(identity))
+
+
 def _logger(home: Path, config: Config, clock: Clock, stack: AsyncExitStack) -> FilteringBoundLogger:
     sink = make_sink(home / LOG_FOLDER, config.log.target, config.log.file_bytes_max, config.log.files_kept)
     close = getattr(sink, "close", None)
@@ -82,10 +94,16 @@ def _logger(home: Path, config: Config, clock: Clock, stack: AsyncExitStack) -> 
     return make_logger(sink, clock, config.log.level, node=config.node.node_id)
 
 
-async def serve(home: Path, ready: Ready | None = None) -> None:
-    """Serves until SIGTERM, SIGINT, or a store that failed (then it raises StoreFault, and systemd starts it again)."""
+async def serve(home: Path, environment: Mapping[str, str]) -> None:
+    """Serves until SIGTERM, SIGINT, or a store that failed (then it raises StoreFault, and systemd starts it again).
+
+    A starter that is no systemd may hand down two file descriptors by number: READY_FD gets one line of JSON when the
+    node is up; when LIFE_FD comes to its end (the starter is gone, however it went) the node stops.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if life := environment.get(LIFE_FD):
+        loop.add_reader(int(life), stop.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Served(home) as serving:
@@ -97,36 +115,28 @@ async def serve(home: Path, ready: Ready | None = None) -> None:
                 "enrolment_port": serving.enrolment_port,
                 "pid": os.getpid(),
             },
-            ready,
+            environment,
         )
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopping, node.writer.stopped], return_when=asyncio.FIRST_COMPLETED)
-        notify_systemd("STOPPING=1")
+        stopping = asyncio.ensure_future(stop.wait())
+        waiting: list[asyncio.Future[Any]] = [stopping, node.writer.stopped]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        notify_systemd("STOPPING=1", environment)
         stopping.cancel()
         if node.writer.stopped.done():
             node.writer.stopped.result()
 
 
-def tell_ready(facts: Mapping[str, Any], ready: Ready | None) -> None:
+def tell_ready(facts: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Says that the node is up: to systemd, and to whoever started it."""
-    notify_systemd("READY=1")
-    if ready is not None:
-        ready(facts)
-
-
-def ready_to_descriptor(descriptor: int) -> Ready:
-    """Writes one JSON line to an inherited file descriptor and closes it: the starter waits without sleeping."""
-
-    def ready(facts: Mapping[str, Any]) -> None:
-        with os.fdopen(descriptor, "w") as pipe:
+    notify_systemd("READY=1", environment)
+    if descriptor := environment.get(READY_FD):
+        with os.fdopen(int(descriptor), "w") as pipe:
             pipe.write(json.dumps(facts) + "\n")
 
-    return ready
 
-
-def notify_systemd(state: str) -> None:
+def notify_systemd(state: str, environment: Mapping[str, str]) -> None:
     """sd_notify: one datagram to $NOTIFY_SOCKET, if systemd (or anything like it) is waiting."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
+    address = environment.get("NOTIFY_SOCKET", "")
     if not address:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

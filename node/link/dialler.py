@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-from tenacity import AsyncRetrying, RetryCallState, retry_always
+from tenacity import AsyncRetrying, RetryCallState, TryAgain
 from tenacity.wait import wait_base
 
 from node.clock import Randomness
@@ -70,12 +70,13 @@ class Dialler:
         """For ever; cancel it to stop."""
         while True:
             self._contact = False
-            retrying = AsyncRetrying(wait=_Jittered(self._randomness), retry=retry_always, sleep=asyncio.sleep)
-            async for attempt in retrying:
-                with attempt:
-                    await self._once()
+            async for attempt in AsyncRetrying(wait=_Jittered(self._randomness), sleep=asyncio.sleep):
+                # Outside `with attempt`, which would swallow a cancellation as one more failure.
+                await self._once()
                 if self._contact:
                     break
+                with attempt:
+                    raise TryAgain
             await asyncio.sleep(WAIT_FIRST_S * (0.5 + self._randomness.jitter()))
 
     async def _once(self) -> None:

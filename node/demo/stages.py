@@ -1,0 +1,311 @@
+"""What the demo does, stage by stage. Each stage notes in the verdict what it promised and what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+from certs.suites import SUITES
+from node.clock import Randomness
+from node.demo.hostile import offer_tampered
+from node.demo.reader import catalogue_of, compare, fsck, held_back_cells, wait_visible
+from node.demo.verdict import NodeFigures, Verdict, lag_of
+from node.loading.convert import bind
+from node.loading.load import Loader, Report
+from node.loading.mapping import parse
+from node.loading.sink import open_sink
+from node.mappings import read_table
+from node.mappings import text as mapping_text
+from node.testing import Member, Topology
+from node.testing.running import peak_memory_kib
+from sync.values import FeedName
+from tiers.dataset import Dataset
+
+CITIES = ("hangzhou", "ningbo", "shanghai")
+MUNICIPALITY = "shanghai"
+INPUT = "input/myla311-2018-01-cut.csv.gz"
+LAG_SAMPLES = 60
+LAG_PAUSE_S = 0.04
+OUTAGE_SAMPLES = 40
+MEMORY_KIB_MAX = 150 * 1024
+WAIT_S = 40.0
+
+
+class Picture(Protocol):
+    """Whoever watches: told which stage it is and what happens."""
+
+    def stage(self, title: str) -> None: ...
+
+    def says(self, line: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Demo:
+    """What the stages share."""
+
+    net: Topology
+    verdict: Verdict
+    picture: Picture
+    randomness: Randomness
+    peak_kib: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def case(self) -> Dataset:
+        return catalogue_of(self.net["nation"]).datasets["case"]
+
+    def note_memory(self) -> None:
+        """Keeps the highest memory of each process so far; one that was killed has its own peak noted before."""
+        for name, member in self.net.members.items():
+            if member.running is not None:
+                self.peak_kib[name] = max(self.peak_kib.get(name, 0), peak_memory_kib(member.pid))
+
+
+def demo_input() -> Path:
+    """The real service requests that come with the package (origin named beside the file)."""
+    return Path(str(resources.files("node.demo") / INPUT))
+
+
+async def publish_codes(demo: Demo) -> None:
+    """The nation publishes the scheme for the request types of the real data; cities have it before they load."""
+    demo.picture.stage("codes")
+    report = await load(demo.net["nation"], "class_code", "class_code", _code_file())
+    demo.verdict.check("codes_published", report.counts.taken > 0, f"{report.counts.taken} codes")
+    for name in CITIES:
+        await demo.net[name].until(lambda s: _seq(s, "class_code.all") > 0)
+
+
+async def load_cities(demo: Demo) -> None:
+    """Real requests at the three city nodes, each taking what is its own."""
+    demo.picture.stage("load")
+    reports = await asyncio.gather(*(load(demo.net[name], "case", "myla311", demo_input()) for name in CITIES))
+    for name, report in zip(CITIES, reports, strict=True):
+        counts = report.counts
+        demo.verdict.loaded[name] = {
+            "read": counts.read,
+            "taken": counts.taken,
+            "not_ours": counts.not_ours,
+            "rejected": counts.rejected,
+        }
+        demo.picture.says(f"{name}: {counts.taken} / {counts.read}")
+    taken = sum(report.counts.taken for report in reports)
+    demo.verdict.check("rows_loaded", taken > 0, f"{taken} rows at {len(CITIES)} cities")
+    await demo.net.level()
+    demo.note_memory()
+
+
+async def supervise_some(demo: Demo) -> None:
+    """Some real cases become supervised, one commit each: the nation sees them too. This is the steady-state lag."""
+    demo.picture.stage("lag")
+    samples: list[float] = []
+    for name in CITIES:
+        columns, rows = await (await demo.net[name].client()).query("case", origin=demo.net[name].node)
+        place, key = columns.index("supervised"), columns.index("case_id")
+        for row in rows[: LAG_SAMPLES // len(CITIES)]:
+            changed = (*row[:place], True, *row[place + 1 :])
+            samples.append(await _one_lag(demo, name, columns, changed, str(row[key])))
+            await asyncio.sleep(LAG_PAUSE_S)
+        demo.keys[name] = [str(row[key]) for row in rows]
+    demo.verdict.lag_steady = lag_of(samples)
+    await demo.net.level()
+
+
+async def _one_lag(demo: Demo, name: str, columns: Sequence[str], row: tuple[Any, ...], key: str) -> float:
+    """Milliseconds from commit at the city to visible at the nation for one supervised row."""
+    loop = asyncio.get_running_loop()
+    seen = loop.run_in_executor(
+        None,
+        wait_visible,
+        demo.net["nation"],
+        "case",
+        "case_id",
+        key,
+        '"supervised" = 1',
+        time.monotonic() + WAIT_S,
+    )
+    result = await demo.net[name].put("case", columns, [row])
+    committed = time.monotonic()
+    assert result.accepted == 1, list(result.rejected)
+    return max(0.0, (await seen - committed) * 1000)
+
+
+async def province_outage(demo: Demo) -> None:
+    """The province is killed (-9) while its cities go on writing; started again, everything converges by itself."""
+    demo.picture.stage("outage")
+    net = demo.net
+    demo.note_memory()
+    await net["province"].kill()
+    committed: dict[str, float] = {}
+    for name in ("hangzhou", "ningbo"):
+        columns, rows = await (await net[name].client()).query("case", origin=net[name].node)
+        place, key = columns.index("supervised"), columns.index("case_id")
+        chosen = [r for r in rows if not r[place]][: OUTAGE_SAMPLES // 2]
+        for row in chosen:
+            result = await net[name].put("case", columns, [(*row[:place], True, *row[place + 1 :])])
+            assert result.accepted == 1
+            committed[str(row[key])] = time.monotonic()
+    waiting = (await net["hangzhou"].status())["feeds"]
+    queued = sum(f["waiting"] for f in waiting if f["own"])
+    demo.verdict.check("cities_go_on", queued > 0, f"{queued} change sets wait at hangzhou")
+    watch = [
+        asyncio.get_running_loop().run_in_executor(
+            None, wait_visible, net["nation"], "case", "case_id", key, '"supervised" = 1', time.monotonic() + WAIT_S
+        )
+        for key in list(committed)[:: max(1, len(committed) // 8)]
+    ]
+    await net["province"].start()
+    await net.level()
+    seen = await asyncio.gather(*watch)
+    keys = list(committed)[:: max(1, len(committed) // 8)]
+    demo.verdict.lag_outage = lag_of([(s - committed[k]) * 1000 for s, k in zip(seen, keys, strict=True)])
+    demo.verdict.check("converged_after_kill", True, f"{len(committed)} rows written while the province was down")
+
+
+async def tampered_copy(demo: Demo) -> None:
+    """The province offers a tampered copy of a city's entries; the nation refuses each, whoever brings it."""
+    demo.picture.stage("tamper")
+    net = demo.net
+    nation, province = net["nation"], net["province"]
+    feed = FeedName(net["hangzhou"].node, "case.nation", nation.node)
+    before = _seq(await nation.status(), feed.publication, feed.origin)
+    demo.note_memory()
+    await province.stop()
+    await nation.until(lambda s: not any(link["peer"] == province.node for link in s["links"]))
+    schemas = [d.schema for d in catalogue_of(province).datasets.values()]
+    answers = await offer_tampered(province.home, feed, schemas, SUITES[1], demo.randomness.bytes(16))
+    after = _seq(await nation.status(), feed.publication, feed.origin)
+    await province.start()
+    await net.level()
+    for answer in answers:
+        demo.verdict.check(
+            "refused_" + answer.trick.replace(" ", "_"),
+            answer.reason.name in ("BAD_PAYLOAD_DIGEST", "BAD_SEAL"),
+            f"{answer.reason.name}: {answer.detail}",
+        )
+        demo.picture.says(f"{answer.trick}: {answer.reason.name}")
+    demo.verdict.check("nothing_false_stored", before == after, f"head {before} before, {after} after")
+
+
+async def supervision(demo: Demo) -> None:
+    """One supervision item (督办, flow W2) from the nation to a city, through to its close."""
+    demo.picture.stage("supervision")
+    nation, city = demo.net["nation"], demo.net["hangzhou"]
+    task = f"W2-{demo.randomness.bytes(4).hex()}"
+    case = demo.keys["hangzhou"][0]
+    steps: tuple[tuple[Member, str, Mapping[str, str], str], ...] = (
+        (nation, "register", {"title": f"重点督办 {case}"}, "registered"),
+        (nation, "issue", {"requirement": "限期核实并整改", "due": "2026-12-31"}, "issued"),
+        (city, "sign", {}, "signed"),
+        (city, "reply", {"result": "已整改完毕"}, "replied"),
+        (nation, "check", {}, "checking"),
+        (nation, "close", {}, "closed"),
+    )
+    for member, move, fields, state in steps:
+        wish = {"flow": "W2", "task": task, "move": move, "holder": city.node, "org": "城市管理", "role": "officer"}
+        await member.command("task.move", **wish, fields=dict(fields))
+        for other in (nation, city):
+            await _task_reaches(other, task, state)
+        demo.picture.says(f"{member.place.name}: {move} -> {state}")
+    ends = [await member.command("task.show", task=task) for member in (nation, city)]
+    same = _history(ends[0]) == _history(ends[1])
+    demo.verdict.check("supervision_closed", same, f"{task}: {len(_history(ends[0]))} moves, the same at both ends")
+
+
+async def _task_reaches(member: Member, task: str, state: str) -> None:
+    """Waits, woken by each commit of the node, until a task shows a state."""
+    client = await member.client()
+    async with asyncio.timeout(WAIT_S):
+        async for _ in client.follow(20):
+            shown = await client.command("task.show", task=task) if await _knows(client, task) else {}
+            if shown.get("state") == state and not shown.get("pending"):
+                return
+
+
+async def _knows(client: Any, task: str) -> bool:
+    listed = await client.command("task.list")
+    return any(item["task"] == task for item in listed["tasks"])
+
+
+def _history(shown: Mapping[str, Any]) -> list[tuple[int, str, str]]:
+    return [(m["number"], m["move"], m["state"]) for m in shown["moves"]]
+
+
+async def judge(demo: Demo) -> None:
+    """The independent reader: digests at both ends of every feed, held-back columns, then every store from its bytes."""
+    demo.picture.stage("judge")
+    net, case = demo.net, demo.case
+    nation, province = net["nation"], net["province"]
+    publications = {p.id: p for p in catalogue_of(nation).publications_of("case")}
+    for name in CITIES:
+        city = net[name]
+        parent = nation if name == MUNICIPALITY else province
+        demo.verdict.digests.append(compare(city, parent, case, publications["case.parent"], ""))
+        demo.verdict.digests.append(compare(city, nation, case, publications["case.nation"], nation.node))
+        for column, cells in held_back_cells(city, case, city.node).items():
+            demo.verdict.held_back[column] = demo.verdict.held_back.get(column, 0) + cells
+    leaked = 0
+    for name in CITIES:
+        for upper in (nation, province):
+            leaked += sum(held_back_cells(upper, case, net[name].node).values())
+    kept = sum(demo.verdict.held_back.values())
+    demo.verdict.check("held_back", leaked == 0 < kept, f"{kept} cells stay at the cities, {leaked} found above them")
+    demo.note_memory()
+    statuses = {name: await member.status() for name, member in net.members.items()}
+    await net.stop()
+    for name, member in net.members.items():
+        report = await asyncio.to_thread(fsck, member)
+        rows = sum(f["rows"] for f in statuses[name]["feeds"] if f["applied_here"] or f["own"])
+        demo.verdict.nodes.append(
+            NodeFigures(
+                name, member.node, rows, report.entries, report.seals, len(report.findings), demo.peak_kib.get(name, 0)
+            )
+        )
+        demo.verdict.check(f"fsck_{name}", report.sound, _findings(report.findings))
+    highest = max(demo.peak_kib.values())
+    demo.verdict.check("memory", highest < MEMORY_KIB_MAX, f"at most {highest // 1024} MiB per node")
+
+
+def _findings(findings: Sequence[Any]) -> str:
+    return "sound" if not findings else "; ".join(str(f) for f in findings[:3])
+
+
+async def load(member: Member, dataset: str, mapping: str, file: Path) -> Report:
+    """Loads a file as `tiersync load` does: mapping, loader, control socket."""
+    catalogue = catalogue_of(member)
+    name = f"{mapping}.toml"
+    converter = bind(name, parse(name, mapping_text(mapping), read_table), catalogue.datasets[dataset])
+    return await asyncio.to_thread(_load, member, dataset, file, converter)
+
+
+def _load(member: Member, dataset: str, file: Path, converter: Any) -> Report:
+    scope = member.place.region.rstrip("0") or "1"
+    loader = Loader(file, converter, lambda region: region.startswith(scope))
+    with open_sink(member.home, dataset, file, loader) as sink:
+        return loader.run(sink)
+
+
+def _code_file() -> Path:
+    return Path(str(resources.files("node.mappings") / "class_code_myla311.csv"))
+
+
+def _seq(status: Mapping[str, Any], publication: str, origin: str = "") -> int:
+    return max(
+        (f["seq"] for f in status["feeds"] if f["publication"] == publication and origin in ("", f["origin"])),
+        default=0,
+    )
+
+
+STAGES: tuple[Callable[[Demo], Awaitable[None]], ...] = (
+    publish_codes,
+    load_cities,
+    supervise_some,
+    province_outage,
+    tampered_copy,
+    supervision,
+    judge,
+)

@@ -1,0 +1,104 @@
+"""What the demo found, as values: checks that held or did not, and the figures beside them (docs/demo.schema.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Any, NamedTuple
+
+FORMAT = 1
+
+
+class Check(NamedTuple):
+    """One promise of the demo: `name` is stable for machines, `detail` says what was seen."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class FeedDigest(NamedTuple):
+    """One feed as the independent reader found it in two stores; digests in hex."""
+
+    feed: str
+    at: str
+    rows: int
+    digest: str
+    origin_rows: int
+    origin_digest: str
+
+    @property
+    def agrees(self) -> bool:
+        return (self.rows, self.digest) == (self.origin_rows, self.origin_digest)
+
+
+class NodeFigures(NamedTuple):
+    """What one store holds at the end, and how much memory its node took at most (KiB; 0 = not told)."""
+
+    name: str
+    node: str
+    rows: int
+    entries: int
+    seals: int
+    findings: int
+    peak_kib: int
+
+
+class Lag(NamedTuple):
+    """Time from commit at the city to visible at the nation, in milliseconds."""
+
+    samples: int
+    p50_ms: float
+    p99_ms: float
+
+
+def lag_of(samples_ms: Sequence[float]) -> Lag:
+    """Percentiles of at least two samples."""
+    cuts = quantiles(samples_ms, n=100, method="inclusive")
+    return Lag(len(samples_ms), round(cuts[49], 2), round(cuts[98], 2))
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Everything the demo ends with. It passed if every check held and every digest agrees."""
+
+    checks: list[Check] = field(default_factory=list)
+    digests: list[FeedDigest] = field(default_factory=list)
+    nodes: list[NodeFigures] = field(default_factory=list)
+    lag_steady: Lag | None = None
+    lag_outage: Lag | None = None
+    held_back: dict[str, int] = field(default_factory=dict)
+    """Held-back cells: how many the city holds per column, none of which may be found above it."""
+    loaded: dict[str, dict[str, int]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def check(self, name: str, ok: bool, detail: str) -> bool:
+        """Notes a check; gives `ok` back."""
+        self.checks.append(Check(name, ok, detail))
+        return ok
+
+    @property
+    def passed(self) -> bool:
+        return (
+            bool(self.checks and self.digests)
+            and all(c.ok for c in self.checks)
+            and all(d.agrees for d in self.digests)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The value that docs/demo.schema.json describes."""
+        return {
+            "format": FORMAT,
+            "verdict": "passed" if self.passed else "failed",
+            "seconds": round(self.seconds, 1),
+            "checks": [c._asdict() for c in self.checks],
+            "digests": [{**d._asdict(), "agrees": d.agrees} for d in self.digests],
+            "nodes": [n._asdict() for n in self.nodes],
+            "lag": {
+                "steady": self.lag_steady._asdict() if self.lag_steady else None,
+                "outage": self.lag_outage._asdict() if self.lag_outage else None,
+            },
+            "held_back": self.held_back,
+            "loaded": self.loaded,
+        }
