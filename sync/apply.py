@@ -21,6 +21,8 @@ from sync.values import REFUSALS, REGISTRY, Fate, Key, Kind, Row
 from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPayload, RegistryPayload
 
 REJUDGE_AT_ONCE = 1_000
+KEY_TEXT_MAX = 200
+"""Judges quote no more of a key than this."""
 
 
 class _Collected:
@@ -29,6 +31,8 @@ class _Collected:
     def __init__(self) -> None:
         self.changes: list[tuple[str, Change]] = []
         self.fates: list[FateRow] = []
+        self.seqs: list[int] = []
+        """Of which entry each change is."""
 
 
 def apply_entries(core: Core, state: FeedState, entries: Sequence[Opened]) -> None:
@@ -37,6 +41,9 @@ def apply_entries(core: Core, state: FeedState, entries: Sequence[Opened]) -> No
     for opened in entries:
         header, content = opened.header, opened.content
         enrolment = core.registry.enrolment(header.origin, header.enrolment)
+        if content is None:
+            # When the run was opened, the registry did not show yet that this node applies the feed.
+            content = _open_again(core, header, opened.entry.payload)
         if content is None or enrolment is None:
             continue
         if isinstance(content, RowBatch):
@@ -81,6 +88,7 @@ def _judge_rows(
     if judged.puts or judged.ends:
         change = Change(header.group, batch.columns, judged.puts, judged.ends)
         collected.changes.append((batch.dataset, change))
+        collected.seqs.append(header.seq)
 
 
 def _fate_row(header: EntryHeader, dataset: str, bad: BadRow) -> FateRow:
@@ -97,7 +105,9 @@ def _judge_move(
     body = payload.body
     if body.issuer == core.me.node and (core.restored or core.recovering):
         # The arbiter numbers nothing before it is level with its own past: the number might be taken.
-        fate = FateRow(header.seq, 0, body.flow, key_text([body.task, body.move_id]), Fate.PARKED, Reason.RECOVERING, "")
+        fate = FateRow(
+            header.seq, 0, body.flow, key_text([body.task, body.move_id]), Fate.PARKED, Reason.RECOVERING, ""
+        )
         collected.fates.append(fate)
         core.rejudge_wanted = True
         return
@@ -135,7 +145,7 @@ def admit_registry(core: Core, header: EntryHeader, payload: RegistryPayload, fa
 
 def _settle(core: Core, state: FeedState, collected: _Collected) -> None:
     """Merges what was let in, records what was not, and tells the origin."""
-    if state.parked and (collected.changes or collected.fates):
+    if state.parked or any(fate.fate is Fate.PARKED for fate in collected.fates):
         _supersede(core, state, collected)
     for dataset, group in groupby(collected.changes, key=lambda item: item[0]):
         schema = core.seams.judge.schema(state.name.publication, dataset)
@@ -185,21 +195,25 @@ def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
 
 
 def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
-    """A newer version of a parked row's key overtakes it (fate c)."""
-    touched: dict[tuple[str, str], int] = {}
-    for dataset, change in collected.changes:
+    """A newer version of a parked row's key overtakes it (fate c), whether it was parked before or by this very run."""
+    latest: dict[tuple[str, str], int] = {}
+    for (dataset, change), seq in zip(collected.changes, collected.seqs, strict=True):
         schema = core.seams.judge.schema(state.name.publication, dataset)
         assert schema is not None
         for key in keys_of(schema, [change]):
-            touched[(dataset, key_text(key))] = change.version
-    for fate in collected.fates:
-        if fate.fate is Fate.PARKED and fate.place >= 0:
-            touched[(fate.dataset, fate.key)] = fate.seq
-    news = {(f.seq, f.place) for f in collected.fates}
+            latest[dataset, key_text(key)[:KEY_TEXT_MAX]] = seq
+    parked = [fate for fate in collected.fates if fate.fate is Fate.PARKED and fate.place >= 0]
+    for fate in parked:
+        place = (fate.dataset, fate.key)
+        latest[place] = max(latest.get(place, 0), fate.seq)
+    collected.fates = [
+        fate._replace(fate=Fate.SUPERSEDED) if fate in parked and latest[fate.dataset, fate.key] > fate.seq else fate
+        for fate in collected.fates
+    ]
     overtaken = [
         FateRow(ref.seq, ref.place, ref.dataset, ref.key, Fate.SUPERSEDED, ref.reason, "")
-        for ref in core.log.parked(state.name, REJUDGE_AT_ONCE)
-        if ref.place >= 0 and (ref.dataset, ref.key) in touched and (ref.seq, ref.place) not in news
+        for ref in (core.log.parked(state.name, state.parked) if latest and state.parked else ())
+        if ref.place >= 0 and latest.get((ref.dataset, ref.key), 0) > ref.seq
     ]
     state.parked = max(0, state.parked - len(overtaken))
     collected.fates.extend(overtaken)
@@ -330,7 +344,7 @@ def _open_again(core: Core, header: EntryHeader, payload: bytes) -> Content:
 
 
 def _without_overtaken(core: Core, state: FeedState, header: EntryHeader, batch: RowBatch) -> RowBatch:
-    """Leaves out rows that later entries of the same feed have already changed: they were readable, this one was not."""
+    """Leaves out rows that later entries of the feed have already changed: they were readable, this one was not."""
     schema = core.seams.judge.schema(header.publication, batch.dataset)
     assert schema is not None
     key_of = key_getter(schema, batch.columns)

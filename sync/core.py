@@ -93,7 +93,6 @@ class Core:
         self.pending: dict[FeedName, list[OutboxItem]] = {}
         self.links: dict[int, Link] = {}
         self.effects: list[Effect] = []
-        self.wishes: set[int] = set()
         self.now = 0
         self.group = rebuilt.group
         self.group_floor = 0
@@ -101,6 +100,7 @@ class Core:
         self.outbox_id = rebuilt.outbox_id
         self.outbox_id_at_start = rebuilt.outbox_id
         self.counter = rebuilt.counter
+        self._counting = False
         self.hlc = 0
         self.seen: dict[str, tuple[list[bytes], list[bytes]]] = {}
         for node, instance, boot, _ in rebuilt.seen:
@@ -114,11 +114,19 @@ class Core:
         self.restored = rebuilt.restored
         self.compared = set(rebuilt.compared)
         self.clones = set(rebuilt.suspended_clone)
-        self.recovering: set[FeedName] = set()
+        self.settle_due = rebuilt.restored or rebuilt.republish or bool(rebuilt.recovering)
+        """An earlier life was restored, or ended while its tail came back: after the next compare, rows are compared
+        with feeds before anything is sealed."""
+        self.recovering: dict[FeedName, tuple[int, str]] = {
+            FeedName(me.node, *feed): lost for feed, lost in rebuilt.recovering.items()
+        }
+        """Own feeds of which a neighbour is known to hold more, up to which seq and who: first that comes back."""
         self.found_group = 0
         self.local_keys: dict[str, set[Key]] = {}
+        self.voided: dict[str, dict[Key, int]] = {}
+        """While a tail comes back: versions at which own rows were voided, by dataset."""
         self.returned: set[bytes] = set()
-        """Payload digests of own entries that came back: what waits in the outbox with such a payload is said already."""
+        """Payload digests of own entries that came back: what waits in the outbox with such a payload was said."""
         self.registry_grew = False
         self.republishing = False
         self.rejudge_wanted = False
@@ -126,7 +134,8 @@ class Core:
         """Rows written in this round of judging again: (dataset, origin, key)."""
         self.known = KnownNow(seams.known)
         self.receipts_due: set[str] = set()
-        self.dirty_out: set[FeedName] = set()
+        self.dirty_out: dict[FeedName, None] = {}
+        """Feeds that moved in this transaction, in order (a set's order would differ from run to run)."""
         self.withheld: dict[FeedName, tuple[int, int]] = {}
         self.alarmed: set[tuple[str, str]] = set()
 
@@ -161,14 +170,7 @@ class Core:
 
     def wake(self, at: int) -> None:
         """Asks for a Tick."""
-        self.wishes.add(at)
         self.do(WakeAt(at))
-
-    def wake_again(self) -> None:
-        """After a Tick: what it came too early for is asked for again, since the runner keeps the earliest wish only."""
-        self.wishes = {at for at in self.wishes if at > self.now}
-        if self.wishes:
-            self.do(WakeAt(min(self.wishes)))
 
     def save(self, state: FeedState) -> None:
         """Keeps a feed's state."""
@@ -188,7 +190,11 @@ class Core:
         self.do(SaveMeta("group", self.group))
 
     def next_counter(self) -> int:
-        """Counter of statements; rises over the life of the store."""
+        """Counter of statements. It rises over the life of the store, and from each start on over what an unnoticed
+        roll-back may have forgotten: the milliseconds since 1970 run ahead of it."""
+        if not self._counting:
+            self._counting = True
+            self.counter = max(self.counter, self.now // 1000)
         self.counter += 1
         self.do(SaveMeta("counter", self.counter))
         return self.counter
@@ -219,6 +225,19 @@ class Core:
     def author(self) -> Author:
         """The constant fields of own headers."""
         return Author(self.me.federation, self.me.node, self.me.instance, self.enrolment)
+
+    @property
+    def pulling(self) -> bool:
+        """Whether an own sealed tail is being pulled back right now: nothing at all is sealed meanwhile."""
+        return bool(self.recovering) and any(f in self.recovering for link in self.links.values() for f in link.wants)
+
+    def save_recovering(self) -> None:
+        """Keeps which own feeds are behind a neighbour, across restarts: whoever forgets it may fork."""
+        lines = [
+            f"{feed.publication} {feed.addressee or '-'} {until} {peer}"
+            for feed, (until, peer) in self.recovering.items()
+        ]
+        self.do(SaveMeta("recovering", "\n".join(lines)))
 
     def own_feed(self, feed: FeedName, route: Route, lane: Lane) -> FeedState:
         """The state of an own feed, begun now if it is new. Its epoch is derived from the instance, which is random."""
@@ -291,7 +310,7 @@ class Core:
 
     def live(self, feed: FeedName, route: Route) -> bool:
         """Whether an own feed may be sealed now: some neighbour it goes to is past compare, and nothing forbids it."""
-        if self.recovering or self.republishing or not self.enrolment:
+        if self.pulling or self.settle_due or self.republishing or feed in self.recovering or not self.enrolment:
             return False
         state = self.feeds.get(feed)
         if state is not None and state.frozen:

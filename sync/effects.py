@@ -96,7 +96,7 @@ class HeldRow:
     """A row as the store holds it: `cells` in schema order.
 
     feed is the one feed that carries it, and `columns` the columns that it carries (the others are empty because
-    nobody says them, which is not the same as empty); or feed is None when several do: then `images` has what each says.
+    nobody says them, which is not the same as empty); or feed is None when several do: `images` has what each says.
     At its origin a row is carried by no feed (feed None, images empty): the row table is the truth there.
     """
 

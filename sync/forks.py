@@ -35,25 +35,30 @@ def contradiction(core: Core, link: Link, state: FeedState, run: OpenedRun) -> N
         one=EvidenceBranch(entries=_headers_only(ours)),
         other=EvidenceBranch(entries=_headers_only(_up_to_seal(theirs))),
     )
-    freeze(core, state, contested, evidence)
+    freeze(core, state.name, contested, evidence)
     if contested > 1:
         _ask(core, link, state, 0, contested)
 
 
-def freeze(core: Core, state: FeedState, contested: int, evidence: Evidence) -> None:
+def freeze(core: Core, feed: FeedName, contested: int, evidence: Evidence) -> None:
     """Nothing more of the feed is taken, sealed or sent; what lies from `contested` on is marked disputed."""
-    data = evidence.SerializeToString()
-    first = state.name not in core.evidence
-    state.disputed_from = min(state.disputed_from or contested, contested)
-    if first:
+    state = core.feeds.get(feed)
+    if state is not None:
+        state.disputed_from = min(state.disputed_from or contested, contested)
         state.frozen = True
-        core.evidence[state.name] = data
-        core.do(SaveEvidence(state.name, data))
-        core.alarm("fork", feed=str(state.name), seq=contested, origin=state.name.origin)
-        for link in core.open_links():
-            tell_evidence(core, link, state.name)
-    core.feeds[state.name] = state
-    core.save(state)
+        core.save(state)
+    if feed in core.evidence:
+        return
+    core.evidence[feed] = evidence.SerializeToString()
+    core.do(SaveEvidence(feed, core.evidence[feed]))
+    core.alarm("fork", feed=str(feed), seq=contested, origin=feed.origin)
+    for link in core.open_links():
+        tell_evidence(core, link, feed)
+        link.wants.pop(feed, None)
+        link.registry_goal.pop(feed, None)
+    if core.recovering.pop(feed, None) is not None:
+        core.save_recovering()
+        core.settle_due = True
 
 
 def tell_evidence(core: Core, link: Link, feed: FeedName) -> None:
@@ -74,8 +79,8 @@ def evidence_arrived(core: Core, evidence: Evidence) -> bool:
     if one is None or other is None or one == other:
         return False
     state = core.feeds.get(feed)
-    if state is not None and state.head.epoch == evidence.epoch:
-        freeze(core, state, evidence.seq, evidence)
+    if state is None or state.head.epoch == evidence.epoch or not state.head.seq:
+        freeze(core, feed, evidence.seq, evidence)
     return True
 
 

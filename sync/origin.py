@@ -1,4 +1,4 @@
-"""Own feeds: from a local change to a sealed entry (protocol section 8, "An origin seals only what it is about to send").
+"""Own feeds: from a local change to a sealed entry (protocol 8, "An origin seals only what it is about to send").
 
 A local change is committed to the row tables and, per feed, either sealed in the same transaction (a neighbour it goes
 to is past compare) or put into the outbox. The outbox keeps order; a sealed entry is never taken back.
@@ -51,7 +51,7 @@ DRAIN_ITEMS = 2_000
 
 
 def local_put(core: Core, event: LocalPut) -> None:
-    """Commits rows of this node and what each publication says of them. Raises InputFault before anything is written."""
+    """Commits rows of this node and what each publication says of them. Raises InputFault with nothing written."""
     rows = event.rows
     outgoing = core.seams.publisher.publish(rows)
     encoded = [encode_records(o.dataset, o.columns, o.puts, o.ends) for o in outgoing if o.puts or o.ends]
@@ -63,6 +63,12 @@ def local_put(core: Core, event: LocalPut) -> None:
         core.do(UpsertRows(rows.dataset, core.me.node, None, schema.names, rows.puts, group))
     if rows.voids:
         core.do(DeleteRows(rows.dataset, core.me.node, [key for key, _ in rows.voids]))
+    # A code or unit of this node's own may be what a parked row waits for.
+    core.rejudge_wanted = core.rejudge_wanted or any(state.parked for state in core.feeds.values())
+    if core.pulling or core.republishing:
+        # Work goes on while the own tail comes back, and what is done now holds against it.
+        keys = core.local_keys.setdefault(rows.dataset, set())
+        keys.update(map(key_getter(schema, schema.names), rows.puts), (key for key, _ in rows.voids))
     for out, payload in zip((o for o in outgoing if o.puts or o.ends), encoded, strict=True):
         emit_rows(core, out, payload, group)
     core.do(Reply(event.token, group))
@@ -171,20 +177,33 @@ def _emit(core: Core, state: FeedState, draft: Draft) -> None:
     if core.waiting.get(feed, 0) == 0 and core.live(feed, state.route):
         core.pending.setdefault(feed, []).append(item)
     else:
-        core.waiting[feed] = core.waiting.get(feed, 0) + 1
-        core.do(Queue(item))
-        core.do(SaveMeta("outbox_id", core.outbox_id))
-        core.save(state)
+        _queue(core, state, item)
+
+
+def _queue(core: Core, state: FeedState, item: OutboxItem) -> None:
+    core.waiting[state.name] = core.waiting.get(state.name, 0) + 1
+    core.do(Queue(item))
+    core.do(SaveMeta("outbox_id", core.outbox_id))
+    core.save(state)
 
 
 # --- sealing ----------------------------------------------------------------------------------------------------------
 
 
 def seal_pending(core: Core) -> None:
-    """Before the commit: everything that waits in a working session gets its place in the chain and a seal."""
-    for feed, items in core.pending.items():
-        _extend(core, core.feeds[feed], items)
-    core.pending.clear()
+    """Before the commit: everything that waits in a working session gets its place in the chain and a seal.
+
+    A later event of the same transaction may have closed the way (a neighbour showed that it holds more, a fork came to
+    light): then it goes into the outbox after all.
+    """
+    pending, core.pending = core.pending, {}
+    for feed, items in pending.items():
+        state = core.feeds[feed]
+        if core.live(feed, state.route):
+            _extend(core, state, items)
+        else:
+            for item in items:
+                _queue(core, state, item)
 
 
 def drain_outbox(core: Core) -> bool:
@@ -228,7 +247,9 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
             and suite.hash(PAYLOAD + item.payload) in core.returned
         ):
             continue
-        group = item.group if item.group > core.group_floor else core.next_group()
+        # Rows keep the version they have in the row table; for other kinds a number that was used twice gets replaced.
+        used = item.group <= core.group_floor and item.kind is not Kind.RECORDS
+        group = core.next_group() if used else item.group
         draft = Draft(
             item.kind, item.lane, item.codec, item.payload, item.plain_size, item.rows, item.schema_version, group
         )
@@ -249,7 +270,7 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
     state.entries += len(drafts)
     core.do(Append(state.name, head.epoch, drafts))
     core.save(state)
-    core.dirty_out.add(state.name)
+    core.dirty_out[state.name] = None
 
 
 def _adoption(core: Core, state: FeedState) -> LogEntry | None:
@@ -263,10 +284,11 @@ def _adoption(core: Core, state: FeedState) -> LogEntry | None:
         return None
     old = core.registry.enrolment(core.me.node, state.enrolment)
     signature = b""
-    if old is not None and core.seams.old_signer is not None and core.seams.old_signer.public_key == old.public_key:
-        signature = core.seams.old_signer.sign(
-            adoption_message(core.suite, state.head.hash, newest, core.seams.signer.public_key)
-        )
+    # A new version need not bring a new key: then this signer is the old one too.
+    for signer in (core.seams.signer, core.seams.old_signer):
+        if old is not None and signer is not None and signer.public_key == old.public_key:
+            message = adoption_message(core.suite, state.head.hash, newest, core.seams.signer.public_key)
+            signature = signer.sign(message)
     payload = AdoptionPayload(old_signature=signature).SerializeToString()
     draft = Draft(Kind.ADOPTION, state.lane, CODEC_MESSAGE, payload, len(payload), 0, 1, core.next_group())
     entry = make_entry(core.suite, core.author, state.name, state.route, state.head, draft, core.tick_hlc())

@@ -145,9 +145,7 @@ def _array_length(raw: memoryview) -> int:
 def _is_scalar(raw: memoryview) -> bool:
     """Whether a msgpack value is a number, text, bytes, boolean or nil: nothing that nests."""
     first = raw[0]
-    return not (
-        0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or 0xDC <= first < 0xE0
-    )
+    return not (0x80 <= first <= 0x9F or 0xC7 <= first <= 0xC9 or 0xD4 <= first <= 0xD8 or 0xDC <= first < 0xE0)
 
 
 def cell_type(column: Column) -> Any:

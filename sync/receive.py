@@ -18,12 +18,13 @@ from sync.link import InFeed, Link, Phase
 from sync.reasons import Reason
 from sync.recovery import take_own_back
 from sync.registry import Enrolment
-from sync.session import close, want_done
+from sync.session import BENIGN, close, want_done
 from sync.values import REGISTRY, FeedName, Head, Kind, Lane, Route
 from sync.wire.v1.entry_pb2 import AdoptionPayload, EntryHeader
 from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Frame
 
-_WAITS_FOR_REGISTRY = (Reason.UNKNOWN_ENROLMENT, Reason.EPOCH_NOT_CONFIRMED)
+# A record may also show that a feed goes this way: then it is this node's business after all.
+_WAITS_FOR_REGISTRY = (Reason.UNKNOWN_ENROLMENT, Reason.EPOCH_NOT_CONFIRMED, Reason.NOT_YOUR_ORIGIN)
 _NOT_TO_BE_ASKED_AGAIN = (Reason.FORK, Reason.FROZEN, Reason.NOT_YOUR_ORIGIN)
 
 
@@ -46,9 +47,10 @@ def run_arrived(core: Core, link: Link, run: OpenedRun | BadRun) -> None:
             bisect(core, link, state, wanted, run)
             _acknowledge(core, link, state, run)
             return
-        if state is not None and state.frozen:
+        if run.feed in core.evidence:
             raise RemoteFault(Reason.FROZEN, "a fork was found in this feed; a person decides")
-        state = state or _new_feed(core, run)
+        if state is None or not state.head.seq:
+            state = _begun(core, run, state)
         fresh = _join(core, link, state, run)
         _check_enrolment(core, state, fresh)
     except RemoteFault as fault:
@@ -62,6 +64,8 @@ def drop(core: Core, link: Link, run: OpenedRun | BadRun, seq: int, reason: Reas
     credit = Credit(lane=int(run.lane), bytes=run.size)  # type: ignore[arg-type]
     core.notice(link, reason, run.feed, detail, epoch=run.epoch, seq=seq, credit=credit)
     trouble = link.inn.setdefault(run.feed, InFeed())
+    if reason is Reason.GAP and trouble.bad:
+        return  # it was under way behind the one that was dropped
     trouble.bad += 1
     if reason in _WAITS_FOR_REGISTRY:
         trouble.waits_for_registry = True
@@ -69,7 +73,8 @@ def drop(core: Core, link: Link, run: OpenedRun | BadRun, seq: int, reason: Reas
         wait = min(limits.CURSOR_RETRY_MAX_US, limits.CURSOR_RETRY_FIRST_US << min(trouble.bad, 10))
         trouble.retry_at = core.now + wait
         core.wake(trouble.retry_at)
-    core.alarm("run_dropped", peer=link.peer, feed=str(run.feed), seq=seq, reason=reason.name, detail=detail)
+    if reason not in BENIGN:
+        core.alarm("run_dropped", peer=link.peer, feed=str(run.feed), seq=seq, reason=reason.name, detail=detail)
     if trouble.bad == limits.BAD_RUNS_ALARM:
         core.alarm("feed_keeps_failing", peer=link.peer, feed=str(run.feed), reason=reason.name)
 
@@ -140,9 +145,14 @@ def _check_way(core: Core, link: Link, run: OpenedRun) -> None:
         raise RemoteFault(Reason.NOT_YOUR_ORIGIN, "this feed neither ends here nor passes through")
 
 
-def _new_feed(core: Core, run: OpenedRun) -> FeedState:
+def _begun(core: Core, run: OpenedRun, own: FeedState | None) -> FeedState:
+    """The state of a feed of which nothing is held, in the epoch of the run. An own feed may have changes that wait:
+    after a restore they belong behind what a neighbour still holds of it."""
     header = run.entries[0].header
     suite = core.seams.suites[header.suite]
+    if own is not None:
+        own.head = core.genesis(run.feed, run.epoch, suite)
+        return own
     if sum(1 for name in core.feeds if name.origin == run.feed.origin) >= limits.FEEDS_PER_ORIGIN_MAX:
         raise RemoteFault(Reason.LIMIT_EXCEEDED, f"more than {limits.FEEDS_PER_ORIGIN_MAX} feeds of {run.feed.origin}")
     lane = Lane(header.lane) if header.lane in (1, 2, 3) else Lane.BULK
@@ -241,7 +251,7 @@ def _take(core: Core, link: Link, state: FeedState, run: OpenedRun, fresh: tuple
             apply_entries(core, state, fresh)
             core.receipts_due.add(state.name.origin)
         core.save(state)
-        core.dirty_out.add(state.name)
+        core.dirty_out[state.name] = None
         if state.name.publication == REGISTRY:
             core.registry_grew = True
     link.inn.pop(run.feed, None)
@@ -251,10 +261,10 @@ def _take(core: Core, link: Link, state: FeedState, run: OpenedRun, fresh: tuple
 
 def _progress_want(core: Core, link: Link, state: FeedState) -> None:
     wanted = link.wants.get(state.name)
-    if wanted is None or wanted.one:
+    if wanted is None:
         return
     wanted.progress_at = core.now
-    if state.head.seq >= wanted.until_seq:
+    if wanted.one or state.head.seq >= wanted.until_seq:
         del link.wants[state.name]
         want_done(core, link, state.name)
 

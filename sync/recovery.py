@@ -27,23 +27,44 @@ from sync.values import FeedName, Key, Kind
 from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, RegistryPayload
 
 
-def begin(core: Core, feed: FeedName, peer: str) -> None:
+def begin(core: Core, feed: FeedName, peer: str, until: int) -> None:
     """A neighbour holds more of an own feed than this node: state recovering, shown everywhere."""
-    if not core.recovering:
+    if not core.pulling and not core.republishing:
         core.local_keys = _changed_since_start(core)
-    core.recovering.add(feed)
-    core.do(SaveMeta("recovering", 1))
+    if until > core.recovering.get(feed, (0, ""))[0]:
+        core.recovering[feed] = (until, peer)
+        core.save_recovering()
+    core.do(SaveMeta("republish", 1))
     core.alarm("recovering", feed=str(feed), peer=peer)
+
+
+def holds_no_more(core: Core, feed: FeedName, peer: str) -> None:
+    """What this neighbour was known to hold beyond the own head is back, or it does not hold it (any more)."""
+    until, who = core.recovering.get(feed, (0, ""))
+    state = core.feeds.get(feed)
+    if until and (who == peer or (state is not None and (state.frozen or state.head.seq >= until))):
+        del core.recovering[feed]
+        core.save_recovering()
+
+
+def settle(core: Core) -> None:
+    """Nothing more comes back for now: versions go on above all that was found, and the outbox is made anew."""
+    core.settle_due = False
+    core.group_floor = max(core.group, core.found_group, _highest_group(core))
+    core.leap_group(core.group_floor)
+    core.rejudge_wanted = True
+    ask_for_differences(core)
 
 
 def take_own_back(core: Core, state: FeedState, fresh: Sequence[Opened]) -> None:
     """Own sealed entries come back from a neighbour: their rows hold, except where this life has changed them since."""
+    written: dict[tuple[str, Key], int] = {}
     for opened in fresh:
         header, content = opened.header, opened.content
         core.found_group = max(core.found_group, header.group)
         core.returned.add(opened.entry.payload_digest)
         if isinstance(content, RowBatch):
-            _take_rows(core, header, content)
+            _take_rows(core, header, content, written)
         elif isinstance(content, MovePayload):
             decided = any(m.move_id == content.body.move_id for m in core.known.task(content.body.task))
             if content.body.number or not decided:
@@ -55,32 +76,24 @@ def take_own_back(core: Core, state: FeedState, fresh: Sequence[Opened]) -> None
             core.registry_grew = True
 
 
-def finished(core: Core, feed: FeedName) -> None:
-    """One own feed is level with its neighbour again; when all are, the outbox is made anew."""
-    core.recovering.discard(feed)
-    if core.recovering:
-        return
-    core.group_floor = max(core.group, core.found_group)
-    core.leap_group(core.group_floor)
-    core.do(SaveMeta("recovering", 0))
-    ask_for_differences(core)
-
-
 def ask_for_differences(core: Core) -> None:
-    """Empties the outbox of record changes and asks the runner to compare rows with feeds."""
-    core.do(ClearOutbox())
-    for feed in list(core.waiting):
-        if _carries_records(core, feed):
-            core.waiting[feed] = 0
+    """Asks the runner to compare rows with feeds; nothing is sealed until the answer is here."""
     core.republishing = True
     core.do(SaveMeta("republish", 1))
     core.do(Republish())
 
 
 def differences(core: Core, event: LocalDifferences) -> None:
-    """Says, above all versions found, what own feeds lack; lists rows that both lives changed."""
+    """Says, above all versions found, what own feeds lack; lists rows that both lives changed.
+
+    It replaces what waits in the outbox of record changes: all of that is in the rows.
+    """
     core.republishing = False
     core.do(SaveMeta("republish", 0))
+    for feed in [f for f, count in core.waiting.items() if count and _carries_records(core, f)]:
+        core.waiting[feed] = 0
+    core.do(ClearOutbox())
+    core.local_keys, core.voided = {}, {}
     for feed, (digest, rows) in event.feeds.items():
         state = core.feeds.get(feed)
         if state is not None:
@@ -94,8 +107,16 @@ def differences(core: Core, event: LocalDifferences) -> None:
         if out.puts:
             versions = [group] * len(out.puts)
             core.do(PatchRows(out.dataset, core.me.node, out.columns, out.puts, versions))
+    core.outbox_id_at_start = core.outbox_id
     if event.both_changed:
         core.alarm("rows_changed_in_both_lives", count=len(event.both_changed))
+
+
+def _highest_group(core: Core) -> int:
+    """The newest version in the logs of own feeds: an earlier start may have pulled it back."""
+    heads = [(f, s.head) for f, s in core.feeds.items() if f.origin == core.me.node and s.head.seq]
+    entries = [core.log.entry(feed, head.epoch, head.seq) for feed, head in heads]
+    return max((EntryHeader.FromString(entry.header).group for entry in entries if entry is not None), default=0)
 
 
 def _carries_records(core: Core, feed: FeedName) -> bool:
@@ -133,22 +154,59 @@ def _changed_since_start(core: Core) -> dict[str, set[Key]]:
     return changed
 
 
-def _take_rows(core: Core, header: EntryHeader, batch: RowBatch) -> None:
-    schema = core.seams.judge.schema(header.publication, batch.dataset)
+def _take_rows(core: Core, header: EntryHeader, batch: RowBatch, written: dict[tuple[str, Key], int]) -> None:
+    """Own rows as an own entry says them, where neither this life nor a later entry says otherwise.
+
+    `written`: versions of rows written by this event and not performed yet, 0 where they were taken out.
+    """
+    dataset, group = batch.dataset, header.group
+    schema = core.seams.judge.schema(header.publication, dataset)
     if schema is None:
         return
-    ours = core.local_keys.get(batch.dataset, set())
+    ours = core.local_keys.get(dataset, set())
     key_of = key_getter(schema, batch.columns)
     puts = [put for put in batch.puts if key_of(put) not in ours]
-    held = core.log.held(batch.dataset, core.me.node, [key_of(put) for put in puts])
-    patch = [p for p in puts if (row := held.get(key_of(p))) is not None and row.version < header.group]
-    new = [p for p in puts if key_of(p) not in held]
+    ended = [end.key for end in batch.ends if end.kind is EndKind.VOID and end.key not in ours]
+    versions = {
+        key: row.version for key, row in core.log.held(dataset, core.me.node, [*map(key_of, puts), *ended]).items()
+    }
+    versions.update({key: version for (name, key), version in written.items() if name == dataset})
+    # Equal versions are of one transaction, whose other feed may carry other columns.
+    patch = [p for p in puts if 0 < versions.get(key_of(p), 0) <= group]
+    new = [p for p in puts if not versions.get(key_of(p), 0)]
+    if new or ended:
+        voided = _voided(core, dataset)
+        voided.update({key: max(voided.get(key, 0), group) for key in ended})
+        # Another own feed may have said already that a row ended: it does not come back to life by this one.
+        new = [p for p in new if voided.get(key_of(p), 0) <= group]
     if patch:
-        versions = [header.group] * len(patch)
-        core.do(PatchRows(batch.dataset, core.me.node, batch.columns, patch, versions))
+        core.do(PatchRows(dataset, core.me.node, batch.columns, patch, [group] * len(patch)))
     if new:
-        core.do(UpsertRows(batch.dataset, core.me.node, None, batch.columns, new, header.group))
-        core.alarm_once("rows_lack_held_back_columns", batch.dataset, dataset=batch.dataset)
-    gone = [end.key for end in batch.ends if end.kind is EndKind.VOID and end.key not in ours]
+        core.do(UpsertRows(dataset, core.me.node, None, batch.columns, new, group))
+        core.alarm_once("rows_lack_held_back_columns", dataset, dataset=dataset)
+    gone = [key for key in ended if versions.get(key, 0) <= group]
     if gone:
-        core.do(DeleteRows(batch.dataset, core.me.node, gone))
+        core.do(DeleteRows(dataset, core.me.node, gone))
+    written.update({(dataset, key_of(put)): group for put in (*patch, *new)})
+    written.update({(dataset, key): 0 for key in gone})
+
+
+def _voided(core: Core, dataset: str) -> dict[Key, int]:
+    """Versions at which own rows of a dataset were voided, by the logs of all own feeds. Read once, when it matters."""
+    known = core.voided.get(dataset)
+    if known is not None:
+        return known
+    found = core.voided[dataset] = {}
+    for feed, state in core.feeds.items():
+        if feed.origin != core.me.node or core.seams.judge.schema(feed.publication, dataset) is None:
+            continue
+        seq = 1
+        while entries := core.log.entries(feed, state.head.epoch, seq, 1 << 20, 4_096):
+            for entry in entries:
+                header = EntryHeader.FromString(entry.header)
+                content = open_content(header, entry.payload, core.seams.judge.schema)
+                for end in content.ends if isinstance(content, RowBatch) else ():
+                    if end.kind is EndKind.VOID:
+                        found[end.key] = max(found.get(end.key, 0), header.group)
+            seq = entries[-1].seq + 1
+    return found

@@ -45,7 +45,6 @@ class Replica:
         self.core = Core(me, seams, rebuilt)
         _rebuild_registry(self.core)
         self._starting = True
-        self._republish = rebuilt.republish
         self._more = True
 
     def handle(self, event: Event, now: int) -> tuple[Effect, ...]:
@@ -68,28 +67,31 @@ class Replica:
 
     def _start(self) -> None:
         core = self.core
-        if core.restored:
-            core.group_floor = core.group
+        if core.settle_due:
             core.leap_group(core.group)
-        if self._republish:
-            recovery.ask_for_differences(core)
+        # What parked may have lost its reason just before the last life ended.
+        core.rejudge_wanted = any(state.parked for state in core.feeds.values())
 
     def _dispatch(self, event: Event) -> None:
         core = self.core
         match event:
             case LocalPut():
                 origin.local_put(core, event)
+                self._more = self._more or core.rejudge_wanted
             case RunArrived():
                 link = core.links.get(event.link)
                 if link is not None:
                     session.heard(core, link)
                     receive.run_arrived(core, link, event.run)
                     self._after_registry()
+                    session.advance(core)
+                    self._more = self._more or core.rejudge_wanted
             case FrameArrived():
                 link = core.links.get(event.link)
                 if link is not None:
                     session.heard(core, link)
                     self._frame(link, event.frame)
+                    session.advance(core)
             case BeforeCommit():
                 origin.seal_pending(core)
             case Committed():
@@ -106,6 +108,7 @@ class Replica:
                 session.opened(core, event)
             case LinkClosed():
                 session.gone(core, event.link)
+                session.advance(core)
             case LocalDifferences():
                 recovery.differences(core, event)
             case Rejudge():
@@ -146,7 +149,7 @@ class Replica:
         elif kind == "drain":
             link.draining_until = frame.drain.until_us
             link.phase = Phase.DRAINING
-        self._more = True
+        self._more = self._more or core.rejudge_wanted or any(core.waiting.values())
 
     def _after_registry(self) -> None:
         core = self.core
@@ -180,7 +183,9 @@ class Replica:
             core.rejudge_wanted = rejudge(core)
             more = more or core.rejudge_wanted
         statements.say(core)
-        core.wake_again()
+        for link in core.links.values():
+            # The runner keeps the earliest wish only, and a Tick uses it up.
+            core.wake(session.next_deadline(core, link))
         self._more = more
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync import limits, sending
+from sync import limits, sending, statements
 from sync.chain import FORMAT
 from sync.core import Core, feed_of, wire_feed
 from sync.effects import CloseLink, SaveAnchor, SaveMeta, SaveSeen
@@ -10,10 +10,13 @@ from sync.events import LinkOpened
 from sync.forks import tell_evidence
 from sync.link import Answering, Link, Phase, Wanted
 from sync.reasons import Reason
-from sync.recovery import begin, finished
+from sync.recovery import begin, holds_no_more, settle
 from sync.values import REGISTRY, FeedName
 from sync.wire.v1.entry_pb2 import Anchor
 from sync.wire.v1.frame_pb2 import Cursor, Cursors, Frame, Hello, Limits, Notice, Ping, Pong, Want
+
+BENIGN = frozenset({Reason.UNKNOWN_ENROLMENT, Reason.EPOCH_NOT_CONFIRMED, Reason.GAP, Reason.RECOVERING})
+"""Reasons that belong to ordinary work (a record is on its way, a run was behind a dropped one): nobody is woken."""
 
 CAPABILITIES = ("rows-msgpack-zstd", "statements", "evidence")
 FORMAT_FLOOR = 1
@@ -51,12 +54,10 @@ def gone(core: Core, link_id: int) -> None:
     if link is None:
         return
     link.phase = Phase.CLOSED
-    for feed in link.wants:
-        core.recovering.discard(feed)
-    if not core.recovering and core.found_group > core.group:
-        # Part of the own tail came back before the link broke: what follows must still rise above it.
-        core.leap_group(core.found_group)
-    for other in core.links.values():
+    if any(feed in core.recovering for feed in link.wants):
+        # Part of an own tail may have come back before the link broke. That feed waits for the rest; others go on.
+        core.settle_due = True
+    for other in list(core.links.values()):
         if other.contested_by == link_id:
             other.contested_by = 0
         if other.phase is Phase.CONTESTED and not any(
@@ -68,6 +69,7 @@ def gone(core: Core, link_id: int) -> None:
 
 
 def _say_hello(core: Core, link: Link) -> None:
+    link.told_not_level = core.restored and core.me.parent not in core.compared and bool(core.me.parent)
     hello = Hello(
         format=FORMAT,
         software=core.me.software,
@@ -83,7 +85,7 @@ def _say_hello(core: Core, link: Link) -> None:
             urgent_credit_bytes=limits.URGENT_CREDIT_BYTES,
             bulk_credit_bytes=limits.BULK_CREDIT_BYTES,
         ),
-        restored_not_level=core.restored and core.me.parent not in core.compared and bool(core.me.parent),
+        restored_not_level=link.told_not_level,
     )
     if core.anchor:
         hello.anchor.ParseFromString(core.anchor)
@@ -155,7 +157,7 @@ def _welcome(core: Core, link: Link, hello: Hello) -> None:
     core.seen_order += 1
     core.do(SaveSeen(link.peer, hello.instance, hello.boot, core.seen_order, core.now))
     if hello.HasField("anchor"):
-        take_anchor(core, hello.anchor.SerializeToString())
+        take_anchor(core, hello.anchor.SerializeToString(), from_child=not link.to_parent)
     if not link.dialled:
         _say_hello(core, link)
     link.phase = Phase.COMPARE
@@ -166,7 +168,7 @@ def _welcome(core: Core, link: Link, hello: Hello) -> None:
     _compare_registry(core, link, hello)
 
 
-def take_anchor(core: Core, data: bytes) -> bool:
+def take_anchor(core: Core, data: bytes, from_child: bool = False) -> bool:
     """Takes an anchor if the root signed it and it is newer; False if it is not acceptable."""
     if data == core.anchor:
         return True
@@ -176,7 +178,9 @@ def take_anchor(core: Core, data: bytes) -> bool:
         return False
     reason = core.registry.set_anchor(body)
     if reason is not Reason.NONE:
-        core.alarm("anchor_refused", reason=reason.name)
+        if body.serial >= core.registry.anchor_serial or not from_child:
+            # A child that was away still has an older one, and gets the newer.
+            core.alarm("anchor_refused", reason=reason.name)
         return False
     core.anchor = data
     core.do(SaveAnchor(data))
@@ -217,6 +221,8 @@ def registry_progress(core: Core, link: Link) -> None:
     if link.registry_goal:
         return
     link.cursors_sent = True
+    if link.cursors_ended:
+        _compare_all(core, link)
     cursors = [
         _cursor(core, feed)
         for feed, state in core.feeds.items()
@@ -226,7 +232,6 @@ def registry_progress(core: Core, link: Link) -> None:
     for start in range(0, max(1, len(cursors)), page):
         last = start + page >= len(cursors)
         core.send(link, Frame(cursors=Cursors(cursors=cursors[start : start + page], end=last)))
-    _maybe_compared(core, link)
 
 
 def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
@@ -242,7 +247,9 @@ def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
         link.peer_cursors.extend(c for c in cursors.cursors if c.feed.publication != REGISTRY)
         if cursors.end:
             link.cursors_ended = True
-            _compare_all(core, link)
+            # Before the registry is level, it is not known which feeds go this way.
+            if link.cursors_sent:
+                _compare_all(core, link)
         return
     for cursor in cursors.cursors:
         _go_on(core, link, cursor)
@@ -264,15 +271,16 @@ def _compare_all(core: Core, link: Link) -> None:
     for feed, cursor in named.items():
         if feed not in core.feeds and (feed.origin == core.me.node or core.source(feed) not in ("", link.peer)):
             compare(core, link, feed, cursor)
-    _maybe_compared(core, link)
 
 
 def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> None:
     """Every case of protocol section 5. R is the peer, S is this node."""
     state = core.feeds.get(feed)
-    if state is not None and state.frozen:
+    if feed in core.evidence:
         tell_evidence(core, link, feed)
         return
+    if feed in core.recovering and (cursor is None or state is None or cursor.seq <= state.head.seq):
+        holds_no_more(core, feed, link.peer)
     if cursor is None or cursor.seq == 0:
         if state is not None and state.head.seq:
             sending.start_feed(core, link, feed, 1)
@@ -299,7 +307,7 @@ def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> No
 def _want(core: Core, link: Link, feed: FeedName, cursor: Cursor, from_seq: int) -> None:
     """This side lost its tail: the peer is asked for it, and must prove its cursor by seals."""
     if feed.origin == core.me.node:
-        begin(core, feed, link.peer)
+        begin(core, feed, link.peer, cursor.seq)
     link.wants[feed] = Wanted(cursor.epoch, from_seq, cursor.seq, core.now)
     core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=from_seq)))
     core.wake(core.now + limits.STEP_TIMEOUT_US)
@@ -320,14 +328,22 @@ def want_arrived(core: Core, link: Link, want: Want) -> None:
 def want_done(core: Core, link: Link, feed: FeedName) -> None:
     """The lost tail is back, or could not be had: go on from what is held now."""
     state = core.feeds.get(feed)
-    if feed.origin == core.me.node and feed in core.recovering:
-        finished(core, feed)
+    if feed in core.recovering:
+        holds_no_more(core, feed, link.peer)
+        core.settle_due = True
     if state is not None and not state.frozen and core.goes_to(feed, state.route, link.peer):
         sending.start_feed(core, link, feed, state.head.seq + 1)
-    _maybe_compared(core, link)
 
 
-def _maybe_compared(core: Core, link: Link) -> None:
+def advance(core: Core) -> None:
+    """After every event: compares that nothing holds up any longer are over, and what came back is settled."""
+    for link in list(core.links.values()):
+        maybe_compared(core, link)
+    if core.settle_due and not core.pulling and any(link.working for link in core.links.values()):
+        settle(core)
+
+
+def maybe_compared(core: Core, link: Link) -> None:
     """Compare is over when both have said "end" and no Want is open; then each pushes what the other lacks."""
     if link.phase is not Phase.COMPARE or not (link.cursors_sent and link.cursors_ended) or link.wants:
         return
@@ -339,7 +355,7 @@ def _maybe_compared(core: Core, link: Link) -> None:
         if core.goes_to(feed, state.route, link.peer) and feed not in link.out and state.head.seq:
             sending.start_feed(core, link, feed, 1)
     _count_as_compared(core, link)
-    link.statements_at = core.now
+    statements.begin(core, link)
     core.wake(core.now)
 
 
@@ -350,11 +366,16 @@ def _count_as_compared(core: Core, link: Link) -> None:
     if link.to_parent and link.hello is not None and link.hello.restored_not_level:
         return
     core.compared.add(link.peer)
+    core.settle_due = True
     core.do(SaveMeta("compared", " ".join(sorted(core.compared))))
     if all(neighbour in core.compared for neighbour in core.neighbours()):
         core.restored = False
         core.do(SaveMeta("restored", 0))
         core.do(SaveMeta("compared", ""))
+    if link.to_parent:
+        # For a child that was restored too, this node counts as compared only in a session after this one.
+        for child in [other for other in core.links.values() if other.told_not_level]:
+            close(core, child, Reason.RECOVERING, "level with the parent again: compare anew")
 
 
 # --- the rest of the conversation -------------------------------------------------------------------------------------
@@ -393,7 +414,10 @@ def notice_arrived(core: Core, link: Link, notice: Notice) -> None:
         if reason in (Reason.CURSOR_BEYOND_HEAD, Reason.EPOCH_UNKNOWN) and wanted is not None:
             del link.wants[feed]
             want_done(core, link, feed)
-    core.alarm("peer_notice", peer=link.peer, reason=reason.name, detail=notice.detail[:300], feed=_feed_text(notice))
+    if reason not in BENIGN:
+        core.alarm(
+            "peer_notice", peer=link.peer, reason=reason.name, detail=notice.detail[:300], feed=_feed_text(notice)
+        )
     if notice.closing:
         if reason is Reason.CLONE:
             core.alarm("clone", peer=link.peer, instance=core.me.instance.hex())
@@ -408,6 +432,8 @@ def _feed_text(notice: Notice) -> str:
 
 def check_times(core: Core, link: Link) -> None:
     """Ten seconds without progress in a step, silence on the link, an old session that does not answer."""
+    if link.phase is Phase.CLOSED:
+        return
     if link.phase in (Phase.HELLO, Phase.COMPARE) and core.now - link.progress_at >= limits.STEP_TIMEOUT_US:
         for feed in list(link.wants):
             wanted = link.wants.pop(feed)
@@ -420,8 +446,6 @@ def check_times(core: Core, link: Link) -> None:
         if all(core.now - o.ping_at >= limits.OLD_SESSION_ANSWER_US for o in older):
             for other in older:
                 close(core, other, Reason.TIMEOUT, "a newer session of the same node took over")
-        else:
-            core.wake(core.now + limits.OLD_SESSION_ANSWER_US)
         return
     _check_silence(core, link)
 
@@ -436,7 +460,19 @@ def _check_silence(core: Core, link: Link) -> None:
         link.ping_at = core.now
         link.ping_nonce += 1
         core.send(link, Frame(ping=Ping(nonce=link.ping_nonce | 1 << 48, clock_us=max(0, core.now))))
-    core.wake(core.now + limits.PING_AFTER_US)
+
+
+def next_deadline(core: Core, link: Link) -> int:
+    """When this link next needs a Tick, if nothing comes before."""
+    deadline = max(link.heard_at, link.ping_at if link.pings_missed else 0) + limits.PING_AFTER_US
+    if link.phase in (Phase.HELLO, Phase.COMPARE):
+        deadline = min(deadline, link.progress_at + limits.STEP_TIMEOUT_US)
+    elif link.phase is Phase.CONTESTED:
+        asked = [o.ping_at for o in core.links.values() if o.contested_by == link.id]
+        deadline = min(deadline, max(asked, default=core.now) + limits.OLD_SESSION_ANSWER_US)
+    elif link.phase is Phase.EXCHANGE:
+        deadline = min(deadline, link.statements_at)
+    return min([deadline, *(trouble.retry_at for trouble in link.inn.values() if trouble.retry_at)])
 
 
 def heard(core: Core, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""Heads statements and receipts: "nothing new" becomes a fact, a withheld feed is noticed, and an origin knows what arrived.
+"""Heads statements and receipts: "nothing new" becomes a fact, withholding is noticed, an origin knows what arrived.
 
 When something changed, at most every 5 s; otherwise every 60 s. Only the newest of each is kept and relayed as it is.
 """
@@ -29,7 +29,7 @@ RECEIPT_SORT = "receipt"
 
 
 def heads_digest(core: Core, heads: list[FeedHead]) -> bytes:
-    """Digest of a list of heads: sorted by publication and addressee, each field length-prefixed (uint32, big-endian)."""
+    """Digest of a list of heads, sorted by publication and addressee; fields length-prefixed (uint32, big-endian)."""
     parts: list[bytes] = []
     for head in sorted(heads, key=lambda h: (h.publication, h.addressee)):
         fields = (
@@ -48,6 +48,26 @@ def heads_digest(core: Core, heads: list[FeedHead]) -> bytes:
 # --- saying -----------------------------------------------------------------------------------------------------------
 
 
+def begin(core: Core, link: Link) -> None:
+    """A session has come to exchange: the peer gets the newest statements kept for it and those behind it, and fresh
+    receipts for every origin there (some may have been lost with an earlier link or start)."""
+    link.statements_at = core.now
+    for feed, state in core.feeds.items():
+        if core.applies(feed, int(state.route)) and core.source(feed) == link.peer and feed.publication != REFUSALS:
+            core.receipts_due.add(feed.origin)
+    kept: list[Statements] = []
+    for (sort, by, about), (body, signature, detail) in core.statements.items():
+        if by == core.me.node or core.next_hop(by) == link.peer:
+            continue
+        if sort == RECEIPT_SORT and core.next_hop(about) == link.peer:
+            kept.append(Statements(receipts=[ReceiptStatement(body=body, signature=signature)]))
+        elif sort == HEADS_SORT and _concerns(core, by, heads := _heads_of((body, signature, detail)), link.peer):
+            whole = HeadsStatement(body=body, signature=signature, heads=heads, whole=True)
+            kept.append(Statements(heads=[whole]))
+    for statements in kept:
+        core.send(link, Frame(statements=statements))
+
+
 def say(core: Core) -> None:
     """Sends what is due on every working link."""
     for link in list(core.links.values()):
@@ -59,7 +79,6 @@ def say(core: Core) -> None:
         link.statements_at = core.now + (limits.STATEMENT_CHANGED_US if changed else limits.STATEMENT_IDLE_US)
         if statements.heads or statements.receipts:
             core.send(link, Frame(statements=statements))
-        core.wake(link.statements_at)
 
 
 def hasten(core: Core) -> None:
@@ -105,7 +124,7 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
     seq, acked = link.acked.get(feed, (0, b""))
     if seq != state.head.seq or acked != state.head.hash:
         return None
-    level = not core.waiting.get(feed) and feed not in core.pending
+    level = not (core.waiting.get(feed) or feed in core.pending or core.settle_due or core.republishing)
     return FeedHead(
         publication=feed.publication,
         addressee=feed.addressee,

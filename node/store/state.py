@@ -18,8 +18,9 @@ _OUTBOX_LAST = "SELECT coalesce(max(id), 0) FROM outbox"
 def load_state(session: Session, names: Names, log: Log, records: Records) -> Rebuilt:
     """Reads everything in one go. Raises StoreFault.
 
-    Meta names: instance (bytes), group, outbox_id, counter (int), restored, republish (0 or 1), compared and suspended_clone
-    (node ids separated by spaces).
+    Meta names: instance (bytes), group, outbox_id, counter (int), restored, republish (0 or 1), compared and
+    suspended_clone (node ids separated by spaces), recovering (a line for each own feed of which a neighbour holds
+    more: publication, addressee or '-', seq up to which it does, the neighbour).
     """
     instance = records.meta("instance")
     if not isinstance(instance, bytes):
@@ -39,6 +40,7 @@ def load_state(session: Session, names: Names, log: Log, records: Records) -> Re
         restored=_number(records, "restored") == 1,
         compared=_nodes(records, "compared"),
         republish=_number(records, "republish") == 1,
+        recovering=_recovering(records),
         suspended_clone=_nodes(records, "suspended_clone"),
     )
 
@@ -46,6 +48,15 @@ def load_state(session: Session, names: Names, log: Log, records: Records) -> Re
 def _number(records: Records, name: str) -> int:
     value = records.meta(name)
     return value if isinstance(value, int) else 0
+
+
+def _recovering(records: Records) -> dict[tuple[str, str], tuple[int, str]]:
+    value = records.meta("recovering")
+    found: dict[tuple[str, str], tuple[int, str]] = {}
+    for line in value.splitlines() if isinstance(value, str) else ():
+        publication, addressee, until, peer = line.split(" ")
+        found[publication, "" if addressee == "-" else addressee] = (int(until), peer)
+    return found
 
 
 def _nodes(records: Records, name: str) -> frozenset[str]:

@@ -1,0 +1,266 @@
+"""What goes wrong, when: a plan drawn from the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from random import Random
+
+from node.sim.federation import SECOND, Federation
+from node.sim.simnode import SimNode, WatchedStore
+from node.store.restored import clear_clone
+
+FAULTS_PER_SECOND = 0.35
+SKEW_MAX_US = 86_400 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Which kinds of fault may happen."""
+
+    resets: bool = False
+    partitions: bool = False
+    half_open: bool = False
+    crashes: bool = False
+    skew: bool = False
+    slow: bool = False
+    hostile: bool = False
+    late: bool = False
+    reenrol: bool = False
+    restore: bool = False
+    rollback_leaf: bool = False
+    rollback_relay: bool = False
+    clone: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        """The kinds that are on."""
+        return tuple(f.name for f in fields(self) if getattr(self, f.name))
+
+    @classmethod
+    def drawn(cls, random: Random) -> Faults:
+        """A mixture: links and crashes nearly always, one kind of storage trouble at most."""
+        storage = random.choice(
+            ("", "", "restore", "restore", "rollback_leaf", "rollback_leaf", "rollback_relay", "clone")
+        )
+        return cls(
+            resets=random.random() < 0.8,
+            partitions=random.random() < 0.5,
+            half_open=random.random() < 0.4,
+            crashes=random.random() < 0.7,
+            skew=random.random() < 0.3,
+            slow=random.random() < 0.2,
+            hostile=random.random() < 0.2,
+            late=random.random() < 0.5,
+            reenrol=random.random() < 0.3,
+            **({storage: True} if storage else {}),
+        )
+
+
+ALL = Faults(**{f.name: True for f in fields(Faults)})
+
+
+class Plan:
+    """Arranges faults in a federation's agenda and undoes them at the end."""
+
+    def __init__(self, net: Federation, random: Random, faults: Faults, seconds: float) -> None:
+        self.net = net
+        self.random = random
+        self.faults = faults
+        self.seconds = seconds
+        self.done: list[str] = []
+        self.over = False
+        cities = [n.label for n in net.nodes.values() if n.place.profile == "city"]
+        self.late = [random.choice(cities)] if faults.late and len(cities) > 2 else []
+        ordinary = [c for c in cities if c not in self.late]
+        self.hostile = [random.choice(ordinary)] if faults.hostile else []
+        self._copies: list[tuple[str, WatchedStore]] = []
+        self._touched: set[str] = set()
+        self._storage_faults = 0
+        net.on_crash = self._crashed
+        if faults.slow:
+            net.delay_us = (20_000, 400_000)
+        if faults.skew:
+            for node in net.nodes.values():
+                node.skew = random.randint(-SKEW_MAX_US, SKEW_MAX_US)
+
+    def moves_count(self, task: tuple[str, str, str]) -> bool:
+        """Whether the two histories of a task must be equal: not where a side lost moves that nobody else held."""
+        return not self._touched & {task[1], task[2]}
+
+    # --- arranging ----------------------------------------------------------------------------------------------------
+
+    def arrange(self) -> None:
+        """Draws the times and kinds of all faults."""
+        kinds = self._kinds()
+        for place in self.late:
+            self.net.later(self.random.uniform(5, self.seconds * 0.8), lambda place=place: self._enrol(place))  # type: ignore[misc]
+        if self.faults.reenrol:
+            self.net.later(self.random.uniform(5, self.seconds * 0.9), self._reenrol)
+        time = 0.0
+        while kinds and (time := time + self.random.expovariate(FAULTS_PER_SECOND)) < self.seconds:
+            self.net.later(time, self._guarded(self.random.choice(kinds)))
+        self._arrange_storage()
+
+    def _kinds(self) -> list[Callable[[], None]]:
+        faults, kinds = self.faults, list[Callable[[], None]]()
+        if faults.resets:
+            kinds += [self._reset, self._reset]
+        if faults.partitions:
+            kinds.append(self._partition)
+        if faults.half_open:
+            kinds.append(self._half_open)
+        if faults.crashes:
+            kinds += [self._fuse, self._fuse, self._fuse, self._power_cut]
+        return kinds
+
+    def _guarded(self, kind: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None if self.over else kind()
+
+    def _arrange_storage(self) -> None:
+        faults = self.faults
+        wanted: list[tuple[str, bool]] = []
+        if faults.restore:
+            wanted += [(self.random.choice(list(self.net.nodes)), True)]
+        if faults.rollback_leaf:
+            wanted += [(self._one_of("city"), False)]
+        if faults.rollback_relay:
+            wanted += [(self._one_of("provincial", "national"), False)]
+        if faults.clone:
+            short, at = self._one_of("city"), self.random.uniform(10, self.seconds * 0.5)
+            self.net.later(at, lambda: self._clone(short))
+        for short, declared in wanted:
+            taken = self.random.uniform(2, self.seconds * 0.6)
+            back = taken + self.random.uniform(3, self.seconds * 0.35)
+            self.net.later(taken, lambda short=short: self._copy(short))  # type: ignore[misc]
+            self.net.later(back, lambda short=short, declared=declared: self._roll_back(short, declared))  # type: ignore[misc]
+
+    def _one_of(self, *profiles: str) -> str:
+        return self.random.choice([n.label for n in self.net.nodes.values() if n.place.profile in profiles])
+
+    # --- single faults ------------------------------------------------------------------------------------------------
+
+    def _note(self, what: str) -> None:
+        self.done.append(what)
+
+    def _enrol(self, short: str) -> None:
+        self._note(f"enrol {short}")
+        self.net.enrol(short)
+
+    def _reenrol(self) -> None:
+        node = self.net[self._one_of("city", "provincial")]
+        if node.enrolled and node.label not in self.late:
+            self._note(f"reenrol {node.label}")
+            self.net.enrol(node.label, version=2)
+
+    def _reset(self) -> None:
+        node = self.random.choice(list(self.net.nodes.values()))
+        self._note(f"reset {node.label}")
+        self.net.reset(node)
+
+    def _partition(self, silent: bool = False) -> None:
+        short = self._one_of("city", "provincial")
+        self._note(f"{'silence' if silent else 'cut'} {short}")
+        self.net.cut(short, silent)
+        self.net.later(self.random.uniform(0.5, 25), lambda: self.net.heal(short))
+
+    def _half_open(self) -> None:
+        self._partition(silent=True)
+
+    def _fuse(self) -> None:
+        node = self.random.choice(list(self.net.nodes.values()))
+        if node.up and not node.fuse:
+            self._note(f"fuse {node.label}")
+            node.fuse = self.random.randint(1, 40)
+
+    def _power_cut(self) -> None:
+        node = self.random.choice(list(self.net.nodes.values()))
+        if node.up:
+            self._note(f"power {node.label}")
+            self.net.crash(node, lost=True, told=self.random.random() < 0.4)
+            self._crashed(node)
+
+    def _crashed(self, node: SimNode) -> None:
+        """Starts again some time later; now and then it dies once more on the way up."""
+        self.net.later(self.random.uniform(0.05, 8), lambda: self._start(node))
+
+    def _start(self, node: SimNode) -> None:
+        if node.up or node.label in self._gone:
+            return
+        self.net.restart(node)
+        if not self.over and self.random.random() < 0.25:
+            node.fuse = self.random.randint(1, 30)
+
+    _gone: frozenset[str] = frozenset()
+
+    # --- storage ------------------------------------------------------------------------------------------------------
+
+    def _copy(self, short: str) -> None:
+        self._note(f"copy {short}")
+        self._copies.append((short, self.net[short].copy_store()))
+
+    def _roll_back(self, short: str, declared: bool) -> None:
+        for index, (name, store) in enumerate(self._copies):
+            if name == short:
+                del self._copies[index]
+                self._note(f"{'restore' if declared else 'roll back'} {short}")
+                self._touched.add(short)
+                self._storage_faults += 1
+                if not declared and (self.net[short].place.profile != "city" or self._storage_faults > 1):
+                    self.net.watch.may_fork.add(self.net[short].id)
+                self.net.roll_back(short, store, declared)
+                return
+
+    def _clone(self, short: str) -> None:
+        """A copy runs beside the original for a while, or in turns with it; then an operator ends it."""
+        node = self.net[short]
+        if not node.enrolled or not node.up:
+            return
+        self._touched.add(short)
+        beside = self.random.random() < 0.5
+        self._note(f"clone {short} {'beside' if beside else 'in turns'}")
+        copy = self.net.clone(short)
+        if not beside:
+            self.net.crash(node)
+            self.net.later(self.random.uniform(3, 15), lambda: self._swap(copy, node))
+        self.net.later(self.random.uniform(16, 30), lambda: self._end_clone(copy, node))
+
+    def _swap(self, first: SimNode, then: SimNode) -> None:
+        self.net.crash(first)
+        self.net.restart(then)
+
+    def _end_clone(self, copy: SimNode, node: SimNode) -> None:
+        """The operator stops the copy, declares the original restored, and clears the alarm at the parent."""
+        self._note(f"clear {node.label}")
+        if copy.up:
+            self.net.crash(copy)
+        self.net.copies.remove(copy)
+        store = node.copy_store() if not node.store.in_transaction else None
+        if node.up:
+            self.net.crash(node)
+        if store is None:
+            node.engine.rebuild()
+            store = node.copy_store()
+        parent = self.net.node_of(node.place.parent)
+        if parent.up:
+            self.net.crash(parent)
+        parent.engine.rebuild()
+        clear_clone(parent.store, node.id)
+        self.net.restart(parent)
+        self.net.roll_back(node.label, store, declared=True)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """No more faults; every way is open, everybody runs and is enrolled."""
+        self.over = True
+        net = self.net
+        for copy in list(net.copies):
+            self._end_clone(copy, net.node_of(copy.id))
+        net.blocked.clear()
+        net.delay_us = (1_000, 20_000)
+        for node in net.nodes.values():
+            node.fuse = 0
+            if not node.up:
+                net.restart(node)
+            if not node.enrolled:
+                self._enrol(node.label)

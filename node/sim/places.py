@@ -1,0 +1,121 @@
+"""Where the simulated nodes stand: a nation, provinces, cities, and one municipality straight below the nation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from sync.values import REGISTRY, FeedName, Route
+from tiers.catalogue import Catalogue
+from tiers.profile import PROFILES, Standing, carrying_scope, node_id, signing_scope
+
+FEDERATION = "cn-sim"
+NATION_REGION = "100000"
+MUNICIPALITY = "310000"
+PROVINCES = tuple(
+    f"{code}0000" for code in (33, 32, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 51, 52, 53, 61, 62, 63, 64)
+)
+CITIES_PER_PROVINCE_MAX = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One node's place in the tree. `short` is how people call it in a scenario: n, p1, c1 ..."""
+
+    short: str
+    node: str
+    profile: str
+    region: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All places, from the top down, and who stands below whom."""
+
+    places: tuple[Place, ...]
+
+    @property
+    def nation(self) -> Place:
+        """The root."""
+        return self.places[0]
+
+    def place(self, node: str) -> Place:
+        """The place of a node id."""
+        return next(p for p in self.places if p.node == node)
+
+    def children(self, node: str) -> list[Place]:
+        """Places straight below."""
+        return [p for p in self.places if p.parent == node]
+
+    def is_below(self, node: str, above: str) -> bool:
+        """Whether `node` stands in the subtree of `above` (not itself)."""
+        parents = {p.node: p.parent for p in self.places}
+        node = parents[node]
+        while node:
+            if node == above:
+                return True
+            node = parents[node]
+        return False
+
+    def audience(self, feed: FeedName, route: Route) -> list[str]:
+        """The nodes that judge and apply a feed: what its route promises."""
+        others = [p.node for p in self.places if p.node != feed.origin]
+        match route:
+            case Route.PARENT:
+                return [n for n in others if n == self.place(feed.origin).parent]
+            case Route.ANCESTORS:
+                return [n for n in others if self.is_below(feed.origin, n)]
+            case Route.DESCENDANTS:
+                return [n for n in others if self.is_below(n, feed.origin)]
+            case Route.NODE:
+                return [n for n in others if n == feed.addressee]
+            case Route.EVERYWHERE:
+                return others if feed.publication == REGISTRY else []
+
+    def standing(self, place: Place) -> Standing:
+        """What publishing needs to know of a node."""
+        profile = PROFILES[place.profile]
+        scope = signing_scope(profile, place.region)
+        return Standing(place.node, profile, place.region, place.parent, self.nation.node, scope)
+
+
+def make_tree(shape: tuple[int, int, int]) -> Tree:
+    """A tree of (1, provinces, cities). Of two or more cities the last stands straight below the nation."""
+    nations, provinces, cities = shape
+    assert nations == 1, "a federation has one nation"
+    assert 1 <= provinces <= len(PROVINCES), "so many provinces have no codes here"
+    assert cities <= provinces * CITIES_PER_PROVINCE_MAX
+    nation = node_id(PROFILES["national"], NATION_REGION, FEDERATION)
+    places = [Place("n", nation, "national", NATION_REGION, "")]
+    above = []
+    for index in range(provinces):
+        region = PROVINCES[index]
+        node = node_id(PROFILES["provincial"], region, nation)
+        above.append(Place(f"p{index + 1}", node, "provincial", region, nation))
+    places += above
+    ordinary = cities - 1 if cities > 1 else cities
+    for index in range(ordinary):
+        province = above[index % provinces]
+        region = f"{province.region[:2]}{index // provinces + 1:02d}00"
+        node = node_id(PROFILES["city"], region, province.node)
+        places.append(Place(f"c{index + 1}", node, "city", region, province.node))
+    if cities > 1:
+        node = node_id(PROFILES["city"], MUNICIPALITY, nation)
+        places.append(Place(f"c{cities}", node, "city", MUNICIPALITY, nation))
+    return Tree(tuple(places))
+
+
+def scopes(place: Place) -> tuple[object, object]:
+    """Signing and carrying scope of a place."""
+    profile = PROFILES[place.profile]
+    return signing_scope(profile, place.region), carrying_scope(profile, place.region)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The built-in catalogue."""
+    folder = resources.files("tiers") / "catalogue"
+    texts = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
+    return Catalogue.build(texts)

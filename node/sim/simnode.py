@@ -1,0 +1,177 @@
+"""One simulated node: the real engine over the real store, in memory, with a fuse that can blow between two effects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from node.engine import Engine, Item
+from node.known import StoreKnown
+from node.sim.keys import SimKey
+from node.sim.places import FEDERATION, Place, Tree, catalogue
+from node.sim.violation import Crash
+from node.store.driver import Connection, connect_memory
+from node.store.store import INSTANCE, Store
+from sync.chain import open_run
+from sync.core import Identity, Seams
+from sync.effects import Act, SaveMeta, Write
+from sync.events import Event, FrameArrived, RunArrived
+from sync.ports import Rebuilt
+from sync.replica import Replica
+from sync.schema import RowSchema
+from sync.suites import Suites
+from sync.values import FeedName
+from sync.wire.v1.entry_pb2 import AnchorBody, EntryHeader
+from sync.wire.v1.frame_pb2 import Frame
+from tiers.judging import TierJudge
+from tiers.publishing import TierPublisher
+
+if TYPE_CHECKING:
+    from node.sim.network import Connection as Wire
+
+OnCommit = Callable[["SimNode", Sequence[Write]], None]
+
+
+class WatchedStore(Store):
+    """A store that tells what each committed transaction wrote."""
+
+    def __init__(self, connection: Connection, schemas: Iterable[RowSchema]) -> None:
+        self.written_now: list[Write] = []
+        self.on_commit: Callable[[Sequence[Write]], None] = lambda _: None
+        super().__init__(connection, schemas)
+
+    def perform(self, write: Write) -> None:
+        super().perform(write)
+        self.written_now.append(write)
+
+    def commit(self) -> None:
+        super().commit()
+        written, self.written_now = self.written_now, []
+        self.on_commit(written)
+
+    def rollback(self) -> None:
+        self.written_now = []
+        super().rollback()
+
+
+class SimNode:
+    """A node and what surrounds it: its links, its inbox, its clock's skew, whether it runs."""
+
+    def __init__(
+        self, place: Place, tree: Tree, key: SimKey, suites: Suites, random: Random, on_commit: OnCommit, copy: str = ""
+    ) -> None:
+        self.place = place
+        self.label = place.short + copy
+        self.id = place.node
+        self.key = key
+        self.old_key: SimKey | None = None
+        self.random = random
+        self.suites = suites
+        self.up = True
+        self.enrolled = False
+        self.skew = 0
+        self.fuse = 0
+        self.links: dict[int, Wire] = {}
+        self.inbox: list[Item] = []
+        self.step_at: int | None = None
+        self.dial_at: int | None = None
+        self.dial_wait = 0
+        self.alarms: Counter[str] = Counter()
+        self.replies: list[object] = []
+        self.act: Callable[[Act], None] = lambda _: None
+        self.judge = TierJudge(catalogue())
+        self.standing = tree.standing(place)
+        self.publisher = TierPublisher(catalogue(), self.standing)
+        self._on_commit = on_commit
+        self.starts = 0
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    def start_new(self) -> None:
+        """Begins with an empty store and a new instance."""
+        store = WatchedStore.in_memory(schemas(), instance=self.random.randbytes(16))
+        assert isinstance(store, WatchedStore)
+        self.use(store)
+
+    def use(self, store: WatchedStore) -> None:
+        """Runs on this store from now on."""
+        store.on_commit = lambda written: self._on_commit(self, written)
+        store.written_now = []
+        self.store = store
+        self.engine = Engine(store, self._build, self.publisher, lambda act: self.act(act), self._between)
+
+    def restart(self) -> None:
+        """Starts again from what is committed, with a new boot id."""
+        self.up = True
+        self.engine.rebuild()
+
+    def copy_store(self) -> WatchedStore:
+        """A byte copy of the committed database."""
+        assert not self.store.in_transaction
+        target = connect_memory()
+        self.store.session.connection.backup(target)
+        return WatchedStore(target, schemas())
+
+    def _build(self, rebuilt: Rebuilt) -> Replica:
+        self.starts += 1
+        me = Identity(FEDERATION, self.id, self.place.parent, rebuilt.instance, self.random.randbytes(16), "sim")
+        known = StoreKnown(self.store, catalogue())
+        seams = Seams(
+            self.suites, self.key, self.judge, self.publisher, known, self.store, _anchor_body, old_signer=self.old_key
+        )
+        return Replica(me, seams, rebuilt)
+
+    def _between(self) -> None:
+        if self.fuse:
+            self.fuse -= 1
+            if not self.fuse:
+                raise Crash
+
+    @property
+    def links_up(self) -> bool:
+        """Whether a connection to the parent is open at this end."""
+        return any(wire.child is self for wire in self.links.values())
+
+    # --- work -------------------------------------------------------------------------------------------------------
+
+    @property
+    def core(self):  # type: ignore[no-untyped-def]
+        """The replica's state, for looking at."""
+        return self.engine.replica.core
+
+    def receive(self, link: int, data: bytes) -> None:
+        """Decodes a frame as the real node does and puts what it is into the inbox."""
+        frame = Frame.FromString(data)
+        event: Event = FrameArrived(link, frame)
+        if frame.WhichOneof("kind") == "run":
+            core = self.engine.replica.core
+
+            def applies(header: EntryHeader) -> bool:
+                return core.applies(FeedName(header.origin, header.publication, header.addressee), int(header.route))
+
+            event = RunArrived(link, open_run(frame.run, core.registry, self.suites, self.judge.schema, applies))
+        self.inbox.append(event)
+
+    def step(self, now: int) -> None:
+        """One transaction with all that has come. Raises Crash when the fuse blows."""
+        items, self.inbox = self.inbox, []
+        self.engine.step(items, now + self.skew)
+
+
+def schemas() -> list[RowSchema]:
+    """Schemas of the built-in catalogue."""
+    return [dataset.schema for dataset in catalogue().datasets.values()]
+
+
+def _anchor_body(anchor: object) -> AnchorBody:
+    # The root's signature is certs' affair and tested there.
+    return AnchorBody.FromString(anchor.body)  # type: ignore[attr-defined]
+
+
+def new_instance(store: Store, instance: bytes) -> None:
+    """Gives a store another instance id."""
+    store.begin()
+    store.perform(SaveMeta(INSTANCE, instance))
+    store.commit()
