@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from node.store.readers import Reader
-from node.store.store import Store
 from sync.core import Core
 from sync.effects import FeedState
 from sync.link import Link
+from sync.ports import Log
 from sync.reasons import Reason
 from sync.replica import Replica
 from sync.statements import RECEIPT_SORT
@@ -19,7 +19,7 @@ from sync.wire.v1.frame_pb2 import ReceiptBody
 PARKED_SHOWN = 50
 
 
-def status_of(replica: Replica, store: Store) -> dict[str, Any]:
+def status_of(replica: Replica, store: Log) -> dict[str, Any]:
     """In the writer's thread: replica and store as of the last commit. Bounded in size by the number of feeds."""
     core = replica.core
     receipts = _receipts(core)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import invites, loads, standing, tasks, unload
+from node.commands import fsck, invites, loads, standing, tasks, unload
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question, View
 from node.control.service import Command
@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "load.finish": loads.finish,
         "unload": unload.unload,
         "task.move": tasks.move,
+        "fsck": fsck.fsck,
         "invite.make": invites.make,
         "invite.make_many": invites.make_many,
         "invite.list": invites.list_invites,

@@ -49,9 +49,9 @@ async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
 
 
 async def make_many(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """invite.make_many {name, text, again?} -> {invites}: all of the list or none."""
+    """invite.make_many {file, text, again?} -> {invites}: all of the list or none."""
     again = bool(arguments.get("again", False))
-    made = await _invitations(node).make_many(text(arguments, "name"), text(arguments, "text"), again)
+    made = await _invitations(node).make_many(text(arguments, "file"), text(arguments, "text"), again)
     yield {"invites": [_made(one) for one in made]}
 
 

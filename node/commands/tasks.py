@@ -43,14 +43,14 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
-    """tasks {limit, open?} -> {tasks: most recently moved first}. `open`: those that are not final."""
+    """task.list {limit, open?} -> {tasks: most recently moved first}. `open`: those that are not final."""
     only_open = bool(arguments.get("open", False))
     found = [_summary(view, last) for last in view.reader.tasks(limit(arguments))]
     return {"tasks": [task for task in found if not (only_open and task["final"])]}
 
 
 def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
-    """task {task} -> its moves, what is pending or was refused, and what may be done here next."""
+    """task.show {task} -> its moves, what is pending or was refused, and what may be done here next."""
     task = text(arguments, "task")
     history = view.reader.moves(task)
     if not history:

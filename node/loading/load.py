@@ -7,11 +7,11 @@ same file with the same mapping gives the same rows, rejects and load id.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from node.loading.convert import BadCell, Converter
 from node.loading.readers import Found, Survey, Unreadable, records, survey
@@ -65,6 +65,15 @@ class Sink(Protocol):
 
     def put(self, batch: Batch) -> Outcome:
         """Takes a batch in one transaction; returns when it is durable. Raises UserFault when no more can be taken."""
+        ...
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """A sink that may have several batches under way."""
+
+    def put_all(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Outcome]]:
+        """Each batch with its outcome, in order, each durable. Raises as Sink.put."""
         ...
 
 
@@ -134,6 +143,11 @@ class Loader:
         dataset = converter.dataset.id
         self.load_id = load_id(self._survey.digest, converter.mapping.digest, dataset)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the file as it lies on disk."""
+        return self._survey.digest
+
     def preview(self, rows: int = PREVIEW_ROWS) -> list[Shown]:
         """The first records before and after; nothing goes anywhere."""
         shown: list[Shown] = []
@@ -156,8 +170,8 @@ class Loader:
         report = Report(at.path.name, at.digest, at.encoding, self._converter.dataset.id, self.load_id, dry_run)
         tell = _Teller(report, on_reject)
         with records(at, self._source, self._converter.needs) as found:
-            for batch in self._batches(found, tell, dry_run):
-                tell.outcome(batch, sink.put(batch), self._key_at)
+            for batch, outcome in _through(sink, self._batches(found, tell, dry_run)):
+                tell.outcome(batch, outcome, self._key_at)
                 if on_progress is not None:
                     on_progress(report.counts)
         counts = report.counts
@@ -224,6 +238,12 @@ class Loader:
             size += more
         if rows:
             yield full()
+
+
+def _through(sink: Sink, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Outcome]]:
+    if isinstance(sink, Pipeline):
+        return sink.put_all(batches)
+    return ((batch, sink.put(batch)) for batch in batches)
 
 
 class _Teller:

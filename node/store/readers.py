@@ -13,6 +13,7 @@ from node.store.invites import Invites, KeptInvite
 from node.store.loads import Load, Loads, Reject
 from node.store.log import Log
 from node.store.names import Names
+from node.store.reads import Reads
 from node.store.records import Records
 from node.store.rows import Rows
 from node.store.rowsql import RowTable, quoted
@@ -242,6 +243,10 @@ class Reader:
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines of a load that were not let in."""
         return self._loads.rejects(load, limit)
+
+    def reads(self) -> Reads:
+        """The core's reads, for a replica that is rebuilt only to be looked at."""
+        return Reads(self._log, self._rows, self._records)
 
     def load_state(self) -> Rebuilt:
         """All that a replica starts from, as committed."""

@@ -1,0 +1,23 @@
+"""All groups of commands, in the order in which `tiersync --help` lists them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from node.cli import catalogues, checks, invites, loading, rehearse, rows, setup, state, tasks
+from node.cli.verbs import Verbs
+
+ALL: Final[tuple[Verbs, ...]] = (
+    setup.VERBS,
+    invites.VERBS,
+    state.VERBS,
+    loading.VERBS,
+    loading.LOADS,
+    rows.VERBS,
+    tasks.TASKS,
+    tasks.FLOWS_GROUP,
+    catalogues.VERBS,
+    checks.VERBS,
+    checks.AUDIT,
+    rehearse.VERBS,
+)

@@ -1,0 +1,338 @@
+"""Files in, and back out: load, loads, unload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node.cli.asking import ask, command, is_running
+from node.cli.output import cell, console, moment, remark, say, say_json, table
+from node.cli.session import Session, here
+from node.cli.verbs import Verbs
+from node.faults import Code, Exit, UserFault
+from node.texts import N_, _, current, reasons
+
+if TYPE_CHECKING:
+    from node.loading.convert import Converter
+    from node.loading.load import Batch, Counts, Outcome, Report, Shown
+
+VERBS = Verbs()
+REJECTS_SHOWN = 20
+PREVIEW_ROWS = 3
+
+
+@VERBS.verb(N_("Load a file of another system into a dataset, by a mapping."))
+def load(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset that the rows go into."))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_("CSV or JSON lines, also gzipped."))],
+    mapping: Annotated[
+        str, typer.Option("--map", metavar="NAME|FILE.toml", help=_("A built-in mapping, or a mapping file."))
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help=_("Write nothing; show the first rows before and after."))
+    ] = False,
+) -> int:
+    session = here(context)
+    converter = _converter(session, mapping, dataset)
+    if dry_run and not is_running(session):
+        return _rehearse_alone(session, converter, file)
+    return _load(session, converter, file, dry_run)
+
+
+def _converter(session: Session, name: str, dataset: str) -> Converter:
+    """The mapping, bound to its dataset. Raises UserFault that names all mistakes."""
+    from node.loading.convert import bind
+
+    path, mapping = _mapping(session, name)
+    known = session.catalogue.datasets
+    if dataset not in known:
+        raise UserFault(
+            Code.UNKNOWN_DATASET,
+            N_("There is no dataset '{dataset}'; known here: {known}."),
+            N_("`tiersync catalogue list` lists them with their titles."),
+            dataset=dataset,
+            known=", ".join(sorted(known)),
+        )
+    if mapping.dataset != dataset:
+        raise UserFault(
+            Code.MAPPING_INVALID,
+            N_("The mapping {file} is for the dataset '{found}', not '{wanted}'."),
+            N_("Name that dataset, or another mapping with --map."),
+            file=path,
+            found=mapping.dataset,
+            wanted=dataset,
+        )
+    return bind(path, mapping, known[dataset])
+
+
+def _mapping(session: Session, name: str) -> tuple[str, Any]:
+    """(what messages call it, the mapping): built in, one of the site's, or a file."""
+    from node import mappings
+    from node.loading.mapping import MAPPING_BYTES_MAX, parse
+
+    if name in mappings.names():
+        return name, parse(name, mappings.text(name), mappings.read_table)
+    site = {Path(known).stem: session.home / known for known in session.config.data.mappings}
+    path = site.get(name, Path(name))
+    if not path.is_file():
+        raise UserFault(
+            Code.FILE_MISSING,
+            N_("There is no mapping '{name}': it is neither built in ({known}) nor a file."),
+            N_("Give a built-in mapping's name or the path of a mapping file with --map."),
+            name=name,
+            known=", ".join((*mappings.names(), *site)),
+        )
+    with path.open("rb") as source:
+        text = source.read(MAPPING_BYTES_MAX).decode("utf-8-sig", "replace")
+    return str(path), parse(str(path), text, lambda beside: (path.parent / Path(beside).name).read_bytes())
+
+
+# --- loading into a running node ------------------------------------------------------------------------------------
+
+
+def _load(session: Session, converter: Converter, file: Path, dry_run: bool) -> int:
+    from node.loading.load import Loader
+    from node.loading.sink import open_sink
+
+    loader = Loader(file, converter, _own_regions(session))
+    with open_sink(session.home, converter.dataset.id, file, loader, dry_run=dry_run) as sink:
+        with _bar() as progress:
+            report = loader.run(sink, dry_run, sink.keep, progress)
+        sink.finish(report.counts)
+    _tell(session, report, sink.number, loader.preview(PREVIEW_ROWS) if dry_run else [])
+    return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
+
+
+def _own_regions(session: Session) -> Callable[[str], bool]:
+    """Whether a region lies in this node's signing scope; rows of others are not taken."""
+    from sync.scope import Scope, ScopeItem
+
+    items = command(session, "standing")["scope"]
+    scope = Scope(tuple(ScopeItem(i["region"], tuple(i["leaving_out"]), i["since"], i["until"]) for i in items))
+    return scope.covers
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Counts], None]]:
+    """A moving line on stderr, if somebody watches."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    shown = console(err=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[counts]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=shown, transient=True, disable=not shown.is_terminal) as bar:
+        task = bar.add_task(_("Loading"), total=None, counts="")
+        yield lambda counts: bar.update(task, counts=_counts(counts))
+
+
+def _counts(counts: Counts) -> str:
+    return _("{read} read, {taken} taken, {unchanged} unchanged, {not_ours} not ours, {rejected} rejected").format(
+        read=counts.read,
+        taken=counts.taken,
+        unchanged=counts.unchanged,
+        not_ours=counts.not_ours,
+        rejected=counts.rejected,
+    )
+
+
+# --- rehearsing with the node stopped -------------------------------------------------------------------------------
+
+
+class _NoDoor:
+    """A sink for a dry run without the node: conversion only, its door is not asked."""
+
+    def put(self, batch: Batch) -> Outcome:
+        from node.loading.load import Outcome
+
+        return Outcome(len(batch.rows), 0)
+
+
+def _rehearse_alone(session: Session, converter: Converter, file: Path) -> int:
+    from node.loading.load import Loader
+    from tiers.profile import PROFILES, signing_scope
+
+    own = session.config.node
+    scope = signing_scope(PROFILES[own.tier], own.region)
+    loader = Loader(file, converter, scope.covers)
+    report = loader.run(_NoDoor(), dry_run=True)
+    remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))
+    _tell(session, report, 0, loader.preview(PREVIEW_ROWS))
+    return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
+
+
+# --- telling --------------------------------------------------------------------------------------------------------
+
+
+def _tell(session: Session, report: Report, number: int, preview: Sequence[Shown]) -> None:
+    if session.as_json:
+        return say_json(_report_json(report, number, preview))
+    for shown in preview:
+        _show_record(shown)
+    if report.dry_run:
+        say(_("Dry run of {file} into '{dataset}': nothing was written.").format(**_names(report)))
+    else:
+        say(_("Load {load}: {file} into '{dataset}'.").format(load=number, **_names(report)))
+    say(_counts(report.counts))
+    if report.counts.rejected:
+        _show_rejects(report, number)
+    return None
+
+
+def _names(report: Report) -> dict[str, str]:
+    return {"file": report.file, "dataset": report.dataset}
+
+
+def _show_rejects(report: Report, number: int) -> None:
+    for reason, count in report.reasons.most_common():
+        remark(f"  {count} × {reasons.title(reason)}")
+    for reject in report.rejects[:REJECTS_SHOWN]:
+        remark(
+            _("  line {line}: {reason} {detail}").format(
+                line=reject.line, reason=reject.reason.name, detail=reject.detail.say()
+            )
+        )
+    if report.counts.rejected > REJECTS_SHOWN and number:
+        remark(_("All of them: `tiersync loads rejects {load}`.").format(load=number))
+
+
+def _show_record(shown: Shown) -> None:
+    after = shown.after
+    if after is None:
+        outcome = _("not ours")
+    elif isinstance(after, dict):
+        outcome = ", ".join(f"{name}={cell(value)}" for name, value in after.items() if value is not None)
+    else:
+        outcome = _("rejected: {detail}").format(detail=_reject_json(after)["detail"])
+    say(_("line {line}").format(line=shown.line))
+    say("  " + ", ".join(f"{name}={value}" for name, value in shown.before.items() if value))
+    say("  → " + outcome)
+
+
+def _report_json(report: Report, number: int, preview: Sequence[Shown]) -> dict[str, Any]:
+    counts = report.counts
+    found: dict[str, Any] = {
+        "load": number or None,
+        "file": report.file,
+        "digest": report.digest,
+        "dataset": report.dataset,
+        "encoding": report.encoding,
+        "dry_run": report.dry_run,
+        "read": counts.read,
+        "taken": counts.taken,
+        "unchanged": counts.unchanged,
+        "not_ours": counts.not_ours,
+        "rejected": counts.rejected,
+        "reasons": {reason.name: count for reason, count in report.reasons.most_common()},
+        "rejects": [_reject_json(reject) for reject in report.rejects],
+    }
+    if report.dry_run:
+        found["preview"] = [_shown_json(shown) for shown in preview]
+    return found
+
+
+def _reject_json(reject: Any) -> dict[str, Any]:
+    return {
+        "line": reject.line,
+        "reason": int(reject.reason),
+        "name": reject.reason.name,
+        "detail": reject.detail.say(),
+        "key": reject.key,
+    }
+
+
+def _shown_json(shown: Shown) -> dict[str, Any]:
+    after: Any = shown.after
+    if after is not None:
+        after = (
+            {n: cell(v) if isinstance(v, bytes) else v for n, v in after.items()} if isinstance(after, dict) else None
+        )
+    rejected = _reject_json(shown.after) if shown.after is not None and not isinstance(shown.after, dict) else None
+    return {"line": shown.line, "before": dict(shown.before), "after": after, "rejected": rejected}
+
+
+# --- what was loaded ------------------------------------------------------------------------------------------------
+
+LOADS = Verbs("loads", N_("What was loaded, and what was rejected of it."))
+
+
+@LOADS.verb(N_("List the loads, the newest first."), "list")
+def list_loads(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 50,
+) -> None:
+    session = here(context)
+    found = ask(session, "loads", limit=limit)
+    if session.as_json:
+        return say_json(found)
+    heads = [
+        _("load"),
+        _("dataset"),
+        _("file"),
+        _("begun"),
+        _("ended"),
+        _("lines"),
+        _("taken"),
+        _("unchanged"),
+        _("rejected"),
+    ]
+    rows = [
+        (
+            one["load"],
+            one["dataset"],
+            one["file"],
+            moment(one["started"], session.zone),
+            moment(one["ended"], session.zone) or _("not ended"),
+            one["lines"],
+            one["written"],
+            one["unchanged"],
+            one["rejected"],
+        )
+        for one in found["loads"]
+    ]
+    table("", heads, rows)
+    return None
+
+
+@LOADS.verb(N_("List the lines of a load that were rejected, each with its reason."))
+def rejects(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="LOAD", min=1, help=_("Number of the load."))],
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 1_000,
+) -> None:
+    session = here(context)
+    found = ask(session, "rejects", load=number, limit=limit)
+    if session.as_json:
+        return say_json(found)
+    heads = [_("line"), _("reason"), _("what it means"), _("detail")]
+    rows = [(r["line"], r["name"], reasons.title(r["reason"], current()), r["detail"]) for r in found["rejects"]]
+    table(found["load"]["file"], heads, rows)
+    return None
+
+
+@VERBS.verb(N_("Take a load back: void the rows that it made and nobody has changed since."))
+def unload(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="LOAD", min=1, help=_("Number of the load."))],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Write nothing; say what would be done."))] = False,
+) -> None:
+    session = here(context)
+    found = ask(session, "unload.plan", load=number) if dry_run else command(session, "unload", load=number)
+    found = {**found, "dry_run": dry_run}
+    if session.as_json:
+        return say_json(found)
+    words = _("{rows} rows of load {load} would be voided.") if dry_run else _("{rows} rows of load {load} are voided.")
+    say(words.format(rows=found["rows"], load=number))
+    left = {
+        "changed_since": _("left alone, somebody changed them since: {count}"),
+        "not_created": _("left alone, they were there before this load: {count}"),
+        "gone": _("gone already: {count}"),
+    }
+    for why, text in left.items():
+        if found["left"][why]:
+            say("  " + text.format(count=found["left"][why]))
+            remark("    " + ", ".join(found["examples"].get(why, [])))
+    return None

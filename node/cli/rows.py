@@ -1,0 +1,301 @@
+"""Single rows in and out: put, void, query."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node.cli.asking import client, done, is_running, view
+from node.cli.output import cell, clean, moment, remark, say, say_json, table
+from node.cli.session import Session, here
+from node.cli.verbs import Verbs
+from node.faults import Code, Exit, UserFault
+from node.texts import N_, _
+from sync.schema import CellType, RowSchema
+from sync.values import Cell, Key, Row
+
+if TYPE_CHECKING:
+    from node.control.v1.control_pb2 import PutResult
+
+VERBS = Verbs()
+INPUT_BYTES_MAX = 64 * 1024 * 1024
+ROWS_AT_ONCE = 1_000
+SHOWN = 100
+
+
+@VERBS.verb(N_("Put rows, given as JSON: from a file, from stdin, or one by one with --row."))
+def put(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset that the rows go into."))],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help=_("JSON lines, or an array of objects; - is stdin."))
+    ] = "",
+    row: Annotated[list[str], typer.Option(metavar="JSON", help=_("A row as a JSON object; may stand often."))] = [],  # noqa: B006 - typer copies it
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Write nothing; say what would be rejected."))] = False,
+) -> int:
+    session = here(context)
+    schema = _schema(session, dataset)
+    rows = [_row(schema, one) for one in _given(file, row)]
+    results = done(_put(session, schema, rows, dry_run))
+    return _tell(session, results, dry_run)
+
+
+async def _put(session: Session, schema: RowSchema, rows: Sequence[Row], dry_run: bool) -> list[PutResult]:
+    from node.control.client import put_request
+
+    async with client(session) as connected:
+        requests = [
+            put_request(
+                schema.dataset,
+                schema.names,
+                rows[start : start + ROWS_AT_ONCE],
+                dry_run=dry_run,
+                lines=range(start + 1, min(start + ROWS_AT_ONCE, len(rows)) + 1),
+            )
+            for start in range(0, len(rows), ROWS_AT_ONCE)
+        ]
+        return [result async for result in connected.put_many(requests)]
+
+
+def _tell(session: Session, results: Sequence[PutResult], dry_run: bool) -> int:
+    """What became of rows; the exit code says whether any were rejected."""
+    from node.status import reason_name
+
+    rejected = [
+        {"row": r.line, "reason": r.reason, "name": reason_name(r.reason), "detail": r.detail, "key": r.key}
+        for result in results
+        for r in result.rejected
+    ]
+    told = {
+        "accepted": sum(r.accepted for r in results),
+        "unchanged": sum(r.unchanged for r in results),
+        "rejected": rejected,
+        "groups": [r.group for r in results if r.group],
+        "dry_run": dry_run,
+    }
+    if session.as_json:
+        say_json(told)
+    else:
+        words = _("{accepted} taken, {unchanged} unchanged, {rejected} rejected.")
+        say(words.format(accepted=told["accepted"], unchanged=told["unchanged"], rejected=len(rejected)))
+        for one in rejected:
+            remark(_("  row {row}: {name} {detail}").format(**one))
+    return int(Exit.INPUT) if rejected else int(Exit.OK)
+
+
+@VERBS.verb(N_("Void rows: they end everywhere they went to, with a reason."))
+def void(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset of the rows."))],
+    keys: Annotated[
+        list[str], typer.Argument(metavar="KEY", help=_("Key, or JSON of all its columns; several may be given."))
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; it travels with the removal."))],
+) -> int:
+    session = here(context)
+    schema = _schema(session, dataset)
+    cells = [_key(schema, key) for key in keys]
+
+    async def work() -> PutResult:
+        async with client(session) as connected:
+            return await connected.put(dataset, (), (), cells, reason)
+
+    return _tell(session, [done(work())], dry_run=False)
+
+
+@VERBS.verb(N_("Show rows of a dataset, also as JSON or CSV."))
+def query(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset to show rows of."))],
+    where: Annotated[
+        str,
+        typer.Option("--filter", metavar="JSON", help=_('Such as {"column": "state", "op": "=", "value": "closed"}.')),
+    ] = "",
+    columns: Annotated[str, typer.Option(metavar="A,B", help=_("Columns to show; all if not given."))] = "",
+    origin: Annotated[str, typer.Option(metavar="NODE", help=_("Only rows of this origin."))] = "",
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=0, help=_("At most so many; 0 is all. A table shows 100 if not given."))
+    ] = -1,
+    as_csv: Annotated[bool, typer.Option("--csv", help=_("Answer as CSV on stdout."))] = False,
+) -> None:
+    session = here(context)
+    _schema(session, dataset)
+    whole = session.as_json or as_csv
+    most = limit if limit >= 0 else (0 if whole else SHOWN)
+    chosen = tuple(name.strip() for name in columns.split(",") if name.strip())
+    names, rows = _ask(session, dataset, where, chosen, most, origin)
+    if session.as_json:
+        return say_json({"dataset": dataset, "columns": names, "rows": [[_plain(c) for c in row] for row in rows]})
+    if as_csv:
+        return _csv(names, rows)
+    schema = session.catalogue.datasets[dataset].schema
+    filled = [i for i, name in enumerate(names) if chosen or any(row[i] is not None for row in rows)]
+    times = {i for i, name in enumerate(names) if schema.column(name).type is CellType.TIMESTAMP}
+    shown = [[_shown(session, row[i], i in times) for i in filled] for row in rows]
+    table("", [names[i] for i in filled], shown)
+    remark(_("{count} rows.").format(count=len(rows)))
+    return None
+
+
+def _ask(
+    session: Session, dataset: str, where: str, columns: tuple[str, ...], limit: int, origin: str
+) -> tuple[list[str], list[Row]]:
+    """Of the running node, or of its store."""
+    if is_running(session):
+
+        async def work() -> tuple[list[str], list[Row]]:
+            async with client(session) as connected:
+                return await connected.query(dataset, where, columns, limit, origin)
+
+        return done(work())
+    from node.queries import QueryWish
+    from node.queries import query as ask_store
+
+    with view(session) as stopped:
+        names, rows = ask_store(stopped.catalogue, stopped.reader, QueryWish(dataset, where, columns, limit, origin))
+        return list(names), rows
+
+
+def _shown(session: Session, value: Cell, is_time: bool) -> str:
+    return moment(value, session.zone) if is_time and isinstance(value, int) else cell(value)
+
+
+def _plain(value: Cell) -> Any:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _csv(names: Sequence[str], rows: Sequence[Row]) -> None:
+    """CSV with a line of names. What a spreadsheet would take for a formula gets an apostrophe in front."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(names)
+    for row in rows:
+        out.writerow(["" if c is None else _harmless(_plain(c)) for c in row])
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{clean(value)}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+# --- rows as people write them --------------------------------------------------------------------------------------
+
+
+def _schema(session: Session, dataset: str) -> RowSchema:
+    """Raises UserFault UNKNOWN_DATASET."""
+    found = session.catalogue.datasets.get(dataset)
+    if found is None:
+        raise UserFault(
+            Code.UNKNOWN_DATASET,
+            N_("There is no dataset '{dataset}'; known here: {known}."),
+            N_("`tiersync catalogue list` lists them with their titles."),
+            dataset=dataset,
+            known=", ".join(sorted(session.catalogue.datasets)),
+        )
+    return found.schema
+
+
+def _given(file: str, rows: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows of the options, then those of the file. Raises UserFault BAD_ARGUMENT with the place."""
+    if not file and not rows:
+        raise _bad(_("nothing"), _("neither a file nor --row was given"))
+    for place, text in enumerate(rows, start=1):
+        yield _object(_json(text, f"--row {place}"), f"--row {place}")
+    if file:
+        yield from _from_text(_text(file), file)
+
+
+def _text(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read(INPUT_BYTES_MAX)
+    with Path(file).open("rb") as source:
+        return source.read(INPUT_BYTES_MAX).decode("utf-8-sig", "replace")
+
+
+def _from_text(text: str, file: str) -> Iterator[dict[str, Any]]:
+    if text.lstrip().startswith("["):
+        for place, one in enumerate(_json(text, file), start=1):
+            yield _object(one, f"{file}, {place}")
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            where = f"{file}:{number}"
+            yield _object(_json(line, where), where)
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _bad(where, str(error)) from error
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _bad(where, _("a row is a JSON object of columns and values"))
+    return value
+
+
+def _bad(where: str, detail: str) -> UserFault:
+    return UserFault(
+        Code.BAD_ARGUMENT,
+        N_("No row can be read ({where}): {detail}"),
+        N_('Write rows as JSON objects, such as {{"case_id": "1", "state": "closed"}}.'),
+        where=where,
+        detail=detail,
+    )
+
+
+def _row(schema: RowSchema, given: dict[str, Any]) -> Row:
+    """Cells in schema order; absent columns are empty. Raises UserFault UNKNOWN_COLUMN."""
+    for name in given:
+        if name not in schema.names:
+            raise UserFault(
+                Code.UNKNOWN_COLUMN,
+                N_("The dataset '{dataset}' has no column '{column}'; it has: {known}."),
+                N_("`tiersync catalogue show {dataset}` explains each column."),
+                dataset=schema.dataset,
+                column=name,
+                known=", ".join(schema.names),
+            )
+    return tuple(_cell(column.type, given.get(column.name)) for column in schema.columns)
+
+
+def _cell(kind: CellType, value: Any) -> Any:
+    """A JSON value as a cell: bytes from hex, moments also from ISO text; what does not fit is the door's to reject."""
+    if not isinstance(value, str):
+        return value
+    try:
+        if kind is CellType.BYTES:
+            return bytes.fromhex(value)
+        if kind is CellType.TIMESTAMP:
+            when = dt.datetime.fromisoformat(value)
+            return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+    except (ValueError, TypeError):
+        return value
+    return value
+
+
+def _key(schema: RowSchema, text: str) -> Key:
+    """One text, or JSON of all key columns."""
+    cells = _json(text, text) if text.startswith("[") else [text]
+    kinds = [schema.column(name).type for name in schema.key]
+    if not isinstance(cells, list) or len(cells) != len(kinds):
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{key}' is not a key of '{dataset}': {columns}."),
+            N_("Write a key of several columns as JSON, such as '[\"a\", 1]'."),
+            key=text,
+            dataset=schema.dataset,
+            columns=", ".join(schema.key),
+        )
+    whole = (CellType.INTEGER, CellType.TIMESTAMP)
+    try:
+        return tuple(int(c) if k in whole and isinstance(c, str) else c for c, k in zip(cells, kinds, strict=True))
+    except ValueError as error:
+        raise _bad(text, str(error)) from error

@@ -1,0 +1,65 @@
+"""`fsck`: the store proved from its bytes, beside the running writer or with the node stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from node.app import Node
+from node.audit import Event as AuditEvent
+from node.checking import rules_of
+from node.commands.stopped import reader_of, rebuilt
+from node.commands.view import Arguments
+from node.config import Config
+from node.store.fsck import Report, Rules, check_file
+from node.store.home import DATABASE_FILE
+from tiers.catalogue import Catalogue
+from tiers.publishing import TierPublisher
+
+
+async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """fsck {} -> what was looked at and found. On a connection and in a thread of its own: the node works on."""
+    rules = rules_of(node.core(), node.catalogue, TierPublisher(node.catalogue, node.standing))
+    report = await asyncio.to_thread(check_file, node.home / DATABASE_FILE, rules)
+    event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
+    node.audit.append(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)
+    yield report_shown(report)
+
+
+def check_stopped(home: Path, config: Config, catalogue: Catalogue) -> Report:
+    """The store of a stopped node, read-only. Raises StoreFault, UnsafeSqlite."""
+    reader = reader_of(home, catalogue)
+    try:
+        stopped = rebuilt(home, config, catalogue, reader)
+        rules: Rules = rules_of(stopped.replica.core, catalogue, stopped.publisher)
+        return check_file(home / DATABASE_FILE, rules)
+    finally:
+        reader.close()
+
+
+def report_shown(report: Report) -> dict[str, Any]:
+    """A report as JSON."""
+    return {
+        "sound": report.sound,
+        "feeds": report.feeds,
+        "epochs": report.epochs,
+        "entries": report.entries,
+        "seals": report.seals,
+        "rows": report.rows,
+        "found": report.found,
+        "findings": [
+            {
+                "fault": finding.fault.name.lower(),
+                "words": finding.fault.words,
+                "feed": str(finding.feed),
+                "seq": finding.seq,
+                "key": finding.key,
+                "detail": finding.detail,
+                "remedy": finding.fault.remedy,
+            }
+            for finding in report.findings
+        ],
+        "unchecked": list(report.unchecked),
+    }

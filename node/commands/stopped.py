@@ -1,0 +1,118 @@
+"""A stopped node looked at: its replica rebuilt from the store through a read-only connection, as at a start.
+
+Nothing is written and nothing is locked; keys are needed for nothing, so a home whose keys are lost can be looked at
+and checked too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from certs import files
+from certs.anchor import open_anchor
+from certs.files import HomeFiles
+from certs.suites import SUITES
+from node.commands.view import View
+from node.config import Config
+from node.status import heard_of, status_of
+from node.store.home import DATABASE_FILE
+from node.store.readers import Reader
+from node.store.records import ANCHOR
+from sync.core import Identity, Seams
+from sync.errors import InputFault, LocalFault, RemoteFault
+from sync.replica import Replica
+from sync.wire.v1.entry_pb2 import Anchor, AnchorBody
+from tiers.catalogue import Catalogue
+from tiers.judging import TierJudge
+from tiers.profile import PROFILES, Standing, signing_scope
+from tiers.publishing import TierPublisher
+
+HEARD_SHOWN = 50
+
+
+class _OnlyPublic(NamedTuple):
+    """The node's log key as far as it is at hand. It never signs: nothing is said in the name of a stopped node."""
+
+    suite: int
+    public_key: bytes
+
+    def sign(self, message: bytes) -> bytes:
+        """Raises AssertionError."""
+        raise AssertionError("a stopped node signs nothing")
+
+
+class Stopped(NamedTuple):
+    """What a home amounts to while no process serves it."""
+
+    replica: Replica
+    publisher: TierPublisher
+    catalogue: Catalogue
+
+
+def rebuilt(home: Path, config: Config, catalogue: Catalogue, reader: Reader) -> Stopped:
+    """The node as its store says it. Raises StoreFault."""
+    own = config.node
+    parent = config.parent.node_id if config.parent else ""
+    state = reader.load_state()
+    body = _anchor(home, config, reader)
+    if body is not None and not state.anchor:
+        state.anchor = files.load_public(HomeFiles(home).anchor)
+    profile, nation = PROFILES[own.tier], body.nation if body is not None else ""
+    scope = signing_scope(profile, own.region)
+    publisher = TierPublisher(catalogue, Standing(own.node_id, profile, own.region, parent, nation, scope))
+    me = Identity(own.federation, own.node_id, parent, state.instance, bytes(16), "reading")
+    reads = reader.reads()
+    seams = Seams(
+        SUITES,
+        _own_key(home),
+        TierJudge(catalogue),
+        publisher,
+        reads,
+        reads,
+        lambda anchor: _opened(home, own.federation, anchor),
+    )
+    return Stopped(Replica(me, seams, state), publisher, catalogue)
+
+
+def status(home: Path, config: Config, view: View) -> dict[str, Any]:
+    """The same as a running node says, without links."""
+    stopped = rebuilt(home, config, view.catalogue, view.reader)
+    found = status_of(stopped.replica, view.reader.reads())
+    found["heard"] = heard_of(view.reader, HEARD_SHOWN)
+    found["alarms"], found["alarm_count"] = [], 0
+    found["parent_link"] = {"state": "", "detail": ""}
+    found["exchange_port"] = 0
+    return found
+
+
+def reader_of(home: Path, catalogue: Catalogue) -> Reader:
+    """The home's store, read-only. Raises StoreFault, UnsafeSqlite."""
+    return Reader(home / DATABASE_FILE, [d.schema for d in catalogue.datasets.values()])
+
+
+def _own_key(home: Path) -> _OnlyPublic:
+    try:
+        key = files.load_log_key(HomeFiles(home).log_key)
+    except (LocalFault, OSError):
+        return _OnlyPublic(min(SUITES), b"")
+    return _OnlyPublic(key.suite, key.public_key)
+
+
+def _anchor(home: Path, config: Config, reader: Reader) -> AnchorBody | None:
+    """The newest anchor that the store or the home has."""
+    held = reader.meta(ANCHOR)
+    if not isinstance(held, bytes) or not held:
+        try:
+            held = files.load_public(HomeFiles(home).anchor)
+        except LocalFault:
+            return None
+    return _opened(home, config.node.federation, held)
+
+
+def _opened(home: Path, federation: str, anchor: Anchor | bytes) -> AnchorBody | None:
+    try:
+        root = files.load_certificates(HomeFiles(home).root)[0]
+        return open_anchor(anchor, root, federation)
+    except (RemoteFault, InputFault, LocalFault):
+        return None
