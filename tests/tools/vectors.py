@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors"
 sys.path.insert(0, str(ROOT))
 
-from tests.vectors import objects, runs  # noqa: E402 - run as a script, the project's root is not on the path
+from tests.vectors import objects, records, runs, signed  # noqa: E402 - run as a script, the project's root is not on the path
 
 
 def built() -> dict[str, str]:
@@ -26,12 +26,12 @@ def built() -> dict[str, str]:
         "headers": objects.headers(),
         "payloads": objects.payloads(),
         "rows": objects.rows(),
-        "statements": objects.statements(),
-        "anchors": objects.anchors(kept),
-        "enrolment": objects.enrolment(),
+        "statements": signed.statements(),
+        "anchors": signed.anchors(kept),
+        "enrolment": signed.enrolment(),
         "runs": runs.runs(),
-        "registry": runs.registry_records(),
-        "evidence": runs.evidence(),
+        "registry": records.registry_records(),
+        "evidence": records.evidence(),
     }
     return {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in made.items()}
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.resources import files
 from itertools import count
 from typing import Any
 
 from certs.suites import Ed25519Suite
 from node.engine import Engine
+from node.store.digests import digest_table
 from node.store.store import Store
-from sync import limits
 from sync.chain import open_run
 from sync.core import Core, Identity, Seams
 from sync.effects import Act, Alarm, CloseLink, Reply, Send
@@ -31,6 +29,7 @@ from sync.values import Fate, FeedName, Lane, Route, Row
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EnrolmentRecord, MoveBody
 from sync.wire.v1.frame_pb2 import Cursor, Cursors, Entry, Frame, Hello, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
+from tests.unit.sync.site import catalogue
 from tests.vectors.world import (
     CITY,
     FEDERATION,
@@ -45,7 +44,6 @@ from tests.vectors.world import (
     record,
     sixteen,
 )
-from tiers.catalogue import Catalogue
 from tiers.judging import TierJudge
 from tiers.profile import PROFILES, Standing, signing_scope
 from tiers.publishing import TierPublisher
@@ -55,43 +53,6 @@ SECOND = 1_000_000
 PARENT = {NATION: "", PROVINCE: NATION, OTHER_PROVINCE: NATION, CITY: PROVINCE, OTHER_CITY: PROVINCE}
 REGION = {NATION: "100000", PROVINCE: "330000", OTHER_PROVINCE: "440000", CITY: "330100", OTHER_CITY: "330200"}
 PROFILE = {NATION: "national", PROVINCE: "provincial", OTHER_PROVINCE: "provincial", CITY: "city", OTHER_CITY: "city"}
-SITE = """
-[dataset.x_tree]
-version = 1
-zh = "树木"
-en = "Trees"
-definition = "For tests."
-owner = ["city"]
-key = ["id"]
-region = "division"
-classification = "internal"
-source_unit = "x"
-sharing = "conditional"
-fields = [
-  { name = "id", type = "text", length = 8, nullable = false, zh = "a", en = "a" },
-  { name = "division", type = "text", length = 6, nullable = false, zh = "a", en = "a" },
-  { name = "height", type = "integer", zh = "a", en = "a" },
-  { name = "kind", type = "text", length = 8, zh = "a", en = "a" },
-]
-
-[publication."x_tree.tall"]
-route = "parent"
-lane = "normal"
-columns = ["id", "division", "height"]
-
-[publication."x_tree.kind"]
-route = "parent"
-lane = "normal"
-columns = ["id", "division", "kind"]
-"""
-
-
-@lru_cache(maxsize=2)
-def catalogue(with_site: bool = True) -> Catalogue:
-    """The built-in catalogue, and a site's dataset with two publications of other columns."""
-    folder = files("tiers") / "catalogue"
-    texts = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
-    return Catalogue.build(texts, [("site.toml", SITE)] if with_site else [])
 
 
 class Held:
@@ -382,4 +343,26 @@ def cursor(forge: Forge, seq: int | None = None, said: bytes = b"") -> Cursor:
     )
 
 
-assert limits.STEP_TIMEOUT_US == 10 * SECOND
+def begun() -> tuple[Stage, Cases, Played, Played]:
+    """A province that holds two entries of the city, and links to both its cities."""
+    stage, forge = Stage(), Cases()
+    city, other = stage.dial_in(CITY), stage.dial_in(OTHER_CITY)
+    city.run(forge.run([forge.put(), forge.put()]))
+    assert city.acked == 2
+    return stage, forge, city, other
+
+
+def second_version(stage: Stage, **fields: Any) -> EnrolmentRecord:
+    """The parent says the city's second enrolment version."""
+    said = record(CITY, PROVINCE, "330100", 2, **fields)
+    stage.enrol(said)
+    return said
+
+
+def digest_holds(stage: Stage, feed: FeedName, dataset: str = "case") -> bool:
+    """The digest kept step by step is that of the rows, by an implementation of its own."""
+    state = stage.core.feeds[feed]
+    schema = stage.judge.schema("", dataset)
+    assert schema is not None
+    made = digest_table(stage.store.session.connection, schema, feed.origin, feed)
+    return (state.rows, state.digest) == (made.rows, made.digest)
