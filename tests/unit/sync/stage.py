@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 from certs.suites import Ed25519Suite
 from node.engine import Engine
 from node.store.digests import digest_table
+from node.store.fsck import Report, Rules, check_store
 from node.store.store import Store
 from sync.chain import open_run
 from sync.core import Core, Identity, Seams
@@ -150,7 +151,11 @@ class Played:
 class Stage:
     """The node under test. Its neighbours' and its own records are known to it as if the registry had brought them."""
 
+    made: ClassVar[list[Stage]] = []
+    """Stages of the test at hand: each is proved from its stored bytes when the test ends (conftest.py)."""
+
     def __init__(self, node: str = PROVINCE, *, with_site: bool = True, suites: int = 1) -> None:
+        Stage.made.append(self)
         self.node, self.now, self._ids = node, START, count(1)
         self.suites = {n: Numbered(n) for n in range(1, suites + 1)}
         self.alarms: list[Alarm] = []
@@ -190,6 +195,11 @@ class Stage:
         self.step(AnchorKnown(anchor))
         for node in (PROVINCE, OTHER_PROVINCE, CITY, OTHER_CITY):
             self.enrol(record(node, PARENT[node], REGION[node]))
+
+    def remember(self) -> None:
+        """After a rebuild: the records that no registry feed here holds, since they were not brought by one."""
+        for node in (PROVINCE, OTHER_PROVINCE, CITY, OTHER_CITY):
+            self.core.registry.admit(PARENT[node], record(node, PARENT[node], REGION[node]))
 
     def enrol(self, said: EnrolmentRecord) -> None:
         """A record arrives: by the node's own hand, or by its parent's registry."""
@@ -259,6 +269,20 @@ class Stage:
         """The link is gone."""
         self.played.pop(played.link, None)
         self.step(LinkClosed(played.link))
+
+    def proved(self) -> Report:
+        """What fsck says of the store."""
+
+        def key_of(node: str, version: int) -> tuple[int, bytes] | None:
+            found = self.core.registry.enrolment(node, version)
+            return (found.suite, found.public_key) if found else None
+
+        def applies(feed: FeedName, route: Route) -> bool:
+            return self.core.applies(feed, int(route))
+
+        schemas = self.store.schemas()
+        rules = Rules(self.node, FEDERATION, self.suites, key_of, schemas, self.judge.schema, applies)
+        return check_store(self.store.session, rules)
 
     # --- what the node holds ---
 

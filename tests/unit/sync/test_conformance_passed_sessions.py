@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -118,6 +119,16 @@ def test_a_scope_that_grew_lets_its_rows_in_under_the_new_version() -> None:
     assert stage.fates(CASE_FEED) == [(1, 0, "REFUSED", "OUT_OF_SCOPE")]
 
 
+@pytest.mark.parametrize("days", [-1, 1, 400])
+def test_an_origin_whose_clock_is_wrong_is_taken(days: int) -> None:
+    """Clocks are said and decide nothing; one that runs far ahead does not drag others along."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    city.run(forge.next_run(hlc=(stage.now // 1000 + days * 86_400_000) << 16))
+    assert (city.acked, city.notices()) == (1, [])
+    assert stage.core.hlc >> 16 <= stage.now // 1000 + 86_400_000
+
+
 # --- sessions ---
 
 
@@ -183,6 +194,7 @@ def test_a_rebuilt_node_holds_what_it_acknowledged() -> None:
     digest = stage.core.feeds[CASE_FEED].digest
     stage.played.clear()
     stage.engine.rebuild()
+    stage.remember()
     assert stage.head(CASE_FEED) == 2
     assert stage.core.feeds[CASE_FEED].digest == digest
     assert digest_holds(stage, CASE_FEED)
