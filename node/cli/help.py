@@ -88,7 +88,7 @@ def _page(command: Any, context: typer.Context) -> str:
     out = io.StringIO()
     page = Console(file=out, width=width, markup=False, highlight=False, emoji=False)
     usage = " ".join([context.command_path, *_usage(command, context)])
-    page.print(f"{_('Usage')}: {usage}\n")
+    page.print(_("Usage: {usage}").format(usage=usage) + "\n")
     if command.help:
         page.print(Padding(command.help, (0, 0, 1, 2)))
     for title, rows in _sections(command, context):
@@ -100,9 +100,9 @@ def _page(command: Any, context: typer.Context) -> str:
 
 
 def _usage(command: Any, context: typer.Context) -> Iterator[str]:
-    yield f"[{_('OPTIONS')}]"
+    yield _("[OPTIONS]")
     if getattr(command, "commands", {}):
-        yield f"{_('COMMAND')} ..."
+        yield _("COMMAND ...")
     for parameter in command.get_params(context):
         if parameter.param_type_name == "argument":
             yield _argument_name(parameter) + (" ..." if parameter.nargs == -1 else "")

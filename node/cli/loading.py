@@ -18,11 +18,12 @@ from node.texts import N_, _, current, reasons
 
 if TYPE_CHECKING:
     from node.loading.convert import Converter
-    from node.loading.load import Batch, Counts, Outcome, Report, Shown
+    from node.loading.load import Batch, Counts, Loader, Outcome, Report, Shown
 
 VERBS = Verbs()
 REJECTS_SHOWN = 20
 PREVIEW_ROWS = 3
+PREVIEW_LOOKED_AT = 500
 
 
 @VERBS.verb(N_("Load a file of another system into a dataset, by a mapping."))
@@ -104,8 +105,14 @@ def _load(session: Session, converter: Converter, file: Path, dry_run: bool) -> 
         with _bar() as progress:
             report = loader.run(sink, dry_run, sink.keep, progress)
         sink.finish(report.counts)
-    _tell(session, report, sink.number, loader.preview(PREVIEW_ROWS) if dry_run else [])
+    _tell(session, report, sink.number, _preview(loader) if dry_run else [])
     return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
+
+
+def _preview(loader: Loader) -> list[Shown]:
+    """The first records that are this node's; if there are none early in the file, its first records."""
+    early = loader.preview(PREVIEW_LOOKED_AT)
+    return [shown for shown in early if shown.after is not None][:PREVIEW_ROWS] or early[:PREVIEW_ROWS]
 
 
 def _own_regions(session: Session) -> Callable[[str], bool]:
@@ -160,7 +167,7 @@ def _rehearse_alone(session: Session, converter: Converter, file: Path) -> int:
     loader = Loader(file, converter, scope.covers)
     report = loader.run(_NoDoor(), dry_run=True)
     remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))
-    _tell(session, report, 0, loader.preview(PREVIEW_ROWS))
+    _tell(session, report, 0, _preview(loader))
     return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
 
 

@@ -121,14 +121,15 @@ def query(
     columns: Annotated[str, typer.Option(metavar="A,B", help=_("Columns to show; all if not given."))] = "",
     origin: Annotated[str, typer.Option(metavar="NODE", help=_("Only rows of this origin."))] = "",
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, help=_("At most so many; 0 is all. A table shows 100 if not given."))
-    ] = -1,
+        int | None,
+        typer.Option(metavar="N", min=0, help=_("At most so many; 0 is all. A table shows 100 if not given.")),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help=_("Answer as CSV on stdout."))] = False,
 ) -> None:
     session = here(context)
     _schema(session, dataset)
     whole = session.as_json or as_csv
-    most = limit if limit >= 0 else (0 if whole else SHOWN)
+    most = limit if limit is not None else (0 if whole else SHOWN)
     chosen = tuple(name.strip() for name in columns.split(",") if name.strip())
     names, rows = _ask(session, dataset, where, chosen, most, origin)
     if session.as_json:

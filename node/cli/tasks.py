@@ -261,7 +261,8 @@ def check_flows(
         say_json({"flows": found})
     else:
         for name, faults in found.items():
-            say(f"{name}: {'; '.join(faults) if faults else _('sound')}")
+            said = "; ".join(faults) if faults else _("sound")
+            say(f"{name}: {said}")
     return 1 if any(found.values()) else 0
 
 

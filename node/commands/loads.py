@@ -13,7 +13,7 @@ from typing import Any
 from node.app import Node
 from node.audit import Event as AuditEvent
 from node.clock import iso
-from node.commands.view import Arguments, View, items, limit, number, text
+from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text
 from node.commands.work import in_store
 from node.faults import Code, UserFault
 from node.status import reason_name
@@ -80,16 +80,21 @@ def list_loads(view: View, arguments: Arguments) -> dict[str, Any]:
 
 
 def list_rejects(view: View, arguments: Arguments) -> dict[str, Any]:
-    """rejects {load, limit} -> {load, rejects: in order of line}."""
+    """rejects {load, limit} -> {load, listed_with, rejects: in order of line}.
+
+    A line of a file that was loaded again is listed with the newest of its loads; that one is looked up here.
+    """
     load = number(arguments, "load")
     found = view.reader.load(load)
     if found is None:
         raise unknown_load(load)
+    again = (one.id for one in view.reader.loads(ROWS_SHOWN_MAX) if one.digest == found.digest)
+    listed = next(again, load)
     told = [
         {"line": r.line, "reason": int(r.reason), "name": r.reason.name, "detail": r.detail}
-        for r in view.reader.rejects(load, limit(arguments))
+        for r in view.reader.rejects(listed, limit(arguments))
     ]
-    return {"load": load_shown(found), "rejects": told}
+    return {"load": load_shown(found), "listed_with": listed, "rejects": told}
 
 
 def load_shown(load: Load) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def unknown_load(load: int) -> UserFault:
     return UserFault(
         Code.LOAD_UNKNOWN,
         N_("There is no load {load} at this node."),
-        N_("`tiersync loads` lists the loads with their numbers."),
+        N_("`tiersync loads list` shows the loads with their numbers."),
         load=load,
     )
 

@@ -30,6 +30,7 @@ from tiers.dataset import Dataset
 SOURCE_COLUMN = "source_key"
 ROWS_MAX = 20
 TOLD_MAX = 100
+ENTRIES_LOOKED_AT = 1_000
 _ENDS = {EndKind.VOID: "void", EndKind.LEFT: "left"}
 _WHOLE = (CellType.INTEGER, CellType.TIMESTAMP)
 
@@ -68,7 +69,7 @@ def _rows(view: View, dataset: Dataset, what: str, origin: str) -> Iterator[dict
         found = view.reader.query(dataset.id, where, bound, columns, ROWS_MAX)
         for row in found:
             by, version, key = str(row[0]), int(str(row[1])), row[2 : 2 + len(schema.key)]
-            yield _about(view, dataset, by, key, version, str(row[-1] or "") if len(columns) > 2 + len(key) else "")
+            yield _about(view, dataset, by, version, key, str(row[-1] or "") if len(columns) > 2 + len(key) else "")
         if found:
             return
 
@@ -100,7 +101,7 @@ def _key(dataset: Dataset, what: str) -> Key | None:
         return None
 
 
-def _about(view: View, dataset: Dataset, origin: str, key: Key, version: int, source: str) -> dict[str, Any]:
+def _about(view: View, dataset: Dataset, origin: str, version: int, key: Key, source: str) -> dict[str, Any]:
     reader, named, own = view.reader, key_text(key), origin == view.node
     load = reader.load_of_group(version) if own else None
     told = reader.load(load) if load is not None else None
@@ -122,19 +123,26 @@ def _without_row(view: View, dataset: Dataset, what: str, found: Sequence[dict[s
     key = _key(dataset, what)
     if key is None or any(row["dataset"] == dataset.id for row in found):
         return
+    ended = _ended(view, dataset, key)
+    if ended is not None:
+        yield _about(view, dataset, *ended, key, "")
+        return
     said = _said(view, dataset, key_text(key))
     if said["heard"] or said["fates"]:
-        yield {
-            "dataset": dataset.id,
-            "origin": "",
-            "key": key_text(key),
-            "source": "",
-            "version": 0,
-            "load": None,
-            "entries": [],
-            "waiting": [],
-            **said,
-        }
+        yield {**_about(view, dataset, "", 0, key, ""), **said}
+
+
+def _ended(view: View, dataset: Dataset, key: Key) -> tuple[str, int] | None:
+    """(origin, version) of the newest removal of a row, if one of the last entries of the dataset's feeds says it."""
+    looked = 0
+    for state in _feeds(view, dataset, ""):
+        seq = state.head.seq
+        while seq and looked < ENTRIES_LOOKED_AT:
+            entry = view.reader.entry(state.name, state.head.epoch, seq)
+            if entry is not None and int(_header(entry).kind) == Kind.RECORDS and _says(dataset, entry, key):
+                return state.name.origin, _header(entry).group
+            seq, looked = seq - 1, looked + 1
+    return None
 
 
 def _said(view: View, dataset: Dataset, named: str) -> dict[str, Any]:
@@ -155,9 +163,9 @@ def _said(view: View, dataset: Dataset, named: str) -> dict[str, Any]:
 
 
 def _feeds(view: View, dataset: Dataset, origin: str) -> list[FeedState]:
-    """The feeds that may carry a row of this dataset and origin."""
+    """The feeds that may carry a row of this dataset and origin ('' = any)."""
     publications = {p.id for p in view.catalogue.publications_of(dataset.id)}
-    return [s for s in view.reader.feeds() if s.name.origin == origin and s.name.publication in publications]
+    return [s for s in view.reader.feeds() if origin in ("", s.name.origin) and s.name.publication in publications]
 
 
 def _entries(view: View, dataset: Dataset, state: FeedState, key: Key, version: int) -> Iterator[dict[str, Any]]:
