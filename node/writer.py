@@ -147,7 +147,10 @@ class Writer:
         except StoreFault as fault:
             self._refuse(items, fault)
             raise
-        self._tell_said()
+        if items or self._said:
+            # Also when nothing is to be done: whoever follows the status wants to see what the events changed.
+            self._tell(list(self._said))
+            self._said.clear()
         return going_on
 
     def _take(self, engine: Engine) -> tuple[list[Any], bool]:
@@ -187,12 +190,5 @@ class Writer:
                 replies.append(Reply(token, fault))
         self._tell(replies)
 
-    def _tell_said(self) -> None:
-        if self._said:
-            acts = list(self._said)
-            self._said.clear()
-            self._tell(acts)
-
     def _tell(self, acts: Sequence[Act]) -> None:
-        if acts:
-            self._loop.call_soon_threadsafe(self._act, acts)
+        self._loop.call_soon_threadsafe(self._act, acts)

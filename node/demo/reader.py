@@ -11,11 +11,11 @@ from node.checking import check_home
 from node.clock import SystemClock
 from node.config import CONFIG_NAME, load_file
 from node.demo.verdict import FeedDigest
+from node.identity import read_home
 from node.store.digests import TableDigest, digest_table
 from node.store.driver import Connection, connect_reader
 from node.store.fsck import Report
 from node.store.home import DATABASE_FILE
-from node.identity import read_home
 from node.testing import Member
 from sync.values import FeedName
 from tiers.catalogue import Catalogue

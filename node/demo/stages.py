@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +17,6 @@ from node.clock import Randomness
 from node.demo.hostile import offer_tampered
 from node.demo.reader import catalogue_of, compare, fsck, held_back_cells, wait_visible
 from node.demo.verdict import NodeFigures, Verdict, lag_of
-from node.loading.convert import bind
-from node.loading.load import Loader, Report
-from node.loading.mapping import parse
-from node.loading.sink import open_sink
-from node.mappings import read_table
-from node.mappings import text as mapping_text
 from node.testing import Member, Topology
 from node.testing.running import peak_memory_kib
 from sync.values import FeedName
@@ -75,7 +71,8 @@ async def publish_codes(demo: Demo) -> None:
     """The nation publishes the scheme for the request types of the real data; cities have it before they load."""
     demo.picture.stage("codes")
     report = await load(demo.net["nation"], "class_code", "class_code", _code_file())
-    demo.verdict.check("codes_published", report.counts.taken > 0, f"{report.counts.taken} codes")
+    taken = report["taken"]
+    demo.verdict.check("codes_published", taken > 0, f"{taken} codes")
     for name in CITIES:
         await demo.net[name].until(lambda s: _seq(s, "class_code.all") > 0)
 
@@ -85,15 +82,10 @@ async def load_cities(demo: Demo) -> None:
     demo.picture.stage("load")
     reports = await asyncio.gather(*(load(demo.net[name], "case", "myla311", demo_input()) for name in CITIES))
     for name, report in zip(CITIES, reports, strict=True):
-        counts = report.counts
-        demo.verdict.loaded[name] = {
-            "read": counts.read,
-            "taken": counts.taken,
-            "not_ours": counts.not_ours,
-            "rejected": counts.rejected,
-        }
-        demo.picture.says(f"{name}: {counts.taken} / {counts.read}")
-    taken = sum(report.counts.taken for report in reports)
+        counts = report
+        demo.verdict.loaded[name] = {k: counts[k] for k in ("read", "taken", "not_ours", "rejected")}
+        demo.picture.says(f"{name}: {counts['taken']} / {counts['read']}")
+    taken = sum(report["taken"] for report in reports)
     demo.verdict.check("rows_loaded", taken > 0, f"{taken} rows at {len(CITIES)} cities")
     await demo.net.level()
     demo.note_memory()
@@ -236,7 +228,7 @@ def _history(shown: Mapping[str, Any]) -> list[tuple[int, str, str]]:
 
 
 async def judge(demo: Demo) -> None:
-    """The independent reader: digests at both ends of every feed, held-back columns, then every store from its bytes."""
+    """The independent reader: digests at both ends of each feed, held-back columns, every store from its bytes."""
     demo.picture.stage("judge")
     net, case = demo.net, demo.case
     nation, province = net["nation"], net["province"]
@@ -274,19 +266,25 @@ def _findings(findings: Sequence[Any]) -> str:
     return "sound" if not findings else "; ".join(str(f) for f in findings[:3])
 
 
-async def load(member: Member, dataset: str, mapping: str, file: Path) -> Report:
-    """Loads a file as `tiersync load` does: mapping, loader, control socket."""
-    catalogue = catalogue_of(member)
-    name = f"{mapping}.toml"
-    converter = bind(name, parse(name, mapping_text(mapping), read_table), catalogue.datasets[dataset])
-    return await asyncio.to_thread(_load, member, dataset, file, converter)
+async def load(member: Member, dataset: str, mapping: str, file: Path) -> dict[str, Any]:
+    """`tiersync load DATASET FILE --map MAPPING --json`, as an administrator calls it; its answer.
 
-
-def _load(member: Member, dataset: str, file: Path, converter: Any) -> Report:
-    scope = member.place.region.rstrip("0") or "1"
-    loader = Loader(file, converter, lambda region: region.startswith(scope))
-    with open_sink(member.home, dataset, file, loader) as sink:
-        return loader.run(sink)
+    Rejects make it end with another code than 0, which is no failure here: the answer counts them.
+    """
+    command = [sys.executable, "-m", "node", "--home", str(member.home), "--json", "load", dataset, str(file)]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        "--map",
+        mapping,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, said = await process.communicate()
+    answer: dict[str, Any] = json.loads(out or b"{}")
+    if "taken" not in answer:
+        raise AssertionError(f"load at {member.place.name}: {out.decode()} {said.decode(errors='replace')}")
+    return answer
 
 
 def _code_file() -> Path:

@@ -121,7 +121,13 @@ class Member:
         try:
             return await asyncio.wait_for(client.until(enough), timeout_s)
         except TimeoutError:
-            raise AssertionError(f"{self.place.name} did not get there\n{last_log_lines(self.home)}") from None
+            seen = await client.status()
+            links = [(link["peer"], link["phase"]) for link in seen["links"]]
+            behind = [(f["feed"], f["seq"], f["waiting"]) for f in seen["feeds"]]
+            raise AssertionError(
+                f"{self.place.name} did not get there: {seen['state']}, links {links}, feeds {behind}\n"
+                f"{last_log_lines(self.home)}"
+            ) from None
 
     async def command(self, name: str, **arguments: Any) -> dict[str, Any]:
         """A named control command."""
