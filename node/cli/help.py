@@ -87,11 +87,10 @@ def _page(command: Any, context: typer.Context) -> str:
     width = min(WIDTH_MAX, shutil.get_terminal_size().columns)
     out = io.StringIO()
     page = Console(file=out, width=width, markup=False, highlight=False, emoji=False)
-    usage = " ".join([context.command_path, *_usage(command, context)])
-    page.print(_("Usage: {usage}").format(usage=usage) + "\n")
+    page.print(_("Usage: {usage}").format(usage=" ".join(usage(command, context))) + "\n")
     if command.help:
         page.print(Padding(command.help, (0, 0, 1, 2)))
-    for title, rows in _sections(command, context):
+    for title, rows in sections(command, context):
         page.print(f"{title}:")
         page.print(Padding(_grid(rows), (0, 0, 1, 2)))
     if context.parent is not None:
@@ -99,7 +98,9 @@ def _page(command: Any, context: typer.Context) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _usage(command: Any, context: typer.Context) -> Iterator[str]:
+def usage(command: Any, context: typer.Context) -> Iterator[str]:
+    """The words of the line that shows how a command is written."""
+    yield context.command_path
     yield _("[OPTIONS]")
     if getattr(command, "commands", {}):
         yield _("COMMAND ...")
@@ -119,7 +120,7 @@ def _grid(rows: Sequence[tuple[str, str]]) -> Any:
     return grid
 
 
-def _sections(command: Any, context: typer.Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def sections(command: Any, context: typer.Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """(title, lines) of arguments, options and commands, where there are any."""
     parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
     arguments = [p for p in parameters if p.param_type_name == "argument"]
