@@ -17,18 +17,27 @@ from sync.reasons import Reason
 
 WAIT_FIRST_S = 0.05
 WAIT_MAX_S = 60.0
+NEAR = ((60.0, 0.25), (600.0, 1.0))
+"""(while the parent has been away less than this, wait at most so long), seconds: a parent that restarts should not be
+missed for long, and one connection attempt costs it next to nothing."""
 CONTACT_TIMEOUT_S = 10.0
 PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
 
 
 class _Jittered(wait_base):
-    """Doubles from 50 ms to 60 s with full jitter over the upper half."""
+    """Doubles from 50 ms with jitter over the upper half, to a bound that rises with the parent's absence to 60 s.
 
-    def __init__(self, randomness: Randomness) -> None:
+    A parent that answers and refuses (`patient`) is left alone for longer from the start.
+    """
+
+    def __init__(self, randomness: Randomness, patient: Callable[[], bool]) -> None:
         self._randomness = randomness
+        self._patient = patient
 
     def __call__(self, state: RetryCallState) -> float:
-        span = min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** min(state.attempt_number - 1, 12))
+        away_s = state.seconds_since_start or 0.0
+        most = WAIT_MAX_S if self._patient() else next((wait for near, wait in NEAR if away_s < near), WAIT_MAX_S)
+        span = min(most, WAIT_FIRST_S * 2 ** min(state.attempt_number - 1, 12))
         return float(span * (0.5 + 0.5 * self._randomness.jitter()))
 
 
@@ -65,12 +74,14 @@ class Dialler:
         self._randomness = randomness
         self._state = state
         self._contact = False
+        self._patient = False
 
     async def run(self) -> None:
         """For ever; cancel it to stop."""
         while True:
             self._contact = False
-            async for attempt in AsyncRetrying(wait=_Jittered(self._randomness), sleep=asyncio.sleep):
+            wait = _Jittered(self._randomness, lambda: self._patient)
+            async for attempt in AsyncRetrying(wait=wait, sleep=asyncio.sleep):
                 # Outside `with attempt`, which would swallow a cancellation as one more failure.
                 await self._once()
                 if self._contact:
@@ -89,7 +100,8 @@ class Dialler:
                 await asyncio.wait_for(call.wait_for_connection(), CONTACT_TIMEOUT_S)
                 self._state("connected", "")
                 trouble = await pipe.run(_ClientStream(call), dialled=True)
-                self._contact = pipe.heard.is_set() and (trouble is None or trouble.reason not in PATIENT_REASONS)
+                self._patient = trouble is not None and trouble.reason in PATIENT_REASONS
+                self._contact = pipe.heard.is_set() and not self._patient
                 if trouble is not None:
                     self._state("closed", f"{trouble.reason.name}: {trouble.detail}")
                 else:

@@ -55,11 +55,27 @@ class OwnProcess:
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
         self._life = -1
+        self._ready = -1
         self.facts: dict[str, Any] = {}
 
     async def start(self) -> OwnProcess:
+        """Launches it and waits until it says that it is ready. AssertionError with its words if it does not."""
+        self.launch()
+        loop = asyncio.get_running_loop()
+        with os.fdopen(self._ready) as pipe:
+            line = await asyncio.wait_for(loop.run_in_executor(None, pipe.readline), READY_TIMEOUT_S)
+        self._ready = -1
+        assert self._process is not None
+        if not line:
+            _, said = await loop.run_in_executor(None, self._process.communicate)
+            raise AssertionError(f"node did not start:\n{said.decode(errors='replace')}\n{last_log_lines(self._home)}")
+        self.facts = json.loads(line)
+        return self
+
+    def launch(self) -> None:
+        """Starts the process and returns at once."""
         life_read, self._life = os.pipe()
-        ready_read, ready_write = os.pipe()
+        self._ready, ready_write = os.pipe()
         environment = {**os.environ, LIFE_FD: str(life_read), READY_FD: str(ready_write)}
         command = [sys.executable, "-m", "node", "--home", str(self._home), "run"]
         self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -72,14 +88,6 @@ class OwnProcess:
         )
         os.close(life_read)
         os.close(ready_write)
-        loop = asyncio.get_running_loop()
-        with os.fdopen(ready_read) as pipe:
-            line = await asyncio.wait_for(loop.run_in_executor(None, pipe.readline), READY_TIMEOUT_S)
-        if not line:
-            _, said = await loop.run_in_executor(None, self._process.communicate)
-            raise AssertionError(f"node did not start:\n{said.decode(errors='replace')}\n{last_log_lines(self._home)}")
-        self.facts = json.loads(line)
-        return self
 
     @property
     def pid(self) -> int:
@@ -101,9 +109,10 @@ class OwnProcess:
         await asyncio.get_running_loop().run_in_executor(None, process.wait)
         if process.stderr is not None:
             process.stderr.close()
-        if self._life >= 0:
-            os.close(self._life)
-            self._life = -1
+        for descriptor in (self._life, self._ready):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._life = self._ready = -1
         self._process = None
 
 
