@@ -1,6 +1,5 @@
 """The work is the same bytes for everyone, and of the size that the published figures speak of."""
 
-import json
 from hashlib import sha256
 
 import msgspec
@@ -8,11 +7,9 @@ import pytest
 
 from bench.dataset import DATASET_TOML
 from bench.rows import SCHEMA, make_rows, row_bytes
-from bench.tiersync import key_filter
 from sync.schema import CellType
 from sync.values import Lane, Route
 from tiers.catalogue import Catalogue
-from tiers.filters import compile_filter, parse_filter
 
 PYTHON_TYPES = {CellType.TEXT: str, CellType.INTEGER: int, CellType.TIMESTAMP: int, CellType.FLOAT: float}
 
@@ -67,10 +64,3 @@ def test_the_node_reads_the_declaration_as_the_rows_are():
     (publication,) = catalogue.publications_of(SCHEMA.dataset)
     assert (publication.id, publication.route, publication.lane) == ("x_bench_case.up", Route.ANCESTORS, Lane.NORMAL)
     assert (publication.columns, publication.filter) == (SCHEMA.names, None)
-
-
-def test_the_key_is_asked_for_in_the_grammar_of_filters():
-    """The node can find the row that the contest waits for, and no other."""
-    first, second = make_rows(0, 2)
-    matches = compile_filter(parse_filter(json.loads(key_filter(first)), SCHEMA), SCHEMA.names)
-    assert (matches(first), matches(second)) == (True, False)
