@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -27,6 +28,7 @@ from node.identity import NodeIdentity
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
 from node.known import StoreKnown
 from node.link.dialler import Dialler
+from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
@@ -52,12 +54,14 @@ from tiers.publishing import TierPublisher
 T = TypeVar("T")
 
 ALARMS_KEPT = 200
+DISK_ASKED_EVERY_US = 2_000_000
 _AUDITED: Mapping[str, AuditEvent] = {
     "fork": AuditEvent.FORK_FOUND,
     "clone": AuditEvent.CLONE_FOUND,
     "run_dropped": AuditEvent.RUN_REFUSED,
     "feed_withheld": AuditEvent.FEED_WITHHELD,
     "anchor_refused": AuditEvent.SEAL_REFUSED,
+    "link_closed": AuditEvent.LINK_CLOSED,
 }
 
 
@@ -107,9 +111,11 @@ class Node:
         self.standing = self._standing(identity.nation, signing=None)
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
-        self.board = Switchboard(self.writer, self.core, log)
+        self.board = Switchboard(self.writer, self.core, log, self._link_troubled)
         self._server: LinkServer | None = None
         self._reader: Reader | None = None
+        self._disk_low = False
+        self._disk_asked_us = -DISK_ASKED_EVERY_US
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     # --- start and stop ---------------------------------------------------------------------------------------------
@@ -125,7 +131,13 @@ class Node:
             self.writer.submit(AnchorKnown(self.identity.anchor))
             await self._learn_scope()
             if self.config.listen.exchange:
-                self._server = LinkServer(self.board, self._verify_child, self.clock.now_us, self._link_refused)
+                self._server = LinkServer(
+                    self.board,
+                    self._verify_child,
+                    self.clock.now_us,
+                    self._link_refused,
+                    self.config.limits.sessions_max,
+                )
                 self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
             if self.config.parent is not None:
                 dialler = Dialler(
@@ -148,6 +160,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self.board.end_all()
         if self._server is not None:
             await self._server.stop()
         await self.writer.stop()
@@ -191,12 +204,27 @@ class Node:
             known = ", ".join(sorted(self.catalogue.datasets))
             ticket.resolve(InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'; known here: {known}"))
             return ticket.future
+        if self._disk_is_low():
+            reserve = self.config.limits.disk_reserve_bytes
+            ticket.resolve(InputFault(Reason.DISK_FULL, f"less than {reserve} bytes of disk are left"))
+            return ticket.future
         assert self._known is not None
         job = PutJob(
             ticket, schema, rows, voids, void_reason, self.door, self._known, self.config.node.node_id, dry_run, load
         )
         self.writer.submit(job)
         return ticket.future
+
+    def _disk_is_low(self) -> bool:
+        """Whether the door is shut: what comes over links is still taken, so that nothing upstream piles up."""
+        now = self.clock.monotonic_us()
+        if now - self._disk_asked_us >= DISK_ASKED_EVERY_US:
+            self._disk_asked_us = now
+            low = shutil.disk_usage(self.home).free < self.config.limits.disk_reserve_bytes
+            if low and not self._disk_low:
+                self._alarm(Alarm("disk_low", {"reserve_bytes": self.config.limits.disk_reserve_bytes}))
+            self._disk_low = low
+        return self._disk_low
 
     async def move(self, wish: MoveWish) -> str:
         """Makes a move of a flow; its id. Raises InputFault."""
@@ -293,6 +321,11 @@ class Node:
     def _link_refused(self, address: str, reason: Reason, detail: str) -> None:
         self.log.warning("link_refused", peer_address=address, reason=reason.name, detail=detail)
         self.audit.append(AuditEvent.LINK_REFUSED, reason=reason.name, detail=detail)
+
+    def _link_troubled(self, peer: str, trouble: LinkTrouble) -> None:
+        """A session ended for a reason that a person may have to know."""
+        if trouble.reason is not Reason.CLONE:  # the core says so itself
+            self._alarm(Alarm("link_closed", {"peer": peer, "reason": trouble.reason.name, "detail": trouble.detail}))
 
     def _server_credentials(self) -> grpc.ServerCredentials:
         return grpc.ssl_server_credentials(

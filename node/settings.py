@@ -225,32 +225,11 @@ class LimitsSection:
     sessions_max: int = setting(
         "同时在线的下级节点数上限", "Children linked at the same time, at most", 512, _between(1, 4096)
     )
-    urgent_credit_bytes: int = setting(
-        "紧急通道信用额度（字节）",
-        "Credit given for the urgent lane, in bytes",
-        limits.URGENT_CREDIT_BYTES,
-        _between(limits.OUTSTANDING_BYTES_MIN, 64 * limits.MIB),
-    )
-    bulk_credit_bytes: int = setting(
-        "普通与批量通道信用额度（字节）",
-        "Credit given for the normal and bulk lanes together, in bytes",
-        limits.BULK_CREDIT_BYTES,
-        _between(limits.OUTSTANDING_BYTES_MIN, 256 * limits.MIB),
-    )
-    retention_days: int = setting(
-        "为离线节点保留条目的天数", "Days for which entries are kept for peers that are away", 90, _between(7, 3650)
-    )
     disk_reserve_bytes: int = setting(
-        "磁盘剩余空间低于此值（字节）时停止接收并告警",
-        "Below this much free disk, in bytes, the node takes nothing more and raises an alarm",
+        "磁盘剩余空间低于此值（字节）时，本节点不再接收本地写入并告警；与上下级的交换照常",
+        "Below this much free disk, in bytes, the door takes no more local rows and an alarm is raised; links go on",
         1024 * limits.MIB,
         _between(64 * limits.MIB, 1 << 50),
-    )
-    audit_days: int = setting(
-        "安全审计日志保留天数（法规要求不少于 180 天）",
-        "Days for which the security audit is kept (the law asks for 180 at least)",
-        400,
-        _between(180, 36_500),
     )
 
 
@@ -269,18 +248,6 @@ class RunSection:
         "How enrolments are approved: by_hand (a person compares fingerprints) or automatic",
         "by_hand",
         _one_of("by_hand", "automatic"),
-    )
-    workers: int = setting(
-        "校验与解压线程数；0 表示按处理器数",
-        "Threads that verify and unpack; 0: by number of processors",
-        0,
-        _between(0, 64),
-    )
-    metrics: str = setting(
-        "Prometheus 指标地址（主机:端口）；留空不提供",
-        "Address of the Prometheus metrics (host:port); empty: none",
-        "",
-        _listening,
     )
 
 

@@ -179,7 +179,7 @@ def _disk(home: Path, config: Config) -> Finding:
     if usage.free < config.limits.disk_reserve_bytes:
         reserve = size(config.limits.disk_reserve_bytes)
         todo = Text(
-            N_("Free space or enlarge the volume: below {reserve} the node takes nothing more."), reserve=reserve
+            N_("Free space or enlarge the volume: below {reserve} the node takes no more local rows."), reserve=reserve
         )
         return Finding(name, "bad", found, todo)
     if usage.free < 2 * config.limits.disk_reserve_bytes:

@@ -14,7 +14,6 @@ from node.link.switchboard import Switchboard
 from sync.errors import RemoteFault
 from sync.reasons import Reason
 
-SESSIONS_MAX = 512
 Verify = Callable[[bytes, bytes], Identity]
 """(leaf PEM, chain PEM) -> who it is. Raises RemoteFault."""
 
@@ -42,12 +41,13 @@ class LinkServer:
         verify: Verify,
         now: Callable[[], int],
         refused: Callable[[str, Reason, str], None],
+        sessions_max: int,
     ) -> None:
         self._board = board
         self._verify = verify
         self._now = now
         self._refused = refused
-        self._free = SESSIONS_MAX
+        self._free = sessions_max
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str, credentials: grpc.ServerCredentials) -> int:

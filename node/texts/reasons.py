@@ -242,7 +242,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.RETENTION_EXCEEDED: Words(
         N_("The peer was away longer than entries are kept."),
-        N_("The peer takes a verified snapshot by itself; raise [limits] retention_days if this happens often."),
+        N_("The peer takes a verified snapshot by itself."),
     ),
     Reason.SNAPSHOT_NEEDED: Words(
         N_("What is asked for has been pruned here; only a snapshot is left."),
