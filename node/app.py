@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +39,7 @@ from node.writer import Writer
 from sync.core import Core, Identity, Seams
 from sync.effects import Act, Alarm, CloseLink, Reply, Send
 from sync.errors import InputFault, RemoteFault
-from sync.events import AnchorKnown
+from sync.events import AnchorKnown, Drain
 from sync.ports import Rebuilt
 from sync.reasons import Reason
 from sync.replica import Replica
@@ -55,6 +56,7 @@ T = TypeVar("T")
 
 ALARMS_KEPT = 200
 DISK_ASKED_EVERY_US = 2_000_000
+DRAIN_US = 2_000_000
 _AUDITED: Mapping[str, AuditEvent] = {
     "fork": AuditEvent.FORK_FOUND,
     "clone": AuditEvent.CLONE_FOUND,
@@ -155,7 +157,8 @@ class Node:
         self.audit.append(AuditEvent.NODE_STARTED, node=self.config.node.node_id, version=VERSION)
 
     async def stop(self) -> None:
-        """Ends links, finishes what is queued, closes the store, gives the home back."""
+        """Ends links once what is under way was answered, finishes what is queued, closes the store."""
+        await self._drain()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -171,6 +174,19 @@ class Node:
             self.audit.append(AuditEvent.NODE_STOPPED, node=self.config.node.node_id)
             self._lock.release()
             self._lock = None
+
+    async def _drain(self) -> None:
+        """Tells neighbours that no more comes, and waits a moment for their last answers."""
+        if self.writer.engine is None or self.writer.stopped.done():
+            return
+        deadline = self.clock.monotonic_us() + DRAIN_US
+        self.writer.submit(Drain(self.clock.now_us() + DRAIN_US))
+        while self.clock.monotonic_us() < deadline:
+            changed = self.changed
+            if await self.writer.ask(lambda replica, _: not any(link.sent for link in replica.core.links.values())):
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), (deadline - self.clock.monotonic_us()) / 1e6)
 
     # --- what the faces call ----------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from sync import limits
 from sync.chain import BadRun, OpenedRun
 from sync.events import Event, FrameArrived, LinkClosed, LinkOpened, RunArrived
 from sync.reasons import Reason
-from sync.wire.v1.frame_pb2 import Frame, Run
+from sync.wire.v1.frame_pb2 import Frame, Notice, Run
 
 OPEN_IN_PLACE_BYTES = 8 * limits.KIB
 SCAN_FROM_BYTES = 64 * limits.KIB
@@ -75,15 +75,20 @@ class Pipe:
         self._out.put_nowait(frame)
 
     def end(self, reason: Reason, detail: str) -> None:
-        """Ends the session after what was sent before."""
+        """Ends the session after what was sent before. Reason.NONE: in good order."""
         if self._ended is None:
             self._ended = LinkTrouble(reason, detail)
         self._out.put_nowait(None)
 
+    @property
+    def trouble(self) -> LinkTrouble | None:
+        """Why the session ended, if not in good order and somebody said so."""
+        return self._ended if self._ended is not None and self._ended.reason is not Reason.NONE else None
+
     # --- running ----------------------------------------------------------------------------------------------------
 
     async def run(self, stream: Stream, *, dialled: bool, transport_key_hash: bytes = b"") -> LinkTrouble | None:
-        """Until either side ends it; says why, if somebody said so."""
+        """Until either side ends it; says why, if somebody said so. Whatever happens, the writer hears of the end."""
         self._writer.submit(LinkOpened(self.number, self.peer, dialled, transport_key_hash))
         tasks = [
             asyncio.create_task(self._read(stream), name=f"read {self.peer}"),
@@ -96,18 +101,28 @@ class Pipe:
                 await asyncio.wait([tasks[2]], timeout=LAST_WORDS_S)
             for task in done:
                 error = task.exception()
-                if error is not None and not isinstance(error, LinkTrouble):
+                if error is not None:
                     self._log.info("link_broke", peer=self.peer, error=type(error).__name__)
-                elif isinstance(error, LinkTrouble) and self._ended is None:
-                    self._ended = error
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._writer.submit(LinkClosed(self.number))
-        return self._ended
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                # grpc may cancel a second time while we wait: the peer's end of stream and its reset come apart.
+                self._writer.submit(LinkClosed(self.number))
+        return self.trouble
 
     async def _read(self, stream: Stream) -> None:
+        try:
+            await self._read_all(stream)
+        except LinkTrouble as trouble:
+            # The peer is told before the session ends, and may dial again: it compares anew, so nothing is lost.
+            notice = Notice(reason=int(trouble.reason), detail=trouble.detail, closing=True)
+            self._out.put_nowait(Frame(notice=notice).SerializeToString())
+            self.end(trouble.reason, trouble.detail)
+
+    async def _read_all(self, stream: Stream) -> None:
         while data := await stream.read():
             self.heard.set()
             if len(data) > limits.MESSAGE_BYTES_MAX:

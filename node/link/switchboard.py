@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from structlog.typing import FilteringBoundLogger
 
-from node.link.pipe import Pipe
+from node.link.pipe import LinkTrouble, Pipe
 from node.writer import Writer
 from sync.chain import BadRun, OpenedRun, open_run
 from sync.core import Core
 from sync.effects import CloseLink, Send
+from sync.reasons import Reason
 from sync.values import FeedName, Kind
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Run
@@ -23,10 +24,18 @@ OPENING_THREADS = 2
 class Switchboard:
     """Knows the live pipes by number. Used in the asyncio loop only, except `open`, which runs in worker threads."""
 
-    def __init__(self, writer: Writer, core: Callable[[], Core], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        core: Callable[[], Core],
+        log: FilteringBoundLogger,
+        troubled: Callable[[str, LinkTrouble], None],
+    ) -> None:
+        """troubled: told (peer, why) of each session that did not end in good order."""
         self._writer = writer
         self._core = core
         self._log = log
+        self._troubled = troubled
         self._pipes: dict[int, Pipe] = {}
         self._numbers = itertools.count(1)
         self._executor = ThreadPoolExecutor(OPENING_THREADS, thread_name_prefix="open-run")
@@ -40,6 +49,13 @@ class Switchboard:
     def release(self, pipe: Pipe) -> None:
         """The session is over."""
         self._pipes.pop(pipe.number, None)
+        if pipe.trouble is not None:
+            self._troubled(pipe.peer, pipe.trouble)
+
+    def end_all(self) -> None:
+        """Ends every session in good order, after what was sent before."""
+        for pipe in self._pipes.values():
+            pipe.end(Reason.NONE, "")
 
     def send(self, act: Send) -> None:
         """A frame for a link; one that is gone meanwhile is let go: its peer will ask again."""
