@@ -93,7 +93,15 @@ def found_nation(
     or this root has anchored other keys), CONFIG_INVALID, BAD_ARGUMENT, KEY_CUSTODY, PASSPHRASE, HOME_IN_USE; OSError.
     """
     profile = next(p for p in PROFILES.values() if p.is_root)
-    node = node_id(profile, region, federation)
+    try:
+        node = node_id(profile, region, federation)
+    except InputFault as fault:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("No node can have this name: {detail}."),
+            N_("Give a division code of this tier, and a federation of lower-case letters, digits and hyphens."),
+            detail=fault.detail,
+        ) from fault
     config = Config(NodeSection(federation, node, profile.id, region, title), listen=listen)
     config = replace(config, run=replace(config.run, approval=approval))
     check_config(home, config)

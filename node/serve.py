@@ -80,7 +80,7 @@ async def _enrolment(node: Node, stack: AsyncExitStack) -> int:
         return 0
     issuer = make_issuer(identity, node.config, node.randomness, node.core)
     exchange = advertised(node.config, "exchange", node.exchange_port)
-    service = EnrolmentService(node.writer, issuer, identity, exchange, node.clock, node.audit)
+    service = EnrolmentService(node.writer, issuer, identity, exchange, node.clock, node.audit, log=node.log)
     server = EnrolmentServer(service)
     stack.push_async_callback(server.stop)
     return await server.start(listen.enrolment, server_credentials(identity))

@@ -23,19 +23,25 @@ WITH_VALUE = frozenset({"--home", "--lang"})
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
     """The same arguments with the global options in front; nothing behind `--` is touched."""
+    front, rest = split(arguments)
+    return [*front, *rest]
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(global options, the rest)."""
     front: list[str] = []
     rest: list[str] = []
     waiting = iter(arguments)
     for argument in waiting:
         if argument == "--":
-            return [*front, *rest, argument, *waiting]
-        if argument in FLAGS or (argument.partition("=")[0] in WITH_VALUE and "=" in argument):
+            return front, [*rest, argument, *waiting]
+        if argument in FLAGS or ("=" in argument and argument.partition("=")[0] in WITH_VALUE):
             front.append(argument)
         elif argument in WITH_VALUE:
             front += [argument, *(value for value in [next(waiting, None)] if value is not None)]
         else:
             rest.append(argument)
-    return [*front, *rest]
+    return front, rest
 
 
 class Command(TyperCommand):
@@ -64,8 +70,17 @@ class Root(Group):
     """The program itself."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Global options may stand anywhere."""
-        return super().parse_args(ctx, hoisted(args))
+        """Global options may stand anywhere. Raises UserFault BAD_ARGUMENT for one that lacks its value."""
+        if args and args[-1] in WITH_VALUE:
+            raise UserFault(
+                Code.BAD_ARGUMENT,
+                N_("The option '{name}' needs a value."),
+                N_("`{path} --help` shows how this command is written."),
+                name=args[-1],
+                path=ctx.command_path,
+            )
+        front, rest = split(args)
+        return super().parse_args(ctx, [*front, *(rest or ["--help"])])
 
 
 def _unknown(name: str, path: str, known: list[str]) -> UserFault:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from tiers.publishing import TierPublisher
 
 async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """fsck {} -> what was looked at and found. On a connection and in a thread of its own: the node works on."""
-    rules = rules_of(node.core(), node.catalogue, TierPublisher(node.catalogue, node.standing))
+    publisher = TierPublisher(node.catalogue, replace(node.standing, nation=node.identity.nation))
+    rules = rules_of(node.core(), node.catalogue, publisher)
     report = await asyncio.to_thread(check_file, node.home / DATABASE_FILE, rules)
     event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
     node.audit.append(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from certs.enrol import Outcome
 from certs.proof import NONCE_BYTES, Parent, Submission
@@ -37,8 +38,6 @@ from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import Anchor
 
 T = TypeVar("T")
-
-log = structlog.get_logger("enrol")
 
 REQUEST_BYTES_MAX: Final = 64 * KIB
 CALLS_MAX: Final = 16
@@ -115,6 +114,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         clock: Clock,
         audit: AuditLog,
         limits: Limits = Limits(),
+        log: FilteringBoundLogger | None = None,
     ) -> None:
         self._writer = writer
         self._issuer = issuer
@@ -128,6 +128,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         self._all = Rates(ALL_BURST, ALL_PER_S)
         self._calls = asyncio.Semaphore(CALLS_MAX)
         self._unsaid = 0
+        self._log: FilteringBoundLogger = log or structlog.get_logger("enrol")
         self._working: set[asyncio.Task[SubmitReply]] = set()
 
     async def Begin(self, request: BeginRequest, context: Any) -> BeginReply:  # noqa: N802 - generated name
@@ -151,7 +152,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         except _Refused as refused:
             status, said = refused.status, f"{int(refused.reason)} {refused.detail}"
         except LocalFault as fault:
-            log.error("enrolment_failed", detail=str(fault))
+            self._log.error("enrolment_failed", detail=str(fault))
             status, said = grpc.StatusCode.UNAVAILABLE, "0 the parent's node has trouble of its own"
         await context.abort(status, said)
         raise AssertionError("abort raises")
@@ -239,7 +240,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
             return _refusal(decision.reason, mark + decision.detail)
         fingerprint = decision.keys.fingerprint
         if decision.outcome is Outcome.PENDING:
-            log.info("enrolment_waits", node=node)
+            self._log.info("enrolment_waits", node=node)
             return SubmitReply(
                 state=SubmitState.SUBMIT_STATE_PENDING, parent=self._identity.node, fingerprint=fingerprint
             )
@@ -247,7 +248,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         await self._note(Event.INVITE_USED, invite_id=submission.token, node=node, fingerprint=fingerprint, again=again)
         if not again:
             await self._note(Event.CERTIFICATE_ISSUED, node=node, certificate=answer.leaf_fingerprint.hex())
-            log.info("enrolled", node=node)
+            self._log.info("enrolled", node=node)
         reply = SubmitReply.FromString(answer.issued)
         reply.anchor.CopyFrom(await self._anchor())
         reply.exchange_address = self._exchange_address

@@ -1,0 +1,96 @@
+"""What the tests of the command line share: two real nodes in a thread, and the program as it would be called."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from node import texts
+from node.cli.main import run
+from node.testing.topology import Place, Topology
+
+T = TypeVar("T")
+
+PLACES = (
+    Place("nation", "national", "100000", "国家平台", ""),
+    Place("city", "city", "310000", "上海市平台", "nation"),
+)
+WAIT_S = 20.0
+
+
+class Called(NamedTuple):
+    """What one call of the program left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """stdout, which must be one JSON document."""
+        return json.loads(self.out)
+
+
+class Country:
+    """A nation and a municipality, served in a loop of another thread, so that the program can talk to them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.net = Topology(folder, PLACES)
+        self.do(self.net.__aenter__())
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs work in the nodes' loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
+
+    def home(self, name: str) -> str:
+        return str(self.net[name].home)
+
+    def node(self, name: str) -> str:
+        return self.net[name].node
+
+    def until(self, name: str, enough: Callable[[dict[str, Any]], bool]) -> None:
+        """Waits, pushed by the node, until its status satisfies."""
+        self.do(self.net[name].until(enough))
+
+    def end(self) -> None:
+        self.do(self.net.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture(scope="session")
+def country(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Country]:
+    """Running for all tests of this folder."""
+    made = Country(tmp_path_factory.mktemp("cli"))
+    yield made
+    made.end()
+
+
+Call = Callable[..., Called]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """Calls the program in English, as the console script would, and gives what it left behind."""
+    for variable in ("TIERSYNC_HOME", "TIERSYNC_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TIERSYNC_LANG", "en")
+    before = texts._chosen.language
+
+    def calling(*arguments: str) -> Called:
+        capsys.readouterr()
+        code = run(arguments)
+        return Called(code, *capsys.readouterr())
+
+    yield calling
+    texts._chosen.language = before

@@ -1,0 +1,149 @@
+"""Loads by the command line: in, twice, listed, rejected, rehearsed, and taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from node.loading.load import BATCH_ROWS
+from node.loading.sink import UNDER_WAY
+from tests.unit.cli.conftest import Call, Country
+
+MAPPING = """
+name = "small"
+title = { zh = "小", en = "small" }
+dataset = "case"
+[source]
+format = "csv"
+[columns]
+case_id = "id"
+category = { value = "event" }
+source = { value = "public" }
+state = { from = "state", table = "state" }
+division = { value = "310000" }
+reported_at = { value = "2026-01-01T00:00:00Z" }
+supervised = { value = false }
+summary = "text"
+[tables.state]
+[tables.state.values]
+o = "handling"
+c = "closed"
+"""
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> str:
+    """A mapping file for small CSV files."""
+    path = tmp_path / "small.toml"
+    path.write_text(MAPPING, "utf-8")
+    return str(path)
+
+
+def written(folder: Path, name: str, rows: list[tuple[str, str, str]]) -> str:
+    """A CSV file with these rows."""
+    path = folder / name
+    path.write_text("id,state,text\n" + "".join(",".join(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+def test_a_load_twice_changes_nothing_and_doubles_no_reject(
+    call: Call, country: Country, tmp_path: Path, mapping: str
+) -> None:
+    """The exit code says that lines were rejected; the books list them with line and reason, once."""
+    file = written(tmp_path, "twice.csv", [("twice-1", "o", "a"), ("twice-2", "?", "b"), ("twice-3", "c", "c")])
+    home = country.home("city")
+    first = call("--home", home, "load", "case", file, "--map", mapping, "--json")
+    assert first.code == 3
+    one = first.json
+    assert (one["read"], one["taken"], one["unchanged"], one["rejected"]) == (3, 2, 0, 1)
+    assert one["rejects"][0]["line"] == 3
+    two = call("--home", home, "load", "case", file, "--map", mapping, "--json").json
+    assert (two["taken"], two["unchanged"], two["rejected"]) == (0, 2, 1)
+    assert two["load"] > one["load"]
+    for number in (one["load"], two["load"]):
+        told = call("--home", home, "loads", "rejects", str(number), "--json").json
+        assert [(r["line"], r["name"]) for r in told["rejects"]] == [(3, one["rejects"][0]["name"])]
+        assert told["listed_with"] == two["load"]
+    listed = call("--home", home, "loads", "list", "--json").json["loads"]
+    mine = {load["load"]: load for load in listed}
+    assert (mine[one["load"]]["written"], mine[two["load"]]["unchanged"]) == (2, 2)
+    assert all(mine[number]["ended"] for number in (one["load"], two["load"]))
+    said = call("--home", home, "load", "case", file, "--map", mapping)
+    assert said.code == 3
+    assert "line 3" in said.err
+    assert "3 read, 0 taken, 2 unchanged" in said.out
+    assert "twice.csv" in call("--home", home, "loads", "list").out
+
+
+def test_many_batches_under_way_keep_their_order(call: Call, country: Country, tmp_path: Path, mapping: str) -> None:
+    """More batches than may be under way: every line is counted once, and rejects come in order of line."""
+    count = BATCH_ROWS * (UNDER_WAY + 2) + 7
+    rows = [(f"many-{i}", "?" if i % 1000 == 5 else "o", "") for i in range(count)]
+    file = written(tmp_path, "many.csv", rows)
+    told = call("--home", country.home("city"), "load", "case", file, "--map", mapping, "--json").json
+    bad = [i + 2 for i in range(count) if i % 1000 == 5]
+    assert [r["line"] for r in told["rejects"]] == bad
+    assert (told["read"], told["taken"], told["rejected"]) == (count, count - len(bad), len(bad))
+    assert call("--home", country.home("city"), "unload", str(told["load"]), "--json").json["rows"] == count - len(bad)
+
+
+def test_a_dry_run_writes_nothing(call: Call, country: Country, tmp_path: Path, mapping: str) -> None:
+    """It shows the first rows before and after, and asks the node's own door."""
+    file = written(tmp_path, "dry.csv", [("dry-1", "o", "x"), ("dry-2", "?", "y")])
+    home = country.home("city")
+    told = call("--home", home, "load", "case", file, "--map", mapping, "--dry-run", "--json").json
+    assert (told["load"], told["dry_run"], told["taken"], told["rejected"]) == (None, True, 1, 1)
+    assert told["preview"][0]["before"]["id"] == "dry-1"
+    assert told["preview"][0]["after"]["state"] == "handling"
+    assert told["preview"][1]["rejected"]["line"] == 3
+    assert "case_id=dry-1" in call("--home", home, "load", "case", file, "--map", mapping, "--dry-run").out
+    assert call("--home", home, "trace", "dry-1").code == 3
+
+
+def test_only_untouched_rows_of_a_load_are_taken_back(
+    call: Call, country: Country, tmp_path: Path, mapping: str
+) -> None:
+    """What was there before, or was changed or voided since, is left alone and counted; twice does nothing more."""
+    home = country.home("city")
+    call("--home", home, "load", "case", written(tmp_path, "old.csv", [("un-1", "o", "old")]), "--map", mapping)
+    rows = [("un-1", "c", "new"), ("un-2", "o", ""), ("un-3", "o", ""), ("un-4", "o", ""), ("un-5", "o", "")]
+    load = call("--home", home, "load", "case", written(tmp_path, "un.csv", rows), "--map", mapping, "--json").json
+    call("--home", home, "load", "case", written(tmp_path, "later.csv", [("un-3", "c", "")]), "--map", mapping)
+    call("--home", home, "void", "case", "un-4", "--reason", "x")
+    number, left = str(load["load"]), {"changed_since": 1, "gone": 1, "not_created": 1}
+    planned = call("--home", home, "unload", number, "--dry-run", "--json").json
+    assert (planned["rows"], planned["left"], planned["dry_run"]) == (2, left, True)
+    done = call("--home", home, "unload", number, "--json").json
+    assert (done["rows"], done["left"]) == (2, left)
+    assert done["examples"]["changed_since"] == ['["un-3"]']
+    again = call("--home", home, "unload", number)
+    assert "0 rows of load" in again.out
+    rest = call("--home", home, "query", "case", "--columns", "case_id,summary", "--json").json["rows"]
+    assert sorted((key, text or "") for key, text in rest if key.startswith("un-")) == [("un-1", "new"), ("un-3", "")]
+    country.do(country.net.level())
+    at_nation = call("--home", country.home("nation"), "query", "case", "--columns", "case_id", "--json").json["rows"]
+    assert sorted(row[0] for row in at_nation if row[0].startswith("un-")) == ["un-1", "un-3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "number"),
+    [
+        (("load", "case", "no-such.csv", "--map", "myla311"), 3, "E1201"),
+        (("load", "case", "{file}", "--map", "no-such-mapping"), 3, "E1201"),
+        (("load", "class_code", "{file}", "--map", "myla311"), 3, "E1203"),
+        (("load", "nope", "{file}", "--map", "myla311"), 3, "E1010"),
+        (("load", "case", "{file}", "--map", "myla311"), 3, "E1204"),
+        (("unload", "999"), 4, "E1209"),
+        (("unload", "999", "--dry-run"), 4, "E1209"),
+        (("loads", "rejects", "999"), 4, "E1209"),
+    ],
+)
+def test_what_cannot_be_loaded(
+    call: Call, country: Country, tmp_path: Path, arguments: tuple[str, ...], code: int, number: str
+) -> None:
+    """Each mistake has its number; nothing is registered for a file that cannot be read."""
+    file = written(tmp_path, "x.csv", [("a", "o", "")])
+    called = call("--home", country.home("city"), *(a.format(file=file) for a in arguments))
+    assert (called.code, f"Error {number}:" in called.err) == (code, True), called.err
+    assert "Traceback" not in called.err

@@ -1,0 +1,115 @@
+"""Homes made by the command line: init, invites, join."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Call, Country
+
+
+def test_a_federation_is_founded_once(call: Call, tmp_path: Path) -> None:
+    """The home is the owner's alone and whole; a second time nothing is changed."""
+    home, root = tmp_path / "home", tmp_path / "root"
+    arguments = ("--home", str(home), "init", "--root-dir", str(root), "--federation", "cn-try", "--title", "国家平台")
+    made = call(*arguments, "--json")
+    assert made.code == 0, made
+    assert made.json["node"] == "n100000.cn-try"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert call("--home", str(home), "status", "--json").json["node"] == "n100000.cn-try"
+    assert call("--home", str(home), "audit", "show", "--json").json["events"][0]["event"] == "node_initialised"
+    again = call(*arguments)
+    assert (again.code, "E1208" in again.err) == (3, True)
+    other = ("--root-dir", str(tmp_path / "other"), "--federation")
+    bad = call("--home", str(tmp_path / "b"), "init", *other, "CN", "--title", "x")
+    assert (bad.code, "E1008" in bad.err) == (2, True)
+    bad = call("--home", str(tmp_path / "b"), "init", *other, "cn-try", "--title", "")
+    assert (bad.code, "E1003" in bad.err) == (3, True)
+
+
+def test_a_passphrase_is_taken_from_the_environment(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another passphrase the root's key does not open."""
+    root = tmp_path / "root"
+    arguments = ("init", "--root-dir", str(root), "--federation", "cn-try", "--title", "国家平台")
+    monkeypatch.setenv("TIERSYNC_ROOT_PASSPHRASE", "correct horse")
+    assert call("--home", str(tmp_path / "one"), *arguments).code == 0
+    monkeypatch.setenv("TIERSYNC_ROOT_PASSPHRASE", "wrong")
+    refused = call("--home", str(tmp_path / "two"), *arguments)
+    assert (refused.code, "E1311" in refused.err) == (6, True)
+
+
+def test_from_invite_to_a_node_below(call: Call, country: Country, tmp_path: Path) -> None:
+    """By hand: the invite in a file, the request waits, the fingerprint is compared, the node is enrolled."""
+    nation = country.home("nation")
+    wish = ("--profile", "provincial", "--region", "330000", "--title", "浙江省平台", "--approval", "by_hand")
+    made = call("--home", nation, "invite", "make", *wish, "--out", str(tmp_path / "out"), "--json").json
+    assert "invite" not in made
+    letter = Path(made["written"])
+    assert stat.S_IMODE(letter.stat().st_mode) == 0o600
+    home = str(tmp_path / "province")
+    waiting = call("--home", home, "join", f"@{letter}")
+    assert (waiting.code, "E1305" in waiting.err) == (4, True), waiting
+    pending = call("--home", nation, "invite", "pending", "--json").json["invites"]
+    mine = next(one for one in pending if one["node"] == made["node"])
+    assert mine["fingerprint"] in waiting.err
+    assert mine["fingerprint"] in call("--home", nation, "invite", "pending").out
+    wrong = call("--home", nation, "invite", "approve", made["node"], "00000 00000 00000 00000")
+    assert (wrong.code, "E1309" in wrong.err) == (6, True)
+    assert call("--home", nation, "invite", "approve", made["node"], *mine["fingerprint"].split()).code == 0
+    joined = call("--home", home, "join", "--json")
+    assert joined.code == 0, joined
+    assert (joined.json["node"], joined.json["parent"]) == ("p330000.cn-demo", country.node("nation"))
+    used = call("--home", nation, "invite", "list", "--status", "used", "--json").json["invites"]
+    assert made["node"] in [one["node"] for one in used]
+    assert call("--home", home, "status", "--json").json["node"] == "p330000.cn-demo"
+
+
+def test_invites_from_a_list(call: Call, country: Country, tmp_path: Path) -> None:
+    """All of them or none, with every mistake and its line; also from a file that an office program wrote."""
+    good = tmp_path / "list.csv"
+    good.write_bytes("region,profile,title\n350000,provincial,福建省\n360000,provincial,江西省\n".encode("gb18030"))
+    nation = country.home("nation")
+    made = call("--home", nation, "invite", "make", "--list", str(good), "--json").json["invites"]
+    assert [(one["node"], one["title"]) for one in made] == [
+        ("p350000.cn-demo", "福建省"),
+        ("p360000.cn-demo", "江西省"),
+    ]
+    assert all(one["invite"].startswith("tiersync-invite:") for one in made)
+    bad = tmp_path / "bad.csv"
+    bad.write_text("region,profile,title\n37,provincial,山东\n380000,nope,x\n", "utf-8")
+    refused = call("--home", nation, "invite", "make", "--list", str(bad))
+    assert (refused.code, "E1203" in refused.err) == (3, True)
+    withdrawn = call("--home", nation, "invite", "withdraw", "p350000.cn-demo", "--json").json
+    assert withdrawn["status"] == "withdrawn"
+    assert call("--home", nation, "invite", "withdraw", "p350000.cn-demo").code == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        (("invite", "make"), "E1008"),
+        (("invite", "make", "--profile", "nope", "--region", "1", "--title", "x"), "E1304"),
+        (("invite", "make", "--profile", "city", "--region", "1", "--title", "x", "--approval", "never"), "E1008"),
+        (("invite", "make", "--list", "no-such.csv"), "E1201"),
+        (("invite", "approve", "nobody", "1"), "E1304"),
+    ],
+)
+def test_invites_that_cannot_be_made(call: Call, country: Country, arguments: tuple[str, ...], number: str) -> None:
+    """The mistake is numbered; the secret of no invite is in any message."""
+    called = call("--home", country.home("nation"), *arguments)
+    assert called.code
+    assert f"Error {number}:" in called.err, called.err
+
+
+def test_what_is_no_invite(call: Call, tmp_path: Path) -> None:
+    """A scan, an empty file, a missing file: nothing is made."""
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(b"%PDF\xff\xfe\x00")
+    for given, number in ((f"@{scan}", "E1301"), ("hello", "E1301"), (f"@{tmp_path / 'none'}", "E1201")):
+        called = call("--home", str(tmp_path / "home"), "join", given, "--json")
+        assert json.loads(called.out)["error"]["code"] == number

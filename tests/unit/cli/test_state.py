@@ -1,0 +1,164 @@
+"""What a node says of itself: running, stopped, and examined."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from node.config import CONFIG_NAME
+from node.control.place import socket_path
+from node.store.driver import library
+from tests.unit.cli.conftest import Call, Country
+from tests.unit.cli.test_rows import case
+
+ASKED = (
+    ("status",),
+    ("feeds",),
+    ("peers",),
+    ("parked",),
+    ("refused",),
+    ("loads", "list"),
+    ("task", "list"),
+    ("query", "case"),
+    ("catalogue", "list"),
+    ("catalogue", "show", "case"),
+    ("catalogue", "check"),
+    ("fsck",),
+    ("audit", "show"),
+    ("audit", "verify"),
+)
+
+
+@pytest.mark.parametrize("arguments", ASKED, ids=" ".join)
+def test_questions_are_answered_in_json_alone_and_in_words(
+    call: Call, country: Country, arguments: tuple[str, ...]
+) -> None:
+    """stdout parses; without --json there are words in the language asked for, and no traceback."""
+    told = call("--home", country.home("city"), *arguments, "--json")
+    assert told.code == 0, told
+    assert isinstance(told.json, dict)
+    for language in ("en", "zh"):
+        called = call("--home", country.home("city"), "--lang", language, *arguments)
+        assert (called.code, "Traceback" in called.err) == (0, False)
+        assert called.out
+
+
+def test_status_shows_tree_links_and_receipts(call: Call, country: Country) -> None:
+    """The neighbour is linked, the node marks itself, feeds say who has signed for them."""
+    nation, city = country.node("nation"), country.node("city")
+    call("--home", country.home("city"), "put", "case", "--row", json.dumps(case("status-1")))
+    country.do(country.net.level())
+    told = call("--home", country.home("city"), "status", "--json").json
+    assert (told["running"], told["node"], told["parent"], told["state"]) == (True, city, nation, "working")
+    assert [member["node"] for member in told["tree"]] == [nation, city]
+    shown = call("--home", country.home("city"), "status").out
+    assert f"  {city} *" in shown
+    assert "linked" in shown
+    assert f"{city}/case.parent" in shown
+
+
+def test_a_stopped_node_answers_from_its_store(call: Call, country: Country) -> None:
+    """Everything that only reads works the same; what writes says that the node must run."""
+    home = country.home("city")
+    call("--home", home, "put", "case", "--row", json.dumps(case("stopped-1")))
+    country.do(country.net.level())
+    running = {" ".join(a): call("--home", home, *a, "--json").json for a in ASKED[3:12]}
+    before = call("--home", home, "status", "--json").json
+    country.do(country.net["city"].stop())
+    try:
+        for words, told in running.items():
+            assert call("--home", home, *words.split(), "--json").json == told, words
+        status = call("--home", home, "status", "--json").json
+        assert status["running"] is False
+        for part in ("node", "tree", "feeds", "parked", "enrolment", "group", "heard"):
+            assert status[part] == before[part], part
+        assert call("--home", home, "trace", "stopped-1").code == 0
+        assert "stopped" in call("--home", home, "status").out
+        for arguments in (("put", "case", "--row", "{}"), ("unload", "1"), ("invite", "list"), ("status", "-f")):
+            refused = call("--home", home, *arguments)
+            assert (refused.code, "E1101" in refused.err) == (4, True), arguments
+    finally:
+        country.do(country.net["city"].start())
+        country.do(country.net.settled())
+
+
+def test_a_left_over_socket_counts_as_stopped(call: Call, tmp_path: Path, country: Country) -> None:
+    """After a kill the socket file stays; nobody listens, so the store is asked."""
+    (tmp_path / CONFIG_NAME).write_text((Path(country.home("city")) / CONFIG_NAME).read_text("utf-8"), "utf-8")
+    socket_path(tmp_path).touch()
+    called = call("--home", str(tmp_path), "put", "case", "--row", "{}")
+    assert (called.code, "E1101" in called.err) == (4, True)
+
+
+def test_fsck_finds_what_was_changed_behind_the_nodes_back(call: Call, country: Country, tmp_path: Path) -> None:
+    """A copy of a home in which a row was edited: the exit code says damage, the report says what to do."""
+    city = Path(country.home("city"))
+    call("--home", str(city), "put", "case", "--row", json.dumps(case("fsck-1", supervised=False)))
+    country.do(country.net.level())
+    country.do(country.net["nation"].stop())
+    copy = tmp_path / "copy"
+    try:
+        shutil.copytree(country.home("nation"), copy)
+    finally:
+        country.do(country.net["nation"].start())
+        country.do(country.net.settled())
+    assert call("--home", str(copy), "fsck", "--json").json["sound"] is True
+    connection = library.connect(copy / "store.db")
+    with connection:
+        connection.execute("UPDATE rows_case SET state = 'closed' WHERE case_id = 'fsck-1'")
+    connection.close()
+    told = call("--home", str(copy), "fsck", "--json")
+    assert told.code == 7
+    assert "row_differs" in {finding["fault"] for finding in told.json["findings"]}
+    assert "What to do" in call("--home", str(copy), "fsck").out
+
+
+def test_a_broken_audit_is_shown(call: Call, country: Country, tmp_path: Path) -> None:
+    """A changed line is named by file and number."""
+    shutil.copytree(Path(country.home("city")) / "audit", tmp_path / "audit")
+    path = next((tmp_path / "audit").glob("audit-*.jsonl"))
+    path.write_text(path.read_text("utf-8").replace("node_started", "node_stopped", 1), "utf-8")
+    called = call("--home", str(tmp_path), "audit", "verify", "--json")
+    assert called.code == 7
+    assert called.json["broken_line"] > 0
+
+
+def test_doctor_examines_machine_and_home(call: Call, country: Country, tmp_path: Path) -> None:
+    """All is well on this machine; a key that others may read is bad, and the exit code says so."""
+    told = call("--home", country.home("city"), "doctor", "--json")
+    verdicts = {check["check"]: check["verdict"] for check in told.json["checks"]}
+    assert {verdicts[name] for name in ("Python", "SQLite", "protobuf", "package names", "clock", "home")} == {"good"}
+    assert {"certificate", "disk", "keys and certificates"} <= verdicts.keys()
+    assert [v for name, v in verdicts.items() if name.startswith("parent")] == ["good"]
+    key = Path(country.home("city")) / "keys" / "log.key"
+    key.chmod(0o644)
+    try:
+        bad = call("--home", country.home("city"), "doctor")
+    finally:
+        key.chmod(0o600)
+    assert (bad.code, "chmod 600" in bad.out, "BAD" in bad.out) == (4, True, True)
+    assert call("--home", str(tmp_path), "doctor", "--json").json["sound"] is False
+
+
+@pytest.mark.parametrize(("home", "number"), [("{tmp}/nowhere", "E1004"), ("{tmp}", "E1001")])
+def test_a_home_that_is_none(call: Call, tmp_path: Path, home: str, number: str) -> None:
+    """It is said which folder was meant and how to name another."""
+    called = call("--home", home.format(tmp=tmp_path), "status")
+    assert f"Error {number}:" in called.err
+    assert "Traceback" not in called.err
+
+
+def test_no_home_is_named(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, country: Country) -> None:
+    """Neither option, nor variable, nor a node's folder: E1004. Inside a node's folder nothing needs to be named."""
+    monkeypatch.chdir(tmp_path)
+    assert "E1004" in call("status").err
+    assert call("doctor", "--json").json["checks"][-1]["verdict"] == "odd"
+    assert call("catalogue", "show", "case", "--json").json["dataset"] == "case"
+    monkeypatch.chdir(country.home("city"))
+    assert call("status", "--json").json["node"] == country.node("city")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIERSYNC_HOME", country.home("nation"))
+    assert call("status", "--json").json["node"] == country.node("nation")

@@ -1,0 +1,99 @@
+"""Tasks and flows by the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.cli.conftest import Call, Country
+
+
+def test_a_task_from_issue_to_close(call: Call, country: Country) -> None:
+    """Issued at the nation, signed and replied to at the city, closed at the nation; both sides hold the same moves."""
+    nation, city = country.home("nation"), country.home("city")
+    wish = ("--title", "路面破损", "--due", "2026-12-31", "--field", "class=road", "--org", "督查处", "--role", "主办")
+    issued = call("--home", nation, "task", "new", country.node("city"), *wish, "--json").json
+    task = issued["task"]
+    assert (issued["state"], issued["title"], issued["due"], issued["number"]) == (
+        "issued",
+        "路面破损",
+        "2026-12-31",
+        2,
+    )
+    _wait(country, call, city, task, "issued")
+    signed = call("--home", city, "task", "sign", task, "--json").json
+    assert [m["move"] for m in signed["moves"][2:] or signed["pending"]] == ["sign"]
+    _wait(country, call, city, task, "signed")
+    assert "reply (result)" in call("--home", city, "task", "show", task).out
+    call("--home", city, "task", "reply", task, "已修复")
+    _wait(country, call, nation, task, "replied")
+    assert call("--home", nation, "task", "close", task, "--json").json["final"] is True
+    _wait(country, call, city, task, "closed")
+    ends = [call("--home", home, "task", "show", task, "--json").json["moves"] for home in (nation, city)]
+    assert ends[0] == ends[1]
+    assert [m["move"] for m in ends[0]] == ["register", "issue", "sign", "reply", "close"]
+    assert ends[0][0]["fields"] == {"title": "路面破损", "class": "road"}
+    listed = call("--home", city, "task", "list", "--json").json["tasks"]
+    assert [(t["task"], t["final"]) for t in listed if t["task"] == task] == [(task, True)]
+    still_open = call("--home", city, "task", "list", "--open", "--json").json["tasks"]
+    assert task not in [t["task"] for t in still_open]
+    assert "closed" in call("--home", nation, "task", "list").out
+
+
+def _wait(country: Country, call: Call, home: str, task: str, state: str) -> None:
+    """Waits, woken by each commit, until a node shows a task in a state with nothing pending."""
+    name = "city" if home == country.home("city") else "nation"
+
+    async def work() -> None:
+        client = await country.net[name].client()
+        async for _ in client.follow(20):
+            listed = (await client.command("task.list"))["tasks"]
+            if any(t["task"] == task and t["state"] == state and not t["pending_moves"] for t in listed):
+                return
+
+    country.do(work())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "number"),
+    [
+        (("task", "show", "nope"), 3, "E1501"),
+        (("task", "sign", "nope"), 4, "E1503"),
+        (("task", "move", "nope", "sign", "--field", "broken"), 2, "E1008"),
+        (("task", "new", "c999999.cn-demo", "--title", "x"), 4, "E1503"),
+        (("flow", "show", "W99"), 3, "E1502"),
+    ],
+)
+def test_moves_that_cannot_be_made(
+    call: Call, country: Country, arguments: tuple[str, ...], code: int, number: str
+) -> None:
+    """The reason is said in words, numbered."""
+    called = call("--home", country.home("nation"), *arguments)
+    assert (called.code, f"Error {number}:" in called.err) == (code, True), called.err
+
+
+def test_the_wrong_side_is_refused(call: Call, country: Country) -> None:
+    """An issuer cannot sign its own task, and a move that must say something must say it."""
+    nation = country.home("nation")
+    wish = (country.node("city"), "--title", "x", "--task", "task-wrong", "--register-only", "--json")
+    task = call("--home", nation, "task", "new", *wish).json
+    assert (task["task"], task["state"]) == ("task-wrong", "registered")
+    assert call("--home", nation, "task", "issue", "task-wrong", "--requirement", "r", "--due", "d").code == 0
+    assert "NOT_YOUR_MOVE" in _audited(call, nation) or call("--home", nation, "task", "sign", "task-wrong").code == 4
+    assert "must say 'reason'" in call("--home", nation, "task", "withdraw", "task-wrong").err
+    assert call("--home", nation, "task", "withdraw", "task-wrong", "not needed", "--json").json["state"] == "withdrawn"
+
+
+def _audited(call: Call, home: str) -> str:
+    return str(call("--home", home, "audit", "show", "--event", "move_refused", "--json").json)
+
+
+def test_flows_are_listed_shown_and_sound(call: Call) -> None:
+    """The tables can be read without a node."""
+    assert [f["flow"] for f in call("flow", "list", "--json").json["flows"]] == ["W2"]
+    assert call("flow", "check", "--json").json == {"flows": {"W2": []}}
+    shown = call("flow", "show", "W2", "--json").json
+    assert {"move": "sign", "by": "holder", "to": "signed"}.items() <= next(
+        m for m in shown["moves"] if m["move"] == "sign"
+    ).items()
+    assert "签收" in call("--lang", "zh", "flow", "show", "W2").out
+    assert "W2: sound" in call("flow", "check").out
