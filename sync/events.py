@@ -88,6 +88,16 @@ class LocalDifferences:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """The node is about to stop: neighbours are told, nothing more is sent, what is under way may still be answered.
+
+    until: microseconds since 1970; by then it is gone.
+    """
+
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rejudge:
     """Schemas, codes or catalogue changed: parked rows may be applicable now."""
 
@@ -123,6 +133,7 @@ Event = (
     | LocalMove
     | RegistryChange
     | LocalDifferences
+    | Drain
     | Rejudge
     | AnchorKnown
     | Tick

@@ -148,7 +148,6 @@ class Link:
     heads_told: dict[tuple[str, str], bytes] = field(default_factory=dict)
     acked: dict[FeedName, tuple[int, bytes]] = field(default_factory=dict)
     """(seq, header hash) of own and relayed feeds that the peer has acknowledged or shown in a cursor."""
-    draining_until: int = 0
     told_not_level: bool = False
     """This side's Hello said that it was restored and not yet level with its parent."""
 

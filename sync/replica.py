@@ -17,6 +17,7 @@ from sync.events import (
     AnchorKnown,
     BeforeCommit,
     Committed,
+    Drain,
     Event,
     FrameArrived,
     LinkClosed,
@@ -111,6 +112,8 @@ class Replica:
                 session.advance(core)
             case LocalDifferences():
                 recovery.differences(core, event)
+            case Drain():
+                session.drain(core, event.until)
             case Rejudge():
                 core.rejudge_wanted = True
                 self._more = True
@@ -147,7 +150,7 @@ class Replica:
         elif kind == "pong":
             session.pong_arrived(core, link, frame.pong)
         elif kind == "drain":
-            link.draining_until = frame.drain.until_us
+            # It takes nothing more; what it had under way is still answered.
             link.phase = Phase.DRAINING
         self._more = self._more or core.rejudge_wanted or any(core.waiting.values())
 
@@ -157,6 +160,7 @@ class Replica:
             return
         core.registry_grew = False
         receive.retry_waiting(core)
+        statements.look_again(core)
         for link in list(core.links.values()):
             session.registry_progress(core, link)
             session.note_addressees(core, link)

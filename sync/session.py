@@ -13,7 +13,7 @@ from sync.reasons import Reason
 from sync.recovery import begin, holds_no_more, settle
 from sync.values import REGISTRY, FeedName
 from sync.wire.v1.entry_pb2 import Anchor
-from sync.wire.v1.frame_pb2 import Cursor, Cursors, Frame, Hello, Limits, Notice, Ping, Pong, Want
+from sync.wire.v1.frame_pb2 import Cursor, Cursors, Drain, Frame, Hello, Limits, Notice, Ping, Pong, Want
 
 BENIGN = frozenset({Reason.UNKNOWN_ENROLMENT, Reason.EPOCH_NOT_CONFIRMED, Reason.GAP, Reason.RECOVERING})
 """Reasons that belong to ordinary work (a record is on its way, a run was behind a dropped one): nobody is woken."""
@@ -354,6 +354,9 @@ def maybe_compared(core: Core, link: Link) -> None:
     for feed, state in core.feeds.items():
         if core.goes_to(feed, state.route, link.peer) and feed not in link.out and state.head.seq:
             sending.start_feed(core, link, feed, 1)
+    for feed in link.out:
+        # What had its turn while a Want was open was passed over.
+        link.queue(feed, core.feeds[feed].lane)
     _count_as_compared(core, link)
     statements.begin(core, link)
     core.wake(core.now)
@@ -470,7 +473,7 @@ def next_deadline(core: Core, link: Link) -> int:
     elif link.phase is Phase.CONTESTED:
         asked = [o.ping_at for o in core.links.values() if o.contested_by == link.id]
         deadline = min(deadline, max(asked, default=core.now) + limits.OLD_SESSION_ANSWER_US)
-    elif link.phase is Phase.EXCHANGE:
+    elif link.phase is Phase.EXCHANGE and core.enrolment:
         deadline = min(deadline, link.statements_at)
     return min([deadline, *(trouble.retry_at for trouble in link.inn.values() if trouble.retry_at)])
 
@@ -488,3 +491,11 @@ def note_addressees(core: Core, link: Link) -> None:
             continue
         if link.phase is Phase.EXCHANGE and core.goes_to(feed, state.route, link.peer):
             sending.start_feed(core, link, feed, 1)
+
+
+def drain(core: Core, until: int) -> None:
+    """Says "no more from me; I wait for your acks" on every working link."""
+    for link in core.links.values():
+        if link.phase is Phase.EXCHANGE:
+            core.send(link, Frame(drain=Drain(until_us=until)))
+            link.phase = Phase.DRAINING
