@@ -71,6 +71,22 @@ def _judge_rows(
     only: frozenset[int] | None,
 ) -> None:
     """Judges a batch; with `only`, just the rows at these places of the payload (a second look at parked ones)."""
+    if only is None and not batch.bad:
+        places: Sequence[int] = range(len(batch.puts) + len(batch.ends))
+        bad: list[BadRow] = []
+    else:
+        places, bad, batch = _chosen(batch, only)
+    judged: Judgement = core.seams.judge.records(header, batch, enrolment.signer, core.known)
+    bad.extend(b._replace(place=places[b.place]) for b in judged.bad)
+    collected.fates.extend(_fate_row(header, batch.dataset, b) for b in bad)
+    if judged.puts or judged.ends:
+        change = Change(header.group, batch.columns, judged.puts, judged.ends)
+        collected.changes.append((batch.dataset, change))
+        collected.seqs.append(header.seq)
+
+
+def _chosen(batch: RowBatch, only: frozenset[int] | None) -> tuple[Sequence[int], list[BadRow], RowBatch]:
+    """What of a batch is to be judged: the places in the payload of its rows, those bad by themselves, the rows."""
     total = len(batch.puts) + len(batch.ends) + len(batch.bad)
     skipped = {bad.place for bad in batch.bad}
     places: Sequence[int] = range(total) if not skipped else [i for i in range(total) if i not in skipped]
@@ -82,13 +98,7 @@ def _judge_rows(
         places = [place for place, _ in chosen]
         bad = [b for b in batch.bad if b.place in only]
         batch = RowBatch(batch.dataset, batch.columns, puts, ends)
-    judged: Judgement = core.seams.judge.records(header, batch, enrolment.signer, core.known)
-    bad.extend(b._replace(place=places[b.place]) for b in judged.bad)
-    collected.fates.extend(_fate_row(header, batch.dataset, b) for b in bad)
-    if judged.puts or judged.ends:
-        change = Change(header.group, batch.columns, judged.puts, judged.ends)
-        collected.changes.append((batch.dataset, change))
-        collected.seqs.append(header.seq)
+    return places, bad, batch
 
 
 def _fate_row(header: EntryHeader, dataset: str, bad: BadRow) -> FateRow:

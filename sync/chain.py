@@ -205,7 +205,7 @@ def open_run(
     (0) bounds  (1) headers parse, are of this format, federation, feed, epoch  (2) each follows the one before
     (3) payload digests and sizes  (4) the last is sealed, by a known enrolment version, and the seal verifies;
     seals between are verified where they stand at the distance at which the origin must seal, and left out elsewhere
-    (5) payloads inflate and decode, where this node applies them.
+    (5) payloads inflate and decode, where this node applies them (asked once for entries of one route and kind).
     """
     feed = FeedName(run.feed.origin, run.feed.publication, run.feed.addressee)
     lane = Lane(run.lane) if run.lane in (1, 2, 3) else Lane.BULK
@@ -230,10 +230,13 @@ def open_run(
             opened.append(LogEntry(seq, wire.header, entry_hash, wire.payload, header.payload_digest, wire.seal))
             headers.append(header)
         kept = _check_seals(headers, opened, registry, suites)
-        contents = [
-            open_content(h, e.payload, schema_of) if wants_content(h) else None
-            for h, e in zip(headers, kept, strict=True)
-        ]
+        contents: list[Content] = []
+        wanted: dict[tuple[int, int], bool] = {}
+        for header, entry in zip(headers, kept, strict=True):
+            alike = (int(header.route), int(header.kind))
+            if alike not in wanted:
+                wanted[alike] = wants_content(header)
+            contents.append(open_content(header, entry.payload, schema_of) if wanted[alike] else None)
     except RemoteFault as fault:
         return BadRun(feed, run.epoch, seq, lane, size, fault.reason, fault.detail)
     entries = tuple(map(Opened, headers, kept, contents))

@@ -184,6 +184,14 @@ def _decoders(schema: RowSchema, columns: tuple[str, ...]) -> tuple[Any, Any, An
     return decoder(many[row]), decoder(row), decoder(many[end]), decoder(end)
 
 
+@lru_cache(maxsize=512)
+def _columns_flaws(schema: RowSchema, columns: tuple[str, ...]) -> tuple[bool, str | None, str | None]:
+    """Whether a column stands twice, the first that the schema does not know, the first key column that is missing."""
+    unknown = next((c for c in columns if c not in schema.names), None)
+    missing = next((k for k in schema.key if k not in columns), None)
+    return len(set(columns)) != len(columns), unknown, missing
+
+
 def read_outer(header: EntryHeader, plain: bytes) -> tuple[str, tuple[str, ...], msgspec.Raw, msgspec.Raw]:
     """Dataset, columns and the two arrays of rows, lengths checked, not yet built. Raises RemoteFault MALFORMED."""
     try:
@@ -208,17 +216,15 @@ def decode_records(
     newer = schema is not None and header.schema_version > schema.version
     if schema is None:
         return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_DATASET, f"dataset '{dataset}'")
-    names = set(schema.names)
-    if len(set(columns)) != len(columns):
+    twice, unknown, missing = _columns_flaws(schema, columns)
+    if twice:
         return Undecodable(dataset, Fate.REFUSED, Reason.RULE_BROKEN, "a column stands twice")
-    unknown = [c for c in columns if c not in names]
-    if unknown and newer:
+    if unknown is not None and newer:
         return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"version {header.schema_version}")
-    if unknown:
-        return Undecodable(dataset, Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{unknown[0]}'")
-    missing = [k for k in schema.key if k not in columns]
-    if missing and header.rows:
-        return Undecodable(dataset, Fate.REFUSED, Reason.KEY_MISSING, f"key column '{missing[0]}'")
+    if unknown is not None:
+        return Undecodable(dataset, Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{unknown}'")
+    if missing is not None and header.rows:
+        return Undecodable(dataset, Fate.REFUSED, Reason.KEY_MISSING, f"key column '{missing}'")
     all_rows, one_row, all_ends, one_end = _decoders(schema, columns)
     bad: list[BadRow] = []
     try:

@@ -26,6 +26,7 @@ _CHINA_US = 8 * 3_600_000_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LAST_DAY = date.max.toordinal()
 _QUOTED_MAX = 40
+_PLACES_MAX = 4_096
 
 
 class CodesKnown(Protocol):
@@ -90,6 +91,8 @@ class RowRules:
         fields = {f.column.name: f for f in dataset.fields if f.column.name in at}
         self.key_of = cells_of([at[k] for k in dataset.key])
         self._new_tables_pass = new_tables_pass
+        self._scope: Scope | None = None
+        self._good_places: set[tuple[Cell, str]] = set()
         self._region = at[dataset.region] if dataset.region else None
         self._date = at[dataset.date] if dataset.date else None
         self._date_is_time = bool(dataset.date) and fields[dataset.date].column.type is CellType.TIMESTAMP
@@ -116,9 +119,11 @@ class RowRules:
         """The first rule that `row` breaks. Refusals come first: a parked row must be good otherwise."""
         if self._region is not None:
             day = business_day(row[self._date]) if self._date is not None and _is_dated(scope) else ""
-            flaw = _place_flaw(row[self._region], day, scope)
-            if flaw is not None:
-                return flaw
+            if not self._place_known(row[self._region], day, scope):
+                flaw = _place_flaw(row[self._region], day, scope)
+                if flaw is not None:
+                    return flaw
+                self._good_places.add((row[self._region], day))
         for name, at, allowed in self._closed:
             if row[at] not in allowed:
                 return Flaw(Fate.REFUSED, Reason.UNKNOWN_CODE, f"column '{name}': '{str(row[at])[:_QUOTED_MAX]}'")
@@ -130,6 +135,13 @@ class RowRules:
                 return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, f"column '{numbers.name}' {rule}")
         flaws = [f for c in self._codes if (f := self._code_flaw(row, c, known)) is not None]
         return min(flaws, key=lambda f: f.fate is Fate.PARKED, default=None)
+
+    def _place_known(self, region: Cell, day: str, scope: Scope) -> bool:
+        """Whether a place was found good in this very scope before: rows that come one by one mostly share it."""
+        if scope is not self._scope or len(self._good_places) >= _PLACES_MAX:
+            self._scope = scope
+            self._good_places.clear()
+        return (region, day) in self._good_places
 
     def _places_good(self, rows: Sequence[Row], scope: Scope) -> bool:
         if self._region is None:
