@@ -17,7 +17,7 @@ from sync.suites import Signer, Suite, Suites, genesis
 from sync.values import REGISTRY, FeedName, Head, Key, Lane, Route
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, MoveBody
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
-from sync.wire.v1.frame_pb2 import Frame, Notice
+from sync.wire.v1.frame_pb2 import Frame, HeadsStatement, Notice, ReceiptStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,8 @@ class Core:
         self.receipts_due: set[str] = set()
         self.dirty_out: dict[FeedName, None] = {}
         """Feeds that moved in this transaction, in order (a set's order would differ from run to run)."""
+        self.early: dict[tuple[str, str, str], tuple[int, ReceiptStatement | HeadsStatement]] = {}
+        """Statements that came before the registry record of who made them: (link, statement) by sort, by, about."""
         self.withheld: dict[FeedName, tuple[int, int]] = {}
         self.alarmed: set[tuple[str, str]] = set()
 

@@ -64,7 +64,7 @@ def drop(core: Core, link: Link, run: OpenedRun | BadRun, seq: int, reason: Reas
     credit = Credit(lane=int(run.lane), bytes=run.size)  # type: ignore[arg-type]
     core.notice(link, reason, run.feed, detail, epoch=run.epoch, seq=seq, credit=credit)
     trouble = link.inn.setdefault(run.feed, InFeed())
-    if reason is Reason.GAP and trouble.bad:
+    if reason is Reason.GAP and trouble.retry_at:
         return  # it was under way behind the one that was dropped
     trouble.bad += 1
     if reason in _WAITS_FOR_REGISTRY:
@@ -254,7 +254,10 @@ def _take(core: Core, link: Link, state: FeedState, run: OpenedRun, fresh: tuple
         core.dirty_out[state.name] = None
         if state.name.publication == REGISTRY:
             core.registry_grew = True
-    link.inn.pop(run.feed, None)
+    trouble = link.inn.pop(run.feed, None)
+    if trouble is not None and (trouble.retry_at or trouble.waits_for_registry):
+        # The sender was told to leave this feed alone, and this run was on its way already.
+        send_cursor(core, link, run.feed)
     _progress_want(core, link, state)
     _acknowledge(core, link, state, run)
 

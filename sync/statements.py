@@ -24,6 +24,7 @@ from sync.wire.v1.frame_pb2 import (
     Statements,
 )
 
+Early = ReceiptStatement | HeadsStatement
 HEADS_SORT = "heads"
 RECEIPT_SORT = "receipt"
 
@@ -206,6 +207,28 @@ def arrived(core: Core, link: Link, statements: Statements) -> None:
         _take_heads(core, link, heads)
 
 
+def _is_early(core: Core, link: Link, sort: str, by: str, about: str, enrolment: int, said: Early) -> bool:
+    """Whether the registry record that would prove a statement is still on its way: it is looked at again then."""
+    if core.registry.enrolment(by, enrolment) is not None:
+        return False
+    if len(core.early) < limits.EARLY_STATEMENTS_MAX:
+        core.early[sort, by, about] = (link.id, said)
+    return True
+
+
+def look_again(core: Core) -> None:
+    """The registry has grown: statements that came before their record may be taken now."""
+    early, core.early = core.early, {}
+    for link_id, said in early.values():
+        link = core.links.get(link_id)
+        if link is None:
+            continue
+        if isinstance(said, ReceiptStatement):
+            _take_receipt(core, link, said)
+        else:
+            _take_heads(core, link, said)
+
+
 def _verified(core: Core, signer: str, enrolment: int, domain: bytes, body: bytes, signature: bytes) -> bool:
     record = core.registry.enrolment(signer, enrolment)
     if record is None:
@@ -223,6 +246,8 @@ def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
     key = (RECEIPT_SORT, body.receiver, body.origin)
     held = core.statements.get(key)
     if held is not None and ReceiptBody.FromString(held[0]).counter >= body.counter:
+        return
+    if _is_early(core, link, *key, body.enrolment, statement):
         return
     if (
         body.federation != core.me.federation
@@ -257,6 +282,8 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
             if before.counter > body.counter:
                 core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
             return
+    if _is_early(core, link, *key, body.enrolment, statement):
+        return
     if (
         body.federation != core.me.federation
         or core.next_hop(body.origin) != link.peer

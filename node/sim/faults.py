@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 from random import Random
 
 from node.sim.federation import SECOND, Federation
+from node.sim.forger import Forger
 from node.sim.simnode import SimNode, WatchedStore
+from node.sim.violation import Violation
 from node.store.restored import clear_clone
 
 FAULTS_PER_SECOND = 0.35
@@ -25,6 +27,7 @@ class Faults:
     skew: bool = False
     slow: bool = False
     hostile: bool = False
+    forging: bool = False
     late: bool = False
     reenrol: bool = False
     restore: bool = False
@@ -50,6 +53,7 @@ class Faults:
             skew=random.random() < 0.3,
             slow=random.random() < 0.2,
             hostile=random.random() < 0.2,
+            forging=random.random() < 0.2,
             late=random.random() < 0.5,
             reenrol=random.random() < 0.3,
             **({storage: True} if storage else {}),
@@ -77,6 +81,9 @@ class Plan:
         self._touched: set[str] = set()
         self._storage_faults = 0
         net.on_crash = self._crashed
+        if faults.forging:
+            net.forger = Forger(self._one_of("provincial"), Random(f"forger/{net.seed}"))  # noqa: S311 - must repeat
+            net.watch.forging = True
         if faults.slow:
             net.delay_us = (20_000, 400_000)
         if faults.skew:
@@ -216,21 +223,26 @@ class Plan:
         if not node.enrolled or not node.up:
             return
         self._touched.add(short)
-        beside = self.random.random() < 0.5
+        beside = self.random.random() < 0.7
         self._note(f"clone {short} {'beside' if beside else 'in turns'}")
         copy = self.net.clone(short)
         if not beside:
             self.net.crash(node)
             self.net.later(self.random.uniform(3, 15), lambda: self._swap(copy, node))
-        self.net.later(self.random.uniform(16, 30), lambda: self._end_clone(copy, node))
+        calm = not (self.faults.resets or self.faults.partitions or self.faults.half_open or self.faults.crashes)
+        self.net.later(self.random.uniform(16, 30), lambda: self._end_clone(copy, node, must_show=beside and calm))
 
     def _swap(self, first: SimNode, then: SimNode) -> None:
         self.net.crash(first)
         self.net.restart(then)
 
-    def _end_clone(self, copy: SimNode, node: SimNode) -> None:
+    def _end_clone(self, copy: SimNode, node: SimNode, must_show: bool = False) -> None:
         """The operator stops the copy, declares the original restored, and clears the alarm at the parent."""
+        if copy not in self.net.copies:
+            return
         self._note(f"clear {node.label}")
+        if must_show and not self.net.node_of(node.place.parent).alarms["clone"]:
+            raise Violation("clone_unnoticed", f"two lives of {node.label} side by side, and its parent says nothing")
         if copy.up:
             self.net.crash(copy)
         self.net.copies.remove(copy)
@@ -254,6 +266,8 @@ class Plan:
         """No more faults; every way is open, everybody runs and is enrolled."""
         self.over = True
         net = self.net
+        if net.forger is not None:
+            net.forger.stopped = True
         for copy in list(net.copies):
             self._end_clone(copy, net.node_of(copy.id))
         net.blocked.clear()

@@ -12,6 +12,7 @@ from hashlib import sha256
 from random import Random
 
 from node.sim.agenda import Agenda
+from node.sim.forger import Forger
 from node.sim.keys import SimKey, make_suites
 from node.sim.network import Connection
 from node.sim.places import Place, make_tree
@@ -31,6 +32,7 @@ STEP_US = 200
 DIAL_FIRST_US = 50_000
 DIAL_MAX_US = 8 * SECOND
 DIAL_FAILS_US = 300_000
+IDLE_STEPS_MAX = 200
 TRANSPORT_KEY = bytes(32)
 
 
@@ -49,6 +51,7 @@ class Federation:
         self.delay_us = (1_000, 20_000)
         self.blocked: set[tuple[str, str]] = set()
         """Pairs (child, parent) between which nothing passes and no dial succeeds."""
+        self.forger: Forger | None = None
         self._next_link = 0
         self.nodes: dict[str, SimNode] = {}
         self.copies: list[SimNode] = []
@@ -114,6 +117,7 @@ class Federation:
             return
         node.step_at = None
         self.steps += 1
+        self._check_idle(node)
         try:
             node.step(self.now)
         except Crash:
@@ -128,6 +132,15 @@ class Federation:
             self._wake(node, self.now + STEP_US)
         if node.engine.wake_at is not None:
             self._wake(node, max(self.now + STEP_US, node.engine.wake_at - node.skew))
+
+    def _check_idle(self, node: SimNode) -> None:
+        """A node that wakes itself again and again with nothing to do would burn a processor."""
+        second = self.now // SECOND
+        if node.inbox or node.idle_steps[0] != second:
+            node.idle_steps = (second, 0)
+        node.idle_steps = (second, node.idle_steps[1] + 1)
+        if node.idle_steps[1] > IDLE_STEPS_MAX:
+            raise Violation("busy_for_nothing", f"{node.label}: {IDLE_STEPS_MAX} steps in a second with nothing to do")
 
     def _act(self, node: SimNode, act: Act) -> None:
         match act:
@@ -158,11 +171,19 @@ class Federation:
         self.frames += 1
         self.trace.update(f"{self.now} {node.label} {act.link}".encode() + act.frame)
         wire = node.links.get(act.link)
-        if wire is None or wire.silent:
+        if wire is None:
             return
-        to = wire.other(node)
-        at = wire.arrival(to, self.now + self._delay())
-        self.agenda.at(at, lambda: self._arrive(wire, to, act.frame))
+        if self.forger is None:
+            self._carry(node, wire, act.frame)
+            return
+        for way, data in self.forger.pass_on(node, wire, act.frame):
+            self._carry(node, way, data)
+
+    def _carry(self, node: SimNode, wire: Connection, data: bytes) -> None:
+        if not wire.silent:
+            to = wire.other(node)
+            at = wire.arrival(to, self.now + self._delay())
+            self.agenda.at(at, lambda: self._arrive(wire, to, data))
 
     def _arrive(self, wire: Connection, to: SimNode, data: bytes) -> None:
         if wire.reset or wire.silent or not to.up or not wire.is_open(to):

@@ -74,6 +74,22 @@ class Tree:
             case Route.EVERYWHERE:
                 return others if feed.publication == REGISTRY else []
 
+    def way(self, feed: FeedName, route: Route) -> set[str]:
+        """Every node that a feed may lie at: its audience, and who stands between (an unknown addressee: who waits)."""
+        found = set(self.audience(feed, route)) if route is not Route.EVERYWHERE else {p.node for p in self.places}
+        for node in list(found):
+            found |= self._between(feed.origin, node)
+        return found
+
+    def _between(self, one: str, other: str) -> set[str]:
+        return set(self._up(one)) ^ set(self._up(other)) | {next(n for n in self._up(one) if n in self._up(other))}
+
+    def _up(self, node: str) -> list[str]:
+        chain = [node]
+        while parent := self.place(chain[-1]).parent:
+            chain.append(parent)
+        return chain
+
     def standing(self, place: Place) -> Standing:
         """What publishing needs to know of a node."""
         profile = PROFILES[place.profile]

@@ -86,6 +86,8 @@ class SimNode:
         self.publisher = TierPublisher(catalogue(), self.standing)
         self._on_commit = on_commit
         self.starts = 0
+        self.idle_steps = (0, 0)
+        """(second, steps in it since something came)."""
 
     # --- life -------------------------------------------------------------------------------------------------------
 

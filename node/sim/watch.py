@@ -11,7 +11,7 @@ from node.sim.violation import Violation
 from sync.effects import Append, FeedState, SaveFeed, UpsertRows, Write
 from sync.reasons import Reason
 from sync.scope import Scope
-from sync.values import REFUSALS, FeedName, Head
+from sync.values import REFUSALS, FeedName, Head, Route
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Cursor, Frame, HeadsBody, ReceiptBody, Statements
 
@@ -30,6 +30,8 @@ class Watch:
         self.models: dict[tuple[FeedName, bytes], FeedModel] = {}
         self.may_fork: set[str] = set()
         """Origins that were rolled back unnoticed, or copied: they alone may say two things at one seq."""
+        self.forging = False
+        """Somebody forges: bad seals are to be expected."""
         self._held: dict[int, dict[FeedName, Head]] = {}
         self._scopes: dict[str, Scope] = {p.node: tree.standing(p).scope for p in tree.places}
         self.commits = self.entries = 0
@@ -55,6 +57,8 @@ class Watch:
     def _appended(self, node: SimNode, write: Append) -> None:
         held = self._held.setdefault(id(node), {})
         head = held.get(write.feed)
+        if head is None:
+            self._check_way(node, write)
         model = self.models.setdefault((write.feed, write.epoch), FeedModel())
         for entry in write.entries:
             where = f"{node.label}: {write.feed} seq {entry.seq}"
@@ -74,6 +78,13 @@ class Watch:
             if (head is None or not head.seq) and entry.seq != 1:
                 raise Violation("gap", f"{where} is the first one held")
             head = held[write.feed] = Head(write.epoch, entry.seq, entry.header_hash)
+
+    def _check_way(self, node: SimNode, write: Append) -> None:
+        """A node holds only feeds that end at it or pass through it."""
+        if write.feed.origin != node.id:
+            route = Route(int(EntryHeader.FromString(write.entries[0].header).route))
+            if node.id not in self._tree.way(write.feed, route):
+                raise Violation("not_this_way", f"{node.label}: {write.feed}")
 
     def _applied(self, node: SimNode, write: UpsertRows) -> None:
         """Rows of others: only of whom the feed is, inside its scope, without what must stay at home."""
@@ -133,12 +144,10 @@ class Watch:
             case "statements":
                 self._check_statements(node, frame.statements)
             case "notice" if frame.notice.reason == Reason.BAD_SEAL:
-                if node.label not in self.hostile_ears:
+                if not self.forging:
                     raise Violation("good_seal_refused", f"{node.label}: {frame.notice.detail}")
             case _:
                 pass
-
-    hostile_ears: frozenset[str] = frozenset()
 
     def _head(self, node: SimNode, feed: FeedName) -> Head:
         return self._held.get(id(node), {}).get(feed) or Head(b"", 0, b"")
