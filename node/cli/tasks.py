@@ -34,6 +34,14 @@ def new(
     ] = False,
 ) -> None:
     session = here(context)
+    if not (due or register_only):
+        # Said before anything is written: the task would be registered, and not issued.
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{name}' is missing."),
+            N_("Give a limit with --due, or only register the task with --register-only."),
+            name="--due",
+        )
     author: dict[str, Any] = {"org": org, "role": role}
     fields = {**_fields(field), "title": title}
     given = command(session, "task.move", task=task, move="register", flow=flow, holder=holder, fields=fields, **author)

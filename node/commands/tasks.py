@@ -30,7 +30,9 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     fields = texts(arguments, "fields")
     task = text(arguments, "task") or node.randomness.bytes(TASK_BYTES).hex()
     name, org, role = text(arguments, "move"), text(arguments, "org"), text(arguments, "role")
-    wish = MoveWish(text(arguments, "flow"), task, name, text(arguments, "holder"), org, role, fields)
+    holder = text(arguments, "holder")
+    _check_holder(node, holder)
+    wish = MoveWish(text(arguments, "flow"), task, name, holder, org, role, fields)
     try:
         move_id = await node.move(wish)
     except InputFault as fault:
@@ -40,6 +42,17 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     here = node.config.node.node_id
     shown = await node.read(lambda reader: show_task(View(reader, node.catalogue, here), {"task": task}))
     yield {"move_id": move_id, **shown}
+
+
+def _check_holder(node: Node, holder: str) -> None:
+    """A task for a node that is not enrolled would wait here for ever. Raises UserFault PEER_UNKNOWN."""
+    if holder and node.core().registry.newest(holder) is None:
+        raise UserFault(
+            Code.PEER_UNKNOWN,
+            N_("No node '{node}' is enrolled in this federation, as far as is known here."),
+            N_("`tiersync peers` lists the nodes; a node id is written as there."),
+            node=holder,
+        )
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:

@@ -57,6 +57,18 @@ class Country:
     def node(self, name: str) -> str:
         return self.net[name].node
 
+    def level(self) -> None:
+        """Waits until every feed stands everywhere as at its origin; if not in time, says how the feeds stand."""
+        try:
+            self.do(self.net.level())
+        except TimeoutError:
+            stand = {
+                name: [(f["feed"], f["seq"], f["waiting"], f["route"], f["own"]) for f in status["feeds"]]
+                + [(link["peer"], link["phase"], link["failing"]) for link in status["links"]]
+                for name, status in ((n, self.do(m.status())) for n, m in self.net.members.items())
+            }
+            raise AssertionError(json.dumps(stand, indent=1)) from None
+
     def until(self, name: str, enough: Callable[[dict[str, Any]], bool]) -> None:
         """Waits, pushed by the node, until its status satisfies."""
         self.do(self.net[name].until(enough))

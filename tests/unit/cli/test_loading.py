@@ -121,7 +121,7 @@ def test_only_untouched_rows_of_a_load_are_taken_back(
     assert "0 rows of load" in again.out
     rest = call("--home", home, "query", "case", "--columns", "case_id,summary", "--json").json["rows"]
     assert sorted((key, text or "") for key, text in rest if key.startswith("un-")) == [("un-1", "new"), ("un-3", "")]
-    country.do(country.net.level())
+    country.level()
     at_nation = call("--home", country.home("nation"), "query", "case", "--columns", "case_id", "--json").json["rows"]
     assert sorted(row[0] for row in at_nation if row[0].startswith("un-")) == ["un-1", "un-3"]
 

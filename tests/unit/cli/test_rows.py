@@ -106,7 +106,7 @@ def test_a_row_is_traced_from_the_city_to_the_nation(call: Call, country: Countr
     city, nation = country.home("city"), country.home("nation")
     call("--home", city, "put", "case", "--row", json.dumps(case("trace-1", source_key="source-77")))
     feed = f"{country.node('city')}/case.parent"
-    country.do(country.net.level())
+    country.level()
     country.until("city", lambda status: _all_signed(status, feed))
     found = call("--home", city, "trace", "source-77", "--json").json["rows"]
     assert [(row["key"], row["source"], row["load"]) for row in found] == [('["trace-1"]', "source-77", None)]
@@ -120,7 +120,7 @@ def test_a_row_is_traced_from_the_city_to_the_nation(call: Call, country: Countr
     assert call("--home", city, "void", "case", "trace-1", "--reason", "twice", "--json").json["accepted"] == 1
     gone = call("--home", city, "trace", "trace-1", "--json").json["rows"]
     assert {entry["says"] for row in gone for entry in row["entries"]} <= {"void"}
-    country.do(country.net.level())
+    country.level()
     ended = call("--home", nation, "trace", "trace-1", "--json").json["rows"]
     assert "void" in {entry["says"] for row in ended for entry in row["entries"]}
 

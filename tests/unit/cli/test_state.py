@@ -50,10 +50,10 @@ def test_status_shows_tree_links_and_receipts(call: Call, country: Country) -> N
     """The neighbour is linked, the node marks itself, feeds say who has signed for them."""
     nation, city = country.node("nation"), country.node("city")
     call("--home", country.home("city"), "put", "case", "--row", json.dumps(case("status-1")))
-    country.do(country.net.level())
+    country.level()
     told = call("--home", country.home("city"), "status", "--json").json
     assert (told["running"], told["node"], told["parent"], told["state"]) == (True, city, nation, "working")
-    assert [member["node"] for member in told["tree"]] == [nation, city]
+    assert {nation, city} <= {member["node"] for member in told["tree"]}
     shown = call("--home", country.home("city"), "status").out
     assert f"  {city} *" in shown
     assert "linked" in shown
@@ -64,7 +64,7 @@ def test_a_stopped_node_answers_from_its_store(call: Call, country: Country) -> 
     """Everything that only reads works the same; what writes says that the node must run."""
     home = country.home("city")
     call("--home", home, "put", "case", "--row", json.dumps(case("stopped-1")))
-    country.do(country.net.level())
+    country.level()
     running = {" ".join(a): call("--home", home, *a, "--json").json for a in ASKED[3:12]}
     before = call("--home", home, "status", "--json").json
     country.do(country.net["city"].stop())
@@ -97,7 +97,7 @@ def test_fsck_finds_what_was_changed_behind_the_nodes_back(call: Call, country: 
     """A copy of a home in which a row was edited: the exit code says damage, the report says what to do."""
     city = Path(country.home("city"))
     call("--home", str(city), "put", "case", "--row", json.dumps(case("fsck-1", supervised=False)))
-    country.do(country.net.level())
+    country.level()
     country.do(country.net["nation"].stop())
     copy = tmp_path / "copy"
     try:

@@ -59,7 +59,9 @@ def _wait(country: Country, call: Call, home: str, task: str, state: str) -> Non
         (("task", "show", "nope"), 3, "E1501"),
         (("task", "sign", "nope"), 4, "E1503"),
         (("task", "move", "nope", "sign", "--field", "broken"), 2, "E1008"),
-        (("task", "new", "c999999.cn-demo", "--title", "x"), 4, "E1503"),
+        (("task", "new", "c310000.cn-demo", "--title", "x"), 2, "E1008"),
+        (("task", "new", "c999999.cn-demo", "--title", "x", "--due", "d"), 3, "E1402"),
+        (("task", "new", "n100000.cn-demo", "--title", "x", "--due", "d"), 4, "E1503"),
         (("flow", "show", "W99"), 3, "E1502"),
     ],
 )
