@@ -106,7 +106,12 @@ async def serve(home: Path, environment: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     if life := environment.get(LIFE_FD):
-        loop.add_reader(int(life), stop.set)
+
+        def starter_gone() -> None:
+            loop.remove_reader(int(life))  # an end of file stays readable for ever
+            stop.set()
+
+        loop.add_reader(int(life), starter_gone)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Served(home) as serving:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from node.clock import Clock
 from node.engine import Engine, Item
-from node.store.faults import StoreFault
+from node.store.faults import StoreFault, StoreTrouble
 from node.store.store import Store
 from sync.effects import Act, Alarm, Reply
 from sync.replica import Replica
@@ -94,19 +94,31 @@ class Writer:
         """Submits what `make` builds around a fresh token, and waits for its Reply. Raises what the Reply holds."""
         ticket = self.ticket()
         self.submit(make(ticket))
-        return await ticket.future
+        return await self._answered(ticket.future)
 
     async def ask(self, question: Callable[[Replica, Store], T]) -> T:
         """Asks replica and store something, in their thread."""
         ticket: Ticket[T] = Ticket(self._loop)
         self.submit(Ask(ticket, question))
-        return await ticket.future
+        return await self._answered(ticket.future)
+
+    async def _answered(self, future: asyncio.Future[T]) -> T:
+        """The answer, or what ended the thread before it could give one."""
+        either: list[asyncio.Future[Any]] = [future, self.stopped]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            future.cancel()
+            self.stopped.result()
+            raise StoreFault(StoreTrouble.REFUSED, "the node has stopped")
+        return future.result()
 
     async def stop(self) -> None:
         """Finishes what is queued, closes the store, ends the thread."""
-        if self._thread.is_alive():
-            self._queue.put(_ASKED_STOP)
-            await self.stopped
+        if self._thread.ident is None or self.engine is None:
+            return
+        self._queue.put(_ASKED_STOP)
+        # What made it fail was raised where it mattered; here it only has to be over.
+        await asyncio.wait([self.stopped])
 
     # --- in the thread ----------------------------------------------------------------------------------------------
 
@@ -120,18 +132,26 @@ class Writer:
         try:
             while self._round(engine):
                 pass
-        except StoreFault as fault:
-            # The store is final after a fault (fsync errors are): the process ends and is started again by systemd.
-            self._tell([Alarm("store_failed", {"detail": str(fault)})])
-            self._loop.call_soon_threadsafe(self._fail, fault)
-            return
-        finally:
+        except BaseException as error:
+            # The store is final after a fault (fsync errors are), and a mistake of ours must not go on with half a
+            # thought: the process ends, and is started again by systemd from what is committed.
+            name = "store_failed" if isinstance(error, StoreFault) else "writer_failed"
+            self._tell([Alarm(name, {"detail": f"{type(error).__name__}: {error}"})])
             engine.store.close()
-        self._loop.call_soon_threadsafe(self.stopped.set_result, None)
+            self._loop.call_soon_threadsafe(self._end, error)
+        else:
+            engine.store.close()
+            self._loop.call_soon_threadsafe(self._end, None)
 
-    def _fail(self, fault: BaseException) -> None:
-        if not self.stopped.done():
-            self.stopped.set_exception(fault)
+    def _end(self, error: BaseException | None) -> None:
+        """In the loop: says that the thread is over."""
+        if self.stopped.done():
+            return
+        if error is None:
+            self.stopped.set_result(None)
+        else:
+            self.stopped.set_exception(error)
+            self.stopped.exception()  # looked at, so that asyncio does not complain where nobody waits
 
     def _round(self, engine: Engine) -> bool:
         """One batch; False when asked to stop."""
