@@ -33,7 +33,12 @@ class ControlClient:
     async def __aenter__(self) -> ControlClient:
         if not self._path.exists():
             raise not_running(self._path)
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", MESSAGE_BYTES_MAX)]
+        options = [
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+            # Else a node that was just started is held for dead because an earlier channel found it so.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
         self._channel = grpc.aio.insecure_channel(f"unix:{self._path}", options=options)
         self._stub = rpc.ControlStub(self._channel)
         return self

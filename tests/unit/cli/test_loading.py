@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from node.loading.load import BATCH_ROWS
-from node.loading.sink import UNDER_WAY
+from node.app import read_catalogue
+from node.config import CONFIG_NAME, load_file
+from node.faults import Code, UserFault
+from node.loading.convert import bind
+from node.loading.load import BATCH_ROWS, Loader
+from node.loading.mapping import parse
+from node.loading.sink import UNDER_WAY, open_sink
 from tests.unit.cli.conftest import Call, Country
+from tests.unit.node_base.kit import everything, no_files
 
 MAPPING = """
 name = "small"
@@ -147,3 +153,24 @@ def test_what_cannot_be_loaded(
     called = call("--home", country.home("city"), *(a.format(file=file) for a in arguments))
     assert (called.code, f"Error {number}:" in called.err) == (code, True), called.err
     assert "Traceback" not in called.err
+
+
+def test_a_load_that_breaks_off_stays_open_and_can_be_repeated(
+    call: Call, country: Country, tmp_path: Path, mapping: str
+) -> None:
+    """The node stops in the middle: the fault says what to do, the load is not ended in the books; again is enough."""
+    home = Path(country.home("city"))
+    file = Path(written(tmp_path, "broken.csv", [(f"broken-{i}", "o", "") for i in range(3)]))
+    parsed = parse(mapping, Path(mapping).read_text("utf-8"), no_files)
+    catalogue = read_catalogue(home, load_file(home / CONFIG_NAME))
+    loader = Loader(file, bind(mapping, parsed, catalogue.datasets["case"]), everything)
+    with pytest.raises(UserFault) as met, open_sink(home, "case", file, loader) as sink:
+        country.do(country.net["city"].stop())
+        loader.run(sink)
+    country.do(country.net["city"].start())
+    country.do(country.net.settled())
+    assert met.value.code is Code.NODE_NOT_RUNNING
+    listed = call("--home", str(home), "loads", "list", "--json").json["loads"]
+    assert [load["ended"] for load in listed if load["file"] == "broken.csv"] == [""]
+    again = call("--home", str(home), "load", "case", str(file), "--map", mapping, "--json").json
+    assert (again["taken"], again["rejected"]) == (3, 0)
