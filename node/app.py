@@ -131,7 +131,7 @@ class Node:
         try:
             await self.writer.start()
             self.writer.submit(AnchorKnown(self.identity.anchor))
-            await self._learn_scope()
+            self._follow_scope()
             if self.config.listen.exchange:
                 self._server = LinkServer(
                     self.board,
@@ -303,16 +303,12 @@ class Node:
     def _schemas(self) -> list[RowSchema]:
         return [d.schema for d in self.catalogue.datasets.values()]
 
-    async def _learn_scope(self) -> None:
-        """The door keeps to the scope that the registry says, once it is known."""
-
-        def newest(replica: Replica, _: Store) -> tuple[str, Any]:
-            mine = replica.core.registry.newest(self.config.node.node_id)
-            return replica.core.registry.root, mine.signing if mine else None
-
-        nation, signing = await self.writer.ask(newest)
-        self.standing = self._standing(nation, signing)
-        self.door = Door(self.catalogue, self.standing)
+    def _follow_scope(self) -> None:
+        """The door keeps to the scope that the registry says, from the moment it says it."""
+        mine = self.core().registry.newest(self.config.node.node_id)
+        if mine is not None and mine.signing != self.standing.scope:
+            self.standing = self._standing(self.identity.nation, mine.signing)
+            self.door = Door(self.catalogue, self.standing)
 
     def _standing(self, nation: str, signing: Any) -> Standing:
         own = self.config.node
@@ -356,6 +352,10 @@ class Node:
         )
 
     def _note_link(self, state: str, detail: str) -> None:
+        ended = self.identity.own.not_after
+        if state != "connected" and self.clock.now_us() > ended:
+            # TLS at the parent only hangs up: nobody but this node can say why.
+            state, detail = "refused", f"{Reason.CERTIFICATE_EXPIRED.name}: this node's own ended on {iso(ended)}"
         if (state, detail) != self.link_state:
             self.log.info("parent_link", state=state, detail=detail)
             if state == "connected":
@@ -374,6 +374,7 @@ class Node:
                 self.board.close(act)
             elif isinstance(act, Alarm):
                 self._alarm(act)
+        self._follow_scope()
         self._notify()
 
     def _alarm(self, act: Alarm) -> None:

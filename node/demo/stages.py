@@ -168,8 +168,7 @@ async def tampered_copy(demo: Demo) -> None:
     demo.note_memory()
     await province.stop()
     await nation.until(lambda s: not any(link["peer"] == province.node for link in s["links"]))
-    schemas = [d.schema for d in catalogue_of(province).datasets.values()]
-    answers = await offer_tampered(province.home, feed, schemas, SUITES[1], demo.randomness.bytes(16))
+    answers = await offer_tampered(province.home, feed, SUITES[1])
     after = _seq(await nation.status(), feed.publication, feed.origin)
     await province.start()
     await net.level()

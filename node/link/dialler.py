@@ -23,6 +23,8 @@ missed for long, and one connection attempt costs it next to nothing."""
 CONTACT_TIMEOUT_S = 10.0
 PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
 
+_REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
 
 class _Jittered(wait_base):
     """Doubles from 50 ms with jitter over the upper half, to a bound that rises with the parent's absence to 60 s.
@@ -104,13 +106,20 @@ class Dialler:
                 self._contact = pipe.heard.is_set() and not self._patient
                 if trouble is not None:
                     self._state("closed", f"{trouble.reason.name}: {trouble.detail}")
+                elif isinstance(pipe.broken_by, grpc.aio.AioRpcError):
+                    self._broke(pipe.broken_by, "closed")
                 else:
                     self._state("closed", "")
             finally:
                 self._board.release(pipe)
                 call.cancel()
-        except (grpc.aio.AioRpcError, TimeoutError, grpc.aio.UsageError) as error:
-            detail = error.details() if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
-            self._state("unreachable", str(detail or ""))
+        except grpc.aio.AioRpcError as error:
+            self._broke(error, "unreachable")
+        except (TimeoutError, grpc.aio.UsageError) as error:
+            self._state("unreachable", type(error).__name__)
         finally:
             await channel.close()
+
+    def _broke(self, error: grpc.aio.AioRpcError, otherwise: str) -> None:
+        """The call failed: the parent refused it and said why, or the line is gone."""
+        self._state("refused" if error.code() in _REFUSALS else otherwise, str(error.details() or ""))

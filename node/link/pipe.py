@@ -64,6 +64,8 @@ class Pipe:
         self._ended: LinkTrouble | None = None
         self.heard = asyncio.Event()
         """Set by the first frame that came: the peer lives."""
+        self.broken_by: BaseException | None = None
+        """What the stream raised, if it did."""
 
     # --- from the core ----------------------------------------------------------------------------------------------
 
@@ -79,6 +81,12 @@ class Pipe:
         if self._ended is None:
             self._ended = LinkTrouble(reason, detail)
         self._out.put_nowait(None)
+
+    def break_off(self, reason: Reason, detail: str) -> None:
+        """Ends the session from outside of the core; the peer is told why."""
+        notice = Notice(reason=int(reason), detail=detail, closing=True)
+        self._out.put_nowait(Frame(notice=notice).SerializeToString())
+        self.end(reason, detail)
 
     @property
     def trouble(self) -> LinkTrouble | None:
@@ -102,6 +110,7 @@ class Pipe:
             for task in done:
                 error = task.exception()
                 if error is not None:
+                    self.broken_by = error
                     self._log.info("link_broke", peer=self.peer, error=type(error).__name__)
         finally:
             for task in tasks:
@@ -117,10 +126,8 @@ class Pipe:
         try:
             await self._read_all(stream)
         except LinkTrouble as trouble:
-            # The peer is told before the session ends, and may dial again: it compares anew, so nothing is lost.
-            notice = Notice(reason=int(trouble.reason), detail=trouble.detail, closing=True)
-            self._out.put_nowait(Frame(notice=notice).SerializeToString())
-            self.end(trouble.reason, trouble.detail)
+            # The peer may dial again: it compares anew, so nothing is lost.
+            self.break_off(trouble.reason, trouble.detail)
 
     async def _read_all(self, stream: Stream) -> None:
         while data := await stream.read():

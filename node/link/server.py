@@ -14,6 +14,7 @@ from node.link.switchboard import Switchboard
 from sync.errors import RemoteFault
 from sync.reasons import Reason
 
+DETAIL_LETTERS_MAX = 300
 Verify = Callable[[bytes, bytes], Identity]
 """(leaf PEM, chain PEM) -> who it is. Raises RemoteFault."""
 
@@ -78,7 +79,8 @@ class LinkServer:
             identity = self._verify(leaf, chain)
         except RemoteFault as fault:
             self._refused(context.peer(), fault.reason, fault.detail)
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, f"{int(fault.reason)} {fault.reason.name}")
+            said = f"{fault.reason.name}: {fault.detail}"[:DETAIL_LETTERS_MAX]
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, said)
             return
         if self._free <= 0:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many sessions; come again later")
@@ -88,7 +90,7 @@ class LinkServer:
         # A TLS stream outlives its certificate: we end it ourselves.
         life_s = max(0.0, (identity.not_after - self._now()) / 1e6)
         timer = asyncio.get_running_loop().call_later(
-            min(life_s, 30 * 86_400.0), pipe.end, Reason.CERTIFICATE_EXPIRED, "the certificate has run out"
+            min(life_s, 30 * 86_400.0), pipe.break_off, Reason.CERTIFICATE_EXPIRED, "the certificate has run out"
         )
         try:
             await pipe.run(_ServerStream(context), dialled=False, transport_key_hash=identity.key_hash)

@@ -1,0 +1,203 @@
+"""Frames with a byte that is another: not stored, counted, asked for again, the link goes on (fate a)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from google.protobuf.message import DecodeError
+
+from node import audit
+from node.link import dialler
+from node.serve import AUDIT_FOLDER
+from node.testing import Topology
+from node.testing.peer import Peer, SessionOver, dial, held, run_of
+from sync.core import feed_of
+from sync.values import FeedName
+from sync.wire.v1.frame_pb2 import Frame
+from tests.integration.kit import THREE_UP, cases, node_of, put, run, same_cases, seq
+
+PLACES = 48
+
+
+def flipped(data: bytes, place: int, bit: int) -> bytes:
+    """The bytes with one bit of one of them another."""
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def says_the_same(clean: bytes, data: bytes) -> bool:
+    """Whether all that is sealed is as it was: another lane, or an earlier seal of the run, is no damage."""
+
+    def sealed(frame: bytes) -> Any:
+        run_ = Frame.FromString(frame).run
+        name = (run_.feed.origin, run_.feed.publication, run_.feed.addressee, run_.epoch)
+        return name, [(e.header, e.payload) for e in run_.entries], [e.seal for e in run_.entries[-1:]]
+
+    try:
+        return bool(sealed(data) == sealed(clean))
+    except DecodeError:
+        return False
+
+
+async def cut_off(net: Topology) -> FeedName:
+    """The province holds two entries of the city's feed to the nation that the nation has not seen; it is stopped."""
+    city, province, nation = net["city"], net["province"], net["nation"]
+    feed = FeedName(city.node, "case.nation", nation.node)
+    await put(city, cases(10, supervised=True))
+    await net.level()
+    await nation.stop()
+    await put(city, cases(3, first=100, supervised=True))
+    await put(city, cases(3, first=200, supervised=True))
+    await province.until(lambda s: seq(s, str(feed)) == 3)
+    await province.stop()
+    await nation.start()
+    return feed
+
+
+async def offered(peer: Peer, data: bytes) -> str:
+    """What became of a frame: the reason of its notice, 'ended' with the session, or 'not heard of'."""
+    before = len(peer.frames)
+    try:
+        await peer.send_bytes(data)
+        await peer.settle()
+    except SessionOver:
+        return "ended"
+    answers = [f for f in peer.frames[before:] if f.WhichOneof("kind") == "notice"]
+    assert not [f for f in peer.frames[before:] if f.WhichOneof("kind") == "ack"], "it was taken"
+    return answers[0].notice.detail if answers else "not heard of"
+
+
+def test_a_frame_with_any_byte_flipped_is_not_stored(tmp_path: Path) -> None:
+    """A relay flips one bit at every sort of place in a run: the nation's head does not move, each is counted, and the
+    same session (or the next, where a frame no longer parsed) then takes the clean run.
+    """
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            province, nation = net["province"], net["nation"]
+            feed = await cut_off(net)
+            state, entries = held(province.home, feed, 2)
+            clean = Frame(run=run_of(feed, state.head.epoch, entries)).SerializeToString()
+            chance = Random(20261122)  # the same places each time
+            # The first 80 bytes are names and lengths of the frame and the run; most of the rest is header and payload.
+            places = [chance.randrange(80) for _ in range(PLACES // 3)]
+            places += [chance.randrange(len(clean)) for _ in range(PLACES - len(places))]
+            counted, ended = 0, 0
+            left = [(place, chance.randrange(8)) for place in places]
+            left = [(place, bit) for place, bit in left if not says_the_same(clean, flipped(clean, place, bit))]
+            assert len(left) > PLACES * 3 // 4
+            while left:
+                async with dial(province.home) as peer:
+                    while left:
+                        place, bit = left.pop()
+                        fate = await offered(peer, flipped(clean, place, bit))
+                        counted += fate not in ("ended", "not heard of")
+                        if fate == "ended":
+                            ended += 1
+                            break
+                    assert seq(await nation.status(), str(feed)) == 1
+            status = await nation.status()
+            assert counted >= PLACES // 2
+            assert status["alarm_count"] >= ended
+            lines = list(audit.read(nation.home / AUDIT_FOLDER))
+            assert sum(line["event"] == "link_closed" for line in lines) >= ended
+            assert sum(line["event"] == "run_refused" for line in lines) >= counted // 2
+            async with dial(province.home) as peer:
+                assert (await peer.offer(Frame.FromString(clean).run)).WhichOneof("kind") == "ack"
+            assert seq(await nation.status(), str(feed)) == 3
+            await province.start()
+            await net.level()
+            same_cases(net, "city", THREE_UP)
+
+    run(work())
+
+
+def test_what_was_dropped_is_asked_for_again_on_the_same_link(tmp_path: Path) -> None:
+    """A notice with its reason and the credit, then, after a pause, "go on from here"; the clean run is then taken."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            province, nation = net["province"], net["nation"]
+            feed = await cut_off(net)
+            state, entries = held(province.home, feed, 2)
+            good = run_of(feed, state.head.epoch, entries)
+            bad = run_of(feed, state.head.epoch, entries)
+            bad.entries[0].payload = flipped(bad.entries[0].payload, 40, 3)
+            async with dial(province.home) as peer:
+                notice = (await peer.offer(bad)).notice
+                size = sum(len(e.header) + len(e.payload) + len(e.seal) for e in bad.entries)
+                assert (notice.credit.bytes, notice.closing) == (size, False)
+                link = (await nation.status())["links"][0]
+                assert link["failing"] == {str(feed): 1}
+                asked = await peer.until(
+                    lambda f: (
+                        f.WhichOneof("kind") == "cursors" and any(feed_of(c.feed) == feed for c in f.cursors.cursors)
+                    )
+                )
+                assert [c.seq for c in asked.cursors.cursors] == [1]
+                assert (await peer.offer(good)).WhichOneof("kind") == "ack"
+                assert (await nation.status())["links"][0]["failing"] == {}
+
+    run(work())
+
+
+def test_a_live_link_whose_runs_are_damaged_again_and_again_ends_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real nodes; every second run that goes up has a bit flipped. Nothing false is stored, and all arrives."""
+    chance = Random(42)
+    runs = damaged = 0
+    plain = dialler._ClientStream.write
+
+    async def damaging(self: Any, frame: bytes) -> None:
+        nonlocal runs, damaged
+        runs += Frame.FromString(frame).WhichOneof("kind") == "run"
+        if runs > 2 * damaged:
+            damaged += 1
+            # Behind the names, so that the receiver knows which feed it was: header, payload or seal.
+            frame = flipped(frame, chance.randrange(120, len(frame)), chance.randrange(8))
+        await plain(self, frame)
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            monkeypatch.setattr(dialler._ClientStream, "write", damaging)
+            for n in range(40):
+                await put(net["city"], cases(2, first=1 + 2 * n, supervised=n % 2 == 0))
+                # Each is asked for again after a pause, and that answer may be damaged too.
+                if n % 10 == 9:
+                    await net.level()
+            assert damaged >= 5
+            monkeypatch.setattr(dialler._ClientStream, "write", plain)
+            await put(net["city"], cases(1, first=1_000, supervised=True))
+            await net.level()
+            assert same_cases(net, "city", THREE_UP) == 81 + 41
+            assert sum(node_of(net[name]).alarm_count for name in ("province", "nation")) >= 5
+
+    run(work())
+
+
+def test_bytes_that_are_no_frame_end_the_session_with_words_at_both_ends(tmp_path: Path) -> None:
+    """The sender gets a closing notice with the reason; the receiver's alarm and audit log name peer and reason."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            province, nation = net["province"], net["nation"]
+            await province.stop()
+            async with dial(province.home) as peer:
+                await peer.send_bytes(b"\xff\xff\xff\xff")
+                notice = (await peer.until(lambda f: f.WhichOneof("kind") == "notice")).notice
+                assert (notice.detail, notice.closing) == ("a frame does not parse", True)
+                with pytest.raises(SessionOver):
+                    await peer.settle()
+            status = await nation.until(lambda s: not s["links"])
+            assert [(a["name"], a["reason"], a["peer"]) for a in status["alarms"]] == [
+                ("link_closed", "MALFORMED", province.node)
+            ]
+            last = [line for line in audit.read(nation.home / AUDIT_FOLDER) if line["event"] == "link_closed"][-1]
+            assert last["fields"]["reason"] == "MALFORMED"
+            await province.start()
+            await net.level()
+
+    run(work())
