@@ -135,8 +135,9 @@ class Writer:
         except BaseException as error:
             # The store is final after a fault (fsync errors are), and a mistake of ours must not go on with half a
             # thought: the process ends, and is started again by systemd from what is committed.
-            name = "store_failed" if isinstance(error, StoreFault) else "writer_failed"
-            self._tell([Alarm(name, {"detail": f"{type(error).__name__}: {error}"})])
+            said = {"detail": f"{type(error).__name__}: {error}"}
+            of_store = isinstance(error, StoreFault)
+            self._tell([Alarm("store_failed", said) if of_store else Alarm("writer_failed", said)])
             engine.store.close()
             self._loop.call_soon_threadsafe(self._end, error)
         else:
