@@ -5,11 +5,12 @@ What differs goes out again above all versions found; the answer is one LocalDif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from node.store.store import Store
 from sync.chain import open_content
+from sync.core import Core
 from sync.effects import FeedState
 from sync.events import LocalDifferences
 from sync.judge import Judge, LocalRows, Outgoing, Publisher
@@ -37,19 +38,21 @@ class Said(NamedTuple):
     cells: Row
 
 
-def replay(store: Store, judge: Judge, state: FeedState, dataset: str) -> dict[Key, Said]:
-    """The live rows of a feed, from its stored entries alone."""
+def replay(store: Store, judge: Judge, state: FeedState, dataset: str) -> tuple[dict[Key, Said], tuple[str, ...]]:
+    """The live rows of a feed, from its stored entries alone, and the columns that its newest entry carries."""
     rows: dict[Key, Said] = {}
+    columns: tuple[str, ...] = ()
     for header, batch in _batches(store, judge, state):
         schema = judge.schema(state.name.publication, batch.dataset)
         if schema is None or batch.dataset != dataset:
             continue
-        key_of, order = key_getter(schema, batch.columns), to_schema_order(schema, batch.columns)
+        columns = batch.columns
+        key_of, order = key_getter(schema, columns), to_schema_order(schema, columns)
         for put in batch.puts:
             rows[key_of(put)] = Said(header.group, put if order is None else order(put))
         for end in batch.ends:
             rows.pop(end.key, None)
-    return rows
+    return rows, columns
 
 
 def _batches(store: Store, judge: Judge, state: FeedState) -> Iterator[tuple[EntryHeader, RowBatch]]:
@@ -67,44 +70,75 @@ def _batches(store: Store, judge: Judge, state: FeedState) -> Iterator[tuple[Ent
 def find_differences(store: Store, publisher: Publisher, replica: Replica) -> LocalDifferences:
     """Compares every own row with every own feed of records."""
     core = replica.core
-    judge, node = core.seams.judge, core.me.node
     outgoing: list[Outgoing] = []
     feeds: dict[FeedName, tuple[bytes, int]] = {}
     for schema in store.schemas():
-        current = {key: (version, row) for key, version, row in store.scan(schema.dataset, node)}
-        now = publisher.publish(LocalRows(schema.dataset, [row for _, row in current.values()], (), {}))
-        for out in now:
-            state = core.feeds.get(FeedName(node, out.publication, out.addressee))
-            said = replay(store, judge, state, schema.dataset) if state is not None else {}
-            if state is not None:
+        current = {key: (version, row) for key, version, row in store.scan(schema.dataset, core.me.node)}
+        ways = list(_ways(store, publisher, core, schema, [row for _, row in current.values()]))
+        # A row's version moves in every feed that carries it, or the next change would take away what was never there.
+        differing = {key for out, said in ways for key in _differing(schema, out, said, current)}
+        for out, said in ways:
+            name = FeedName(core.me.node, out.publication, out.addressee)
+            if name in core.feeds:
                 live = ((key, s.version, s.cells) for key, s in said.items())
-                feeds[state.name] = (digest_rows(live) if said else EMPTY_DIGEST, len(said))
-            found = _differ(schema, out, said, current)
+                feeds[name] = (digest_rows(live) if said else EMPTY_DIGEST, len(said))
+            found = _to_say(schema, out, said, current, differing)
             if found.puts or found.ends:
                 outgoing.append(found)
     changed = [(dataset, key) for dataset, keys in core.local_keys.items() for key in keys]
     return LocalDifferences(outgoing, feeds, changed)
 
 
-def _differ(schema: RowSchema, out: Outgoing, said: dict[Key, Said], current: dict[Key, tuple[int, Row]]) -> Outgoing:
-    """The puts and ends that bring a feed from what it says to what the rows are."""
+def _ways(
+    store: Store, publisher: Publisher, core: Core, schema: RowSchema, rows: list[Row]
+) -> Iterator[tuple[Outgoing, dict[Key, Said]]]:
+    """What each own feed of a dataset should say now, and what it says; also feeds that should say nothing any more."""
+    judge, node, dataset = core.seams.judge, core.me.node, schema.dataset
+    named: set[FeedName] = set()
+    for out in publisher.publish(LocalRows(dataset, rows, (), {})):
+        name = FeedName(node, out.publication, out.addressee)
+        named.add(name)
+        state = core.feeds.get(name)
+        yield out, replay(store, judge, state, dataset)[0] if state is not None else {}
+    for name, state in core.feeds.items():
+        if name.origin != node or name in named or judge.schema(name.publication, dataset) is None:
+            continue
+        said, columns = replay(store, judge, state, dataset)
+        if columns:
+            publication, addressee = name.publication, name.addressee
+            yield (
+                Outgoing(publication, addressee, state.route, state.lane, dataset, schema.version, columns, (), (), ()),
+                said,
+            )
+
+
+def _differing(
+    schema: RowSchema, out: Outgoing, said: dict[Key, Said], current: dict[Key, tuple[int, Row]]
+) -> Iterator[Key]:
+    """Keys of rows that a feed says otherwise, or with another version, than they are."""
     key_of, order = key_getter(schema, out.columns), to_schema_order(schema, out.columns)
-    puts: list[Row] = []
-    was: list[tuple[Key, int, Row]] = []
-    published: set[Key] = set()
-    places = [schema.names.index(c) for c in out.columns]
     for put in out.puts:
         key = key_of(put)
-        published.add(key)
         before = said.get(key)
         cells = put if order is None else order(put)
         if before is None or before.cells != cells or before.version != current[key][0]:
-            puts.append(put)
-            if before is not None:
-                was.append((key, before.version, tuple(before.cells[p] for p in places)))
-    ends: list[End] = []
-    for key, before in said.items():
-        if key not in published:
-            ends.append(End(key, EndKind.LEFT if key in current else EndKind.VOID))
-            was.append((key, before.version, tuple(before.cells[p] for p in places)))
+            yield key
+
+
+def _to_say(
+    schema: RowSchema,
+    out: Outgoing,
+    said: dict[Key, Said],
+    current: dict[Key, tuple[int, Row]],
+    differing: Collection[Key],
+) -> Outgoing:
+    """The puts and ends that bring a feed from what it says to what the rows are."""
+    key_of = key_getter(schema, out.columns)
+    places = [schema.names.index(c) for c in out.columns]
+    published = {key_of(put) for put in out.puts}
+    puts = [put for put in out.puts if key_of(put) in differing]
+    gone = [key for key in said if key not in published]
+    ends = [End(key, EndKind.LEFT if key in current else EndKind.VOID) for key in gone]
+    moved = [*map(key_of, puts), *gone]
+    was = [(key, said[key].version, tuple(said[key].cells[p] for p in places)) for key in moved if key in said]
     return out._replace(puts=puts, ends=ends, was=was)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sync import limits
 from sync.chain import Opened, open_content
 from sync.core import Core
 from sync.effects import (
@@ -19,7 +20,9 @@ from sync.effects import (
     SaveMoves,
     UpsertRows,
 )
+from sync.errors import InputFault
 from sync.events import LocalDifferences
+from sync.judge import Outgoing
 from sync.origin import emit_rows
 from sync.payload import encode_records
 from sync.rows import EndKind, RowBatch, key_getter
@@ -101,15 +104,32 @@ def differences(core: Core, event: LocalDifferences) -> None:
             core.save(state)
     group = core.next_group()
     for out in event.outgoing:
-        schema = core.seams.judge.schema(out.publication, out.dataset)
-        assert schema is not None
-        emit_rows(core, out, encode_records(out.dataset, out.columns, out.puts, out.ends), group)
+        _emit(core, out, group)
         if out.puts:
             versions = [group] * len(out.puts)
             core.do(PatchRows(out.dataset, core.me.node, out.columns, out.puts, versions))
     core.outbox_id_at_start = core.outbox_id
     if event.both_changed:
         core.alarm("rows_changed_in_both_lives", count=len(event.both_changed))
+
+
+def _emit(core: Core, out: Outgoing, group: int) -> None:
+    """In as few entries as their bounds allow: a table may be larger than an entry."""
+    if len(out.puts) + len(out.ends) <= limits.ROWS_PER_ENTRY_MAX:
+        try:
+            emit_rows(core, out, encode_records(out.dataset, out.columns, out.puts, out.ends), group)
+            return
+        except InputFault:
+            assert len(out.puts) + len(out.ends) > 1, "a single row was let in, so it fits"
+    half_puts, half_ends = len(out.puts) // 2, len(out.ends) // 2
+    if out.puts and out.ends:
+        first, second = out._replace(ends=()), out._replace(puts=())
+    else:
+        first = out._replace(puts=out.puts[:half_puts], ends=out.ends[:half_ends])
+        second = out._replace(puts=out.puts[half_puts:], ends=out.ends[half_ends:])
+    # What the feed said before of all of them is taken off with the first part.
+    _emit(core, first, group)
+    _emit(core, second._replace(was=()), group)
 
 
 def _highest_group(core: Core) -> int:

@@ -10,6 +10,7 @@ from node.sim.federation import SECOND, Federation
 from node.sim.forger import Forger
 from node.sim.simnode import SimNode, WatchedStore
 from node.sim.violation import Violation
+from node.sim.work import Put, code_row
 from node.store.restored import clear_clone
 
 FAULTS_PER_SECOND = 0.35
@@ -34,6 +35,7 @@ class Faults:
     rollback_leaf: bool = False
     rollback_relay: bool = False
     clone: bool = False
+    fork: bool = False
 
     def names(self) -> tuple[str, ...]:
         """The kinds that are on."""
@@ -43,7 +45,7 @@ class Faults:
     def drawn(cls, random: Random) -> Faults:
         """A mixture: links and crashes nearly always, one kind of storage trouble at most."""
         storage = random.choice(
-            ("", "", "restore", "restore", "rollback_leaf", "rollback_leaf", "rollback_relay", "clone")
+            ("", "", "restore", "restore", "rollback_leaf", "rollback_leaf", "rollback_relay", "clone", "fork")
         )
         return cls(
             resets=random.random() < 0.8,
@@ -80,6 +82,7 @@ class Plan:
         self._copies: list[tuple[str, WatchedStore]] = []
         self._touched: set[str] = set()
         self._storage_faults = 0
+        self._must_show = False
         net.on_crash = self._crashed
         if faults.forging:
             net.forger = Forger(self._one_of("provincial"), Random(f"forger/{net.seed}"))  # noqa: S311 - must repeat
@@ -133,8 +136,10 @@ class Plan:
         if faults.rollback_relay:
             wanted += [(self._one_of("provincial", "national"), False)]
         if faults.clone:
-            short, at = self._one_of("city"), self.random.uniform(10, self.seconds * 0.5)
+            short, at = self._one_of("city"), self.random.uniform(0.15, 0.4) * self.seconds
             self.net.later(at, lambda: self._clone(short))
+        if faults.fork:
+            self.net.later(self.random.uniform(0.1, 0.5) * self.seconds, self._fork)
         for short, declared in wanted:
             taken = self.random.uniform(2, self.seconds * 0.6)
             back = taken + self.random.uniform(3, self.seconds * 0.35)
@@ -217,6 +222,30 @@ class Plan:
                 self.net.roll_back(short, store, declared)
                 return
 
+    def _fork(self) -> None:
+        """The nation is rolled back unnoticed while the children that hold its newest entries are away, and goes on
+        with the one that lacks them: two truths at one seq, which must come to light when the others return."""
+        net = self.net
+        children = [p.short for p in net.tree.children(net.tree.nation.node) if net[p.short].enrolled]
+        behind = self.random.choice(children)
+        others = [c for c in children if c != behind]
+        self._note(f"fork n, {behind} behind")
+        self._touched.update(("n", *others))
+        net.watch.may_fork.add(net["n"].id)
+        net.cut(behind)
+        net.later(1, lambda: self._copy("n"))
+        net.later(1.5, lambda: self._say("one life"))
+        net.later(4.5, lambda: self._roll_back("n", declared=False))
+        net.later(4.6, lambda: net.heal(behind))
+        net.later(8, lambda: self._say("the other"))
+        for other in others:
+            net.later(4, lambda other=other: net.cut(other))  # type: ignore[misc]
+            net.later(11, lambda other=other: net.heal(other))  # type: ignore[misc]
+
+    def _say(self, name: str) -> None:
+        net = self.net
+        net.submit(net["n"], Put(0, net["n"].id, "class_code", [code_row("0199", name)]))
+
     def _clone(self, short: str) -> None:
         """A copy runs beside the original for a while, or in turns with it; then an operator ends it."""
         node = self.net[short]
@@ -228,20 +257,21 @@ class Plan:
         copy = self.net.clone(short)
         if not beside:
             self.net.crash(node)
-            self.net.later(self.random.uniform(3, 15), lambda: self._swap(copy, node))
+            self.net.later(self.random.uniform(0.1, 0.25) * self.seconds, lambda: self._swap(copy, node))
         calm = not (self.faults.resets or self.faults.partitions or self.faults.half_open or self.faults.crashes)
-        self.net.later(self.random.uniform(16, 30), lambda: self._end_clone(copy, node, must_show=beside and calm))
+        self._must_show = beside and calm
+        self.net.later(self.random.uniform(0.3, 0.5) * self.seconds, lambda: self._end_clone(copy, node))
 
     def _swap(self, first: SimNode, then: SimNode) -> None:
         self.net.crash(first)
         self.net.restart(then)
 
-    def _end_clone(self, copy: SimNode, node: SimNode, must_show: bool = False) -> None:
+    def _end_clone(self, copy: SimNode, node: SimNode) -> None:
         """The operator stops the copy, declares the original restored, and clears the alarm at the parent."""
         if copy not in self.net.copies:
             return
         self._note(f"clear {node.label}")
-        if must_show and not self.net.node_of(node.place.parent).alarms["clone"]:
+        if self._must_show and not self.net.node_of(node.place.parent).alarms["clone"]:
             raise Violation("clone_unnoticed", f"two lives of {node.label} side by side, and its parent says nothing")
         if copy.up:
             self.net.crash(copy)
@@ -268,6 +298,8 @@ class Plan:
         net = self.net
         if net.forger is not None:
             net.forger.stopped = True
+            # It believes to have sent what it cut off: an honest relay in its place begins with a new session.
+            net.reset(net[net.forger.label])
         for copy in list(net.copies):
             self._end_clone(copy, net.node_of(copy.id))
         net.blocked.clear()

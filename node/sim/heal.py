@@ -52,6 +52,7 @@ def _branch(net: Federation, state: FeedState) -> dict[int, bytes]:
 def behind(net: Federation) -> Iterator[str]:
     """What is not level yet, in words."""
     frozen = frozen_feeds(net)
+    codes_stopped = any(name.publication.startswith("class_code") for name in frozen)
     for node in net.nodes.values():
         core = node.core
         if core.recovering or core.republishing or core.restored:
@@ -64,32 +65,33 @@ def behind(net: Federation) -> Iterator[str]:
                 yield f"{node.label} has {count} in the outbox of {feed}"
         for state in list(core.feeds.values()):
             if state.name.origin == node.id and state.head.seq and state.name not in frozen:
-                yield from _receivers_behind(net, node, state)
+                yield from _receivers_behind(net, node, state, codes_stopped)
     yield from _forks_untold(net)
 
 
-def _receivers_behind(net: Federation, origin: SimNode, state: FeedState) -> Iterator[str]:
+def _receivers_behind(net: Federation, origin: SimNode, state: FeedState, codes_stopped: bool) -> Iterator[str]:
     for receiver in net.tree.audience(state.name, state.route):
         node = net.node_of(receiver)
         held = node.core.feeds.get(state.name)
         if held is None or held.head != state.head:
             yield f"{node.label} holds {held.head.seq if held else 0} of {state.head.seq} of {state.name}"
             continue
-        if held.parked:
+        if held.parked and not codes_stopped:
             yield f"{node.label} has {held.parked} rows of {state.name} parked"
-        elif not held.refused and (held.digest, held.rows) != (state.digest, state.rows):
+        elif not (held.parked or held.refused) and (held.digest, held.rows) != (state.digest, state.rows):
             yield f"{node.label} has other rows of {state.name} than its origin ({held.rows}, {state.rows})"
-        if state.name.publication != REFUSALS and not _receipt_says(origin, receiver, state):
+        told = state.name.publication == REFUSALS or _receipt_says(origin, receiver, state, applied=not held.parked)
+        if not told:
             yield f"{origin.label} has no receipt of {node.label} for {state.name}"
 
 
-def _receipt_says(origin: SimNode, receiver: str, state: FeedState) -> bool:
+def _receipt_says(origin: SimNode, receiver: str, state: FeedState, applied: bool) -> bool:
     found = origin.core.statements.get((RECEIPT_SORT, receiver, origin.id))
     if found is None:
         return False
     for said in ReceiptBody.FromString(found[0]).feeds:
         if (said.publication, said.addressee) == state.name[1:]:
-            return bool(said.received_hash == state.head.hash and said.applied_hash == state.head.hash)
+            return said.received_hash == state.head.hash and (said.applied_hash == state.head.hash) is applied
     return False
 
 

@@ -52,7 +52,7 @@ def test_what_was_found_once_stays_mended(seed: int) -> None:
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("kind", [name for name in ALL.names()])
+@pytest.mark.parametrize("kind", list(ALL.names()))
 def test_each_kind_of_fault_alone(kind: str) -> None:
     """So that a failure of a mixture can be told from one of a kind."""
     report = simulate(4_000, shape=(1, 2, 5), seconds=40, faults=Faults(**{kind: True}))

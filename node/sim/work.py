@@ -1,0 +1,114 @@
+"""Local work at simulated nodes: transactions that read and write in one go, and the rows they write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from node.sim.places import catalogue
+from node.sim.simnode import SimNode
+from node.store.store import Store
+from sync.errors import InputFault
+from sync.events import Event, LocalMove, LocalPut
+from sync.judge import LocalRows
+from sync.values import Cell, Key, Row
+from tiers.flows import FLOWS
+from tiers.flows.steps import Author, party_of, propose, shown_state, start
+from tiers.flows.table import Party
+
+TABLE = "SIM-2026"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A local transaction that reads, inside it, what the rows were before."""
+
+    token: object
+    node: str
+    dataset: str
+    rows: Sequence[Row]
+    voids: Sequence[Key] = ()
+
+    def run(self, store: Store) -> Sequence[Event]:
+        """As node.engine.Job.run."""
+        schema = catalogue().datasets[self.dataset].schema
+        places = [schema.names.index(k) for k in schema.key]
+        keys = [tuple(row[p] for p in places) for row in self.rows]
+        before = store.read_rows(self.dataset, self.node, [*keys, *self.voids])
+        voids = [(key, "") for key in self.voids if key in before]
+        if not self.rows and not voids:
+            return ()
+        return (LocalPut(self.token, LocalRows(self.dataset, self.rows, voids, before)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One move in a task, whatever its state allows this node; nothing if it allows nothing."""
+
+    token: object
+    node: str
+    task: str
+    move_id: str
+    at: int
+    choose: Callable[[Sequence[str]], str]
+    holder: str = ""
+    opening: SimNode | None = None
+
+    def run(self, store: Store) -> Sequence[Event]:
+        """As node.engine.Job.run."""
+        flow = FLOWS["W2"]
+        author = Author(self.node)
+        fields = dict.fromkeys(("title", "requirement", "due", "result", "reason", "until", "text"), "x")
+        history, pending = store.moves(self.task), store.pending_moves(self.task)
+        if not history:
+            if self.opening is None:
+                return ()
+            standing = self.opening.standing
+            body = start(flow, standing, self.holder, self.task, self.move_id, author, self.at, fields)
+            return (LocalMove(self.token, body, body.holder),)
+        party = Party.ISSUER if history[0].issuer == self.node else Party.HOLDER
+        state = shown_state(flow, history, pending)
+        open_moves = [rule.name for rule in flow.open_moves(state, party)]
+        if not open_moves:
+            return ()
+        name = self.choose(open_moves)
+        try:
+            body = propose(flow, history, pending, name, self.move_id, author, self.at, fields)
+        except InputFault:
+            return ()
+        assert party_of(body) is party
+        return (LocalMove(self.token, body, body.holder if party is Party.ISSUER else body.issuer),)
+
+
+def row_of(dataset: str, **cells: Cell) -> Row:
+    """A row in schema order; what is not given is empty."""
+    return tuple(cells.get(name) for name in catalogue().datasets[dataset].schema.names)
+
+
+def case_row(number: int, region: str, *, supervised: bool, state: str = "reported", code: str = "", at: int) -> Row:
+    """A case with something in a held-back column, which must never leave its node."""
+    return row_of(
+        "case",
+        case_id=f"{region}-{number:03d}",
+        category="event",
+        source="inspector",
+        division=region,
+        state=state,
+        reported_at=at,
+        supervised=supervised,
+        class_scheme=TABLE if code else None,
+        class_code=code or None,
+        description="stays at home",
+    )
+
+
+def code_row(code: str, name: str, status: str = "effective") -> Row:
+    """A code of the simulated code table."""
+    return row_of(
+        "class_code", table_name=TABLE, code=code, table_version=1, name_zh=name, is_extension=False, status=status
+    )
+
+
+def unit_row(region: str, number: int, name: str) -> Row:
+    """An organisation."""
+    return row_of("org_unit", uscc=f"{region}{number:012d}", name=name, division=region, role="handling")
