@@ -25,6 +25,7 @@ from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
 from node.config import CONFIG_NAME, Config, overrides
 from node.engine import Engine
+from node.enrol.home import in_use
 from node.identity import NodeIdentity
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
 from node.known import StoreKnown
@@ -32,6 +33,7 @@ from node.link.dialler import Dialler
 from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
+from node.store.faults import HomeFault
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
@@ -125,9 +127,13 @@ class Node:
     async def start(self) -> None:
         """Returns when the node is ready: store open, children let in, the parent being dialled.
 
-        Raises HomeFault (second process, copied home), StoreFault, UnsafeSqlite, OSError (address taken).
+        Raises UserFault HOME_IN_USE (second process), HomeFault (copied home), StoreFault, UnsafeSqlite, OSError
+        (address taken).
         """
-        self._lock = HomeLock(self.home, os.getpid(), iso(self.clock.now_us()))
+        try:
+            self._lock = HomeLock(self.home, os.getpid(), iso(self.clock.now_us()))
+        except HomeFault as fault:
+            raise in_use(fault) from fault
         try:
             await self.writer.start()
             self.writer.submit(AnchorKnown(self.identity.anchor))

@@ -77,14 +77,19 @@ def locked_home(home: Path, clock: Clock) -> Iterator[None]:
     try:
         lock = HomeLock(home, os.getpid(), iso(clock.now_us()))
     except HomeFault as fault:
-        raise UserFault(
-            Code.HOME_IN_USE,
-            N_("The folder is in use: {detail}"),
-            N_("Stop the node, or wait for the other command to end, then try again."),
-            detail=fault,
-        ) from fault
+        raise in_use(fault) from fault
     with lock:
         yield
+
+
+def in_use(fault: HomeFault) -> UserFault:
+    """Another process holds the home; the fault names it."""
+    return UserFault(
+        Code.HOME_IN_USE,
+        N_("The folder is in use: {detail}"),
+        N_("Stop the node, or wait for the other command to end, then try again."),
+        detail=fault,
+    )
 
 
 def is_whole(home: Path) -> bool:

@@ -21,6 +21,7 @@ NEAR = ((60.0, 0.25), (600.0, 1.0))
 """(while the parent has been away less than this, wait at most so long), seconds: a parent that restarts should not be
 missed for long, and one connection attempt costs it next to nothing."""
 CONTACT_TIMEOUT_S = 10.0
+STATUS_TIMEOUT_S = 0.5
 PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
 
 _REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -106,20 +107,28 @@ class Dialler:
                 self._contact = pipe.heard.is_set() and not self._patient
                 if trouble is not None:
                     self._state("closed", f"{trouble.reason.name}: {trouble.detail}")
-                elif isinstance(pipe.broken_by, grpc.aio.AioRpcError):
-                    self._broke(pipe.broken_by, "closed")
                 else:
-                    self._state("closed", "")
+                    await self._ended(call)
             finally:
                 self._board.release(pipe)
                 call.cancel()
         except grpc.aio.AioRpcError as error:
-            self._broke(error, "unreachable")
+            self._failed(error.code(), error.details(), "unreachable")
         except (TimeoutError, grpc.aio.UsageError) as error:
             self._state("unreachable", type(error).__name__)
         finally:
             await channel.close()
 
-    def _broke(self, error: grpc.aio.AioRpcError, otherwise: str) -> None:
+    async def _ended(self, call: Any) -> None:
+        """Nobody said in a frame why the session ended; the call may know. What writing raised first tells nothing."""
+        try:
+            async with asyncio.timeout(STATUS_TIMEOUT_S):
+                code, details = await call.code(), await call.details()
+        except TimeoutError:
+            self._state("closed", "")
+        else:
+            self._failed(code, details, "closed")
+
+    def _failed(self, code: grpc.StatusCode, details: str | None, otherwise: str) -> None:
         """The call failed: the parent refused it and said why, or the line is gone."""
-        self._state("refused" if error.code() in _REFUSALS else otherwise, str(error.details() or ""))
+        self._state("refused" if code in _REFUSALS else otherwise, details or "")

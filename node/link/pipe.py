@@ -64,8 +64,6 @@ class Pipe:
         self._ended: LinkTrouble | None = None
         self.heard = asyncio.Event()
         """Set by the first frame that came: the peer lives."""
-        self.broken_by: BaseException | None = None
-        """What the stream raised, if it did."""
 
     # --- from the core ----------------------------------------------------------------------------------------------
 
@@ -110,7 +108,6 @@ class Pipe:
             for task in done:
                 error = task.exception()
                 if error is not None:
-                    self.broken_by = error
                     self._log.info("link_broke", peer=self.peer, error=type(error).__name__)
         finally:
             for task in tasks:

@@ -24,6 +24,7 @@ from node.store.home import DATABASE_FILE, INSTANCE_FILE
 from node.store.readers import Reader
 from sync.core import feed_of, wire_feed
 from sync.effects import FeedState, LogEntry
+from sync.reasons import Reason
 from sync.values import FeedName, Lane
 from sync.wire.v1.frame_pb2 import Cursors, Entry, Frame, Hello, Ping, Run
 
@@ -31,7 +32,7 @@ ANSWER_S = 10.0
 
 
 class SessionOver(Exception):
-    """The node ended the session; `detail` is what the call said."""
+    """The node ended the session; the text is what its closing notice or the call said."""
 
 
 class Credentials(NamedTuple):
@@ -53,6 +54,7 @@ class Peer:
     def __init__(self, call: Any) -> None:
         self._call = call
         self._nonce = 1 << 40
+        self._closing = ""
         self.frames: list[Frame] = []
 
     async def open(self, hello: Hello) -> None:
@@ -70,18 +72,22 @@ class Peer:
         try:
             await self._call.write(data)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-            raise SessionOver(str(error)) from error
+            # What writing raises tells nothing; the call's own end does.
+            async with asyncio.timeout(ANSWER_S):
+                raise SessionOver(self._closing or await self._call.details() or "") from error
 
     async def hear(self) -> Frame:
         """The next frame. Raises SessionOver."""
         try:
             data = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            raise SessionOver(str(error.details())) from error
+            raise SessionOver(self._closing or str(error.details())) from error
         if data is grpc.aio.EOF:
-            raise SessionOver("")
+            raise SessionOver(self._closing)
         frame = Frame.FromString(data)
         self.frames.append(frame)
+        if frame.WhichOneof("kind") == "notice" and frame.notice.closing:
+            self._closing = f"{Reason(frame.notice.reason).name}: {frame.notice.detail}"
         return frame
 
     async def until(self, wanted: Callable[[Frame], bool]) -> Frame:
