@@ -34,8 +34,8 @@ class FeedModel:
     """All entries that the origin committed in one epoch of one feed; a tree if it forked."""
 
     told: dict[bytes, Told] = field(default_factory=dict)
-    elsewhere: dict[int, set[bytes]] = field(default_factory=dict)
-    """By seq: entries that some other node than the origin has committed. More than one is a fork."""
+    elsewhere: dict[int, dict[bytes, set[int]]] = field(default_factory=dict)
+    """By seq: entries that other nodes than the origin hold now, and who. More than one is a fork."""
     _tip: bytes = b""
     _live: dict[Row, int] = field(default_factory=dict)
 

@@ -40,7 +40,13 @@ class Watch:
 
     def reopened(self, node: SimNode) -> None:
         """The node runs on another copy of its store: what it holds is what is in there."""
-        self._held[id(node)] = {state.name: state.head for state in node.store.load_state().feeds}
+        held = self._held[id(node)] = {state.name: state.head for state in node.store.load_state().feeds}
+        for (feed, epoch), model in self.models.items():
+            head = held.get(feed)
+            kept = head.seq if head is not None and head.epoch == epoch else 0
+            for seq, elsewhere in model.elsewhere.items():
+                for who in elsewhere.values() if seq > kept else ():
+                    who.discard(id(node))
 
     def committed(self, node: SimNode, written: Sequence[Write]) -> None:
         """A transaction is durable."""
@@ -67,10 +73,11 @@ class Watch:
                 if write.feed.origin != node.id:
                     raise Violation("foreign_entry", f"{where} was never committed by its origin")
                 model.add(entry)
-            elsewhere = model.elsewhere.setdefault(entry.seq, set())
+            elsewhere = model.elsewhere.setdefault(entry.seq, {})
             if write.feed.origin != node.id:
-                elsewhere.add(entry.header_hash)
-            if elsewhere - {entry.header_hash} and write.feed.origin not in self.may_fork:
+                elsewhere.setdefault(entry.header_hash, set()).add(id(node))
+            others = any(who for entry_hash, who in elsewhere.items() if entry_hash != entry.header_hash)
+            if others and write.feed.origin not in self.may_fork:
                 raise Violation("origin_forked", f"{where} is the second entry there")
             told = model.told[entry.header_hash]
             if head is not None and head.epoch == write.epoch and (entry.seq, told.prev) != (head.seq + 1, head.hash):

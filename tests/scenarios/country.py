@@ -1,0 +1,92 @@
+"""A small country to tell stories about: the nation n, the province p1 with cities c1 and c2, the municipality c3."""
+
+from __future__ import annotations
+
+from node.sim.federation import Federation
+from node.sim.heal import check_stores, settle
+from node.sim.places import catalogue
+from node.sim.simnode import SimNode, WatchedStore
+from node.sim.work import Put, case_row, code_row
+from sync.effects import FeedState
+from sync.link import Phase
+from sync.values import Cell, FeedName
+
+
+class Country:
+    """The vocabulary of the stories."""
+
+    def __init__(self, shape: tuple[int, int, int] = (1, 1, 3), besides: tuple[str, ...] = ()) -> None:
+        self.net = Federation(1, shape)
+        self.net.enrol_all(besides)
+        self.net.run(5)
+        for node in self.net.nodes.values():
+            assert all(link.phase is Phase.EXCHANGE for link in node.core.links.values())
+
+    def __getitem__(self, short: str) -> SimNode:
+        return self.net[short]
+
+    def run(self, seconds: float) -> None:
+        """Time passes."""
+        self.net.run(seconds)
+
+    def case(self, city: str, *numbers: int, state: str = "reported", supervised: bool = False, code: str = "") -> None:
+        """Cases come or change at a city, in one transaction."""
+        node = self.net[city]
+        rows = [
+            case_row(n, node.place.region, supervised=supervised, state=state, code=code, at=self.net.now)
+            for n in numbers
+        ]
+        self.net.submit(node, Put(0, node.id, "case", rows))
+        self.net.run(0.1)
+
+    def void(self, city: str, number: int) -> None:
+        """A case is voided."""
+        node = self.net[city]
+        self.net.submit(node, Put(0, node.id, "case", [], [(f"{node.place.region}-{number:03d}",)]))
+        self.net.run(0.1)
+
+    def code(self, code: str, name: str = "a code") -> None:
+        """The nation releases a code."""
+        self.net.submit(self.net["n"], Put(0, self.net["n"].id, "class_code", [code_row(code, name)]))
+        self.net.run(0.1)
+
+    def copy(self, short: str) -> WatchedStore:
+        """A backup."""
+        return self.net[short].copy_store()
+
+    def restore(self, short: str, backup: WatchedStore) -> None:
+        """`tiersync restore`: the backup under a new instance."""
+        self.net.roll_back(short, backup, declared=True)
+
+    def roll_back(self, short: str, backup: WatchedStore) -> None:
+        """The disk is put back and nobody says so."""
+        self.net.roll_back(short, backup, declared=False)
+
+    def feed(self, origin: str, publication: str, to: str = "") -> FeedName:
+        """A feed by short names."""
+        return FeedName(self.net[origin].id, publication, self.net[to].id if to else "")
+
+    def held(self, short: str, feed: FeedName) -> FeedState:
+        """What a node keeps of a feed."""
+        state: FeedState = self.net[short].core.feeds[feed]
+        return state
+
+    def seq(self, short: str, feed: FeedName) -> int:
+        """How far a node holds a feed; 0 if it has nothing of it."""
+        state = self.net[short].core.feeds.get(feed)
+        return state.head.seq if state else 0
+
+    def rows(self, short: str, origin: str, dataset: str = "case") -> dict[str, dict[str, Cell]]:
+        """The rows of an origin at a node, by key."""
+        names = catalogue().datasets[dataset].schema.names
+        found = self.net[short].store.scan(dataset, self.net[origin].id)
+        return {"/".join(map(str, key)): dict(zip(names, row, strict=True)) for key, _, row in found}
+
+    def alarms(self, short: str) -> set[str]:
+        """Names of the alarms a node has raised."""
+        return set(self.net[short].alarms)
+
+    def settle(self, seconds: int = 240) -> None:
+        """Everything becomes level in time, and every store is sound."""
+        settle(self.net, [], seconds)
+        check_stores(self.net, list(self.net.nodes.values()))
