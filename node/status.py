@@ -77,6 +77,7 @@ def _link(link: Link) -> dict[str, Any]:
         "under_way_bytes": link.urgent.outstanding + link.bulk.outstanding,
         "window_bytes": link.bulk.size,
         "failing": {str(feed): trouble.bad for feed, trouble in link.inn.items() if trouble.bad},
+        "unknown_frames": link.unknown_frames,
         "clock_ahead_us": link.hello.clock_us - link.opened_at if link.hello else 0,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -244,14 +245,42 @@ class Topology:
         return statuses
 
     async def level(self, timeout_s: float = SETTLE_S) -> None:
-        """Waits until every feed that reaches a running node stands there as at its origin."""
+        """Waits until every feed stands, at each running node that it goes to, as at its origin."""
         statuses = await self.settled(timeout_s)
-        heads: Mapping[str, int] = {
-            feed["feed"]: feed["seq"] for status in statuses.values() for feed in status["feeds"] if feed["own"]
-        }
-        for member in self.members.values():
-            if member.running is not None:
-                await member.until(lambda status: _reached(status, heads), timeout_s)
+        wanted: dict[str, dict[str, int]] = {name: {} for name in statuses}
+        for origin, status in statuses.items():
+            for feed in status["feeds"]:
+                if feed["own"] and feed["seq"]:
+                    for name in self._audience(origin, feed["route"], feed["addressee"]):
+                        if all(step in statuses for step in self._way(origin, name)):
+                            wanted[name][feed["feed"]] = feed["seq"]
+        for name, heads in wanted.items():
+            await self.members[name].until(partial(_reached, heads=heads), timeout_s)
+
+    def _audience(self, origin: str, route: str, addressee: str) -> list[str]:
+        """Names of the places that hold a feed of `origin` (docs/wire.md, "Routes"), relays among them."""
+        match route:
+            case "parent":
+                return self._above(origin)[:1]
+            case "ancestors":
+                return self._above(origin)
+            case "descendants":
+                return [name for name in self.members if origin in self._above(name)]
+            case "node":
+                end = next((name for name, m in self.members.items() if m.node == addressee), origin)
+                return self._way(origin, end)[1:]
+        return [name for name in self.members if name != origin]
+
+    def _above(self, name: str) -> list[str]:
+        """The places above one, nearest first."""
+        parent = self.members[name].place.parent
+        return [parent, *self._above(parent)] if parent else []
+
+    def _way(self, start: str, end: str) -> list[str]:
+        """The places on the way through the tree, both ends among them."""
+        up, down = [start, *self._above(start)], [end, *self._above(end)]
+        top = next(name for name in up if name in down)
+        return [*up[: up.index(top) + 1], *reversed(down[: down.index(top)])]
 
 
 def _is_calm(status: dict[str, Any]) -> bool:
@@ -266,4 +295,5 @@ def _has_no_backlog(status: dict[str, Any]) -> bool:
 
 
 def _reached(status: dict[str, Any], heads: Mapping[str, int]) -> bool:
-    return all(feed["seq"] >= heads.get(feed["feed"], 0) for feed in status["feeds"] if not feed["own"])
+    held = {feed["feed"]: feed["seq"] for feed in status["feeds"]}
+    return all(held.get(feed, 0) >= seq for feed, seq in heads.items())
