@@ -39,6 +39,8 @@ STEP_TIMEOUT_US = 10_000_000
 PING_AFTER_US = 20_000_000
 PINGS_MISSED_MAX = 3
 OLD_SESSION_ANSWER_US = 5_000_000
+RUN_ANSWER_US = 120_000_000
+"""A run without Ack or Notice after so long was lost on its way: even a slow line answers far sooner."""
 STATEMENT_CHANGED_US = 5_000_000
 STATEMENT_IDLE_US = 60_000_000
 WITHHELD_AFTER_US = 180_000_000

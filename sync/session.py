@@ -450,6 +450,10 @@ def check_times(core: Core, link: Link) -> None:
             for other in older:
                 close(core, other, Reason.TIMEOUT, "a newer session of the same node took over")
         return
+    if link.sent and core.now - link.sent[0].at >= limits.RUN_ANSWER_US:
+        # Its bytes became something else, or the peer forgot it. The next session compares heads and sends it again.
+        close(core, link, Reason.TIMEOUT, "a run was not answered")
+        return
     _check_silence(core, link)
 
 
@@ -475,6 +479,8 @@ def next_deadline(core: Core, link: Link) -> int:
         deadline = min(deadline, max(asked, default=core.now) + limits.OLD_SESSION_ANSWER_US)
     elif link.phase is Phase.EXCHANGE and core.enrolment:
         deadline = min(deadline, link.statements_at)
+    if link.sent:
+        deadline = min(deadline, link.sent[0].at + limits.RUN_ANSWER_US)
     return min([deadline, *(trouble.retry_at for trouble in link.inn.values() if trouble.retry_at)])
 
 

@@ -6,10 +6,10 @@ from sync import limits
 from sync.link import Window
 from sync.reasons import Reason
 from sync.values import FeedName, Kind, Lane, Route
-from sync.wire.v1.frame_pb2 import Ack, Credit, Notice, Run
+from sync.wire.v1.frame_pb2 import Ack, Credit, Notice, Ping, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
 from tests.unit.sync.stage import Played, Stage, cursor
-from tests.vectors.world import CITY, NATION, Forge, key
+from tests.vectors.world import CITY, NATION, Forge, key, sixteen
 
 
 def _addressed(publication: str, lane: Lane) -> Forge:
@@ -85,3 +85,24 @@ def test_a_run_above_the_credit_goes_alone() -> None:
     window.sent(5000)
     assert not window.fits(1)
     assert window.room() < 0
+
+
+def test_a_run_that_is_never_answered_ends_the_session_and_comes_again_in_the_next() -> None:
+    """Its bytes may have become a frame of another kind on the way: no Notice ever comes, though the peer lives."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    forge = _addressed("x_big.nation", Lane.NORMAL)
+    city.run(_large(forge, 100))
+    answered = _addressed("x_more.nation", Lane.NORMAL)
+    city.run(_large(answered, 200))
+    _answer(nation, nation.runs(answered.feed)[0])
+    for nonce in range(1, 13):
+        assert nation.ended() is None
+        stage.wait(limits.RUN_ANSWER_US / 1e6 / 12)
+        nation.say(ping=Ping(nonce=nonce))
+        city.say(ping=Ping(nonce=nonce))
+    assert nation.ended() is Reason.TIMEOUT
+    assert nation.said("notice")[-1].detail == "a run was not answered"
+    again = stage.dial_in(NATION, cursor(answered), boot=sixteen("boot again"))
+    assert len(again.runs(forge.feed)) == 1
+    assert again.runs(answered.feed) == []
