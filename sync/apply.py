@@ -20,7 +20,8 @@ from sync.schema import RowSchema
 from sync.values import REFUSALS, REGISTRY, Fate, Key, Kind, Row
 from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPayload, RegistryPayload
 
-REJUDGE_AT_ONCE = 1_000
+REJUDGE_AT_ONCE = 20_000
+"""Parked rows of one feed that a round looks at."""
 KEY_TEXT_MAX = 200
 """Judges quote no more of a key than this."""
 
@@ -174,7 +175,7 @@ def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change
         core.do(write)
     state.digest = shift_digest(state.digest, merged.added, merged.removed)
     state.rows += merged.rows
-    core.rejudge_wanted = core.rejudge_wanted or any(s.parked for s in core.feeds.values())
+    core.rejudge_wanted = core.rejudge_wanted or bool(core.parked)
     return keys
 
 
@@ -182,7 +183,7 @@ def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
     core.do(SaveFates(state.name, state.head.epoch, fates))
     for fate in fates:
         if fate.fate is Fate.PARKED:
-            state.parked += 1
+            core.count_parked(state, 1)
         elif fate.fate is Fate.REFUSED:
             state.refused += 1
     if state.name.publication == REFUSALS:
@@ -225,7 +226,7 @@ def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
         for ref in (core.log.parked(state.name, state.parked) if latest and state.parked else ())
         if ref.place >= 0 and latest.get((ref.dataset, ref.key), 0) > ref.seq
     ]
-    state.parked = max(0, state.parked - len(overtaken))
+    core.count_parked(state, -len(overtaken))
     collected.fates.extend(overtaken)
 
 
@@ -239,7 +240,8 @@ def rejudge(core: Core) -> bool:
     key ends the round.
     """
     core.touched.clear()
-    refs = core.log.parked(None, REJUDGE_AT_ONCE)
+    # Feed by feed, so that many rows of one that wait for long do not keep those of another waiting.
+    refs = [ref for feed in core.feeds if feed in core.parked for ref in core.log.parked(feed, REJUDGE_AT_ONCE)]
     changed = False
     for (feed, epoch), group in groupby(refs, key=lambda ref: (ref.feed, ref.epoch)):
         state = core.feeds.get(feed)
@@ -285,8 +287,6 @@ def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]
     closed = [_closing(ref, header, still.get(ref.place)) for ref in refs if _moved(ref, still.get(ref.place))]
     if not closed and not (whole and collected.fates):
         return False
-    if whole:
-        state.parked = max(0, state.parked)
     collected.fates = [f for f in collected.fates if whole]
     _close(core, state, closed)
     _settle_again(core, state, collected)
@@ -329,7 +329,7 @@ def _close(core: Core, state: FeedState, closed: list[FateRow]) -> None:
     """Ends the waiting of parked rows: their later fate is recorded and told."""
     if not closed:
         return
-    state.parked = max(0, state.parked - len(closed))
+    core.count_parked(state, -len(closed))
     _record_fates(core, state, closed)
     core.receipts_due.add(state.name.origin)
     core.save(state)

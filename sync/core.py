@@ -132,6 +132,8 @@ class Core:
         self.rejudge_wanted = False
         self.touched: set[tuple[str, str, Key]] = set()
         """Rows written in this round of judging again: (dataset, origin, key)."""
+        self.parked = {name for name, state in self.feeds.items() if state.parked}
+        """Feeds with rows that wait. Asked only whether there are any, and whether one is among them."""
         self.known = KnownNow(seams.known)
         self.receipts_due: set[str] = set()
         self.dirty_out: dict[FeedName, None] = {}
@@ -177,6 +179,14 @@ class Core:
     def save(self, state: FeedState) -> None:
         """Keeps a feed's state."""
         self.do(SaveFeed(state))
+
+    def count_parked(self, state: FeedState, by: int) -> None:
+        """So many more or fewer rows of a feed wait."""
+        state.parked = max(0, state.parked + by)
+        if state.parked:
+            self.parked.add(state.name)
+        else:
+            self.parked.discard(state.name)
 
     # --- counting -------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ class Replica:
         if core.settle_due:
             core.leap_group(core.group)
         # What parked may have lost its reason just before the last life ended.
-        core.rejudge_wanted = any(state.parked for state in core.feeds.values())
+        core.rejudge_wanted = bool(core.parked)
 
     def _dispatch(self, event: Event) -> None:
         core = self.core

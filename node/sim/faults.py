@@ -136,8 +136,8 @@ class Plan:
         if faults.rollback_relay:
             wanted += [(self._one_of("provincial", "national"), False)]
         if faults.clone:
-            short, at = self._one_of("city"), self.random.uniform(0.15, 0.4) * self.seconds
-            self.net.later(at, lambda: self._clone(short))
+            city, at = self._one_of("city"), self.random.uniform(0.15, 0.4) * self.seconds
+            self.net.later(at, lambda: self._clone(city))
         if faults.fork:
             self.net.later(self.random.uniform(0.1, 0.5) * self.seconds, self._fork)
         for short, declared in wanted:
@@ -217,8 +217,16 @@ class Plan:
                 self._note(f"{'restore' if declared else 'roll back'} {short}")
                 self._touched.add(short)
                 self._storage_faults += 1
-                if not declared and (self.net[short].place.profile != "city" or self._storage_faults > 1):
+                if declared:
+                    # An older life that came back now would rightly be refused for ever, as a clone.
+                    self._copies = [(label, copy) for label, copy in self._copies if label != short]
+                if not declared and self.net[short].place.profile != "city":
                     self.net.watch.may_fork.add(self.net[short].id)
+                if self._storage_faults > 1:
+                    # Who held the proof may have lost it too (protocol section 8.4).
+                    self.net.watch.may_fork.update(self.net[label].id for label in self._touched)
+                for child in self.net.tree.children(self.net[short].id):
+                    clear_clone(store, child.node)  # the operator, who knows that the copy is stopped, says so again
                 self.net.roll_back(short, store, declared)
                 return
 
@@ -283,6 +291,7 @@ class Plan:
             node.engine.rebuild()
             store = node.copy_store()
         parent = self.net.node_of(node.place.parent)
+        self._copies = [(label, copy) for label, copy in self._copies if label != node.label]
         if parent.up:
             self.net.crash(parent)
         parent.engine.rebuild()
@@ -308,5 +317,9 @@ class Plan:
             node.fuse = 0
             if not node.up:
                 net.restart(node)
-            if not node.enrolled:
+            if not node.enrolled or (node.place.parent and self._forgotten(node)):
                 self._enrol(node.label)
+
+    def _forgotten(self, node: SimNode) -> bool:
+        """Whether parent and grandparent were both put back to before they knew this node: a person enrols it again."""
+        return self.net.node_of(node.place.parent).core.registry.newest(node.id) is None

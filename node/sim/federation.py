@@ -188,8 +188,8 @@ class Federation:
     def _arrive(self, wire: Connection, to: SimNode, data: bytes) -> None:
         if wire.reset or wire.silent or not to.up or not wire.is_open(to):
             return
-        to.dial_wait = 0
-        to.receive(wire.link_of(to), data)
+        if not to.receive(wire.link_of(to), data):
+            to.dial_wait = 0
         self._wake(to, self.now + self.random.randint(0, 2_000))
 
     def dial(self, child: SimNode) -> None:

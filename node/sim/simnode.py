@@ -143,8 +143,9 @@ class SimNode:
         """The replica's state, for looking at."""
         return self.engine.replica.core
 
-    def receive(self, link: int, data: bytes) -> None:
-        """Decodes a frame as the real node does and puts what it is into the inbox."""
+    def receive(self, link: int, data: bytes) -> bool:
+        """Decodes a frame as the real node does and puts what it is into the inbox. Whether it ends the session: any
+        other sign of life lets the child dial soon again."""
         frame = Frame.FromString(data)
         event: Event = FrameArrived(link, frame)
         if frame.WhichOneof("kind") == "run":
@@ -155,6 +156,7 @@ class SimNode:
 
             event = RunArrived(link, open_run(frame.run, core.registry, self.suites, self.judge.schema, applies))
         self.inbox.append(event)
+        return frame.notice.closing
 
     def step(self, now: int) -> None:
         """One transaction with all that has come. Raises Crash when the fuse blows."""

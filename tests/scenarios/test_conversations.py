@@ -375,10 +375,10 @@ def test_a_local_change_in_the_very_transaction_that_finds_a_longer_neighbour_is
     nation, receive = country["n"], country["n"].receive
     put = Put(0, nation.id, "class_code", [code_row("0103", "in the same moment")])
 
-    def receive_with_a_put(link: int, data: bytes) -> None:
+    def receive_with_a_put(link: int, data: bytes) -> bool:
         if Frame.FromString(data).WhichOneof("kind") == "cursors" and put not in nation.inbox:
             nation.inbox.append(put)
-        receive(link, data)
+        return receive(link, data)
 
     nation.receive = receive_with_a_put  # type: ignore[method-assign]
     country.net.heal("p2")
