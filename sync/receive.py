@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from sync import limits
 from sync.apply import apply_entries
 from sync.chain import BadRun, Opened, OpenedRun, adoption_message
+from sync.compare import want_done
 from sync.core import Core, wire_feed
 from sync.effects import Append, FeedState
 from sync.errors import RemoteFault
@@ -18,7 +19,7 @@ from sync.link import InFeed, Link, Phase
 from sync.reasons import Reason
 from sync.recovery import take_own_back
 from sync.registry import Enrolment
-from sync.session import BENIGN, close, want_done
+from sync.session import BENIGN, close
 from sync.values import REGISTRY, FeedName, Head, Kind, Lane, Route
 from sync.wire.v1.entry_pb2 import AdoptionPayload, EntryHeader
 from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Frame

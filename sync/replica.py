@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from sync import origin, receive, recovery, sending, session, statements
+from sync import compare, origin, receive, recovery, sending, session, statements
 from sync.apply import rejudge
 from sync.core import Core, Identity, Seams
 from sync.effects import Effect, FeedState
@@ -137,7 +137,7 @@ class Replica:
         elif kind == "cursors":
             session.cursors_arrived(core, link, frame.cursors)
         elif kind == "want":
-            session.want_arrived(core, link, frame.want)
+            compare.want_arrived(core, link, frame.want)
         elif kind == "statements":
             statements.arrived(core, link, frame.statements)
         elif kind == "notice":
@@ -162,8 +162,8 @@ class Replica:
         receive.retry_waiting(core)
         statements.look_again(core)
         for link in list(core.links.values()):
-            session.registry_progress(core, link)
-            session.note_addressees(core, link)
+            compare.registry_progress(core, link)
+            compare.note_addressees(core, link)
         self._more = True
 
     def _committed(self) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from sync import limits, sending, statements
 from sync.chain import FORMAT
-from sync.core import Core, feed_of, wire_feed
+from sync.compare import compare_all, compare_registry, cursor_of, go_on, want_done
+from sync.core import Core, feed_of
 from sync.effects import CloseLink, SaveAnchor, SaveMeta, SaveSeen
 from sync.events import LinkOpened
 from sync.forks import tell_evidence
-from sync.link import Answering, Link, Phase, Wanted
+from sync.link import Link, Phase
 from sync.reasons import Reason
-from sync.recovery import begin, holds_no_more, settle
-from sync.values import REGISTRY, FeedName
+from sync.recovery import settle
+from sync.values import REGISTRY
 from sync.wire.v1.entry_pb2 import Anchor
-from sync.wire.v1.frame_pb2 import Cursor, Cursors, Drain, Frame, Hello, Limits, Notice, Ping, Pong, Want
+from sync.wire.v1.frame_pb2 import Cursors, Drain, Frame, Hello, Limits, Notice, Ping, Pong
 
 BENIGN = frozenset({Reason.UNKNOWN_ENROLMENT, Reason.EPOCH_NOT_CONFIRMED, Reason.GAP, Reason.RECOVERING})
 """Reasons that belong to ordinary work (a record is on its way, a run was behind a dropped one): nobody is woken."""
@@ -91,13 +92,8 @@ def _say_hello(core: Core, link: Link) -> None:
         hello.anchor.ParseFromString(core.anchor)
     for name, state in core.feeds.items():
         if name.publication == REGISTRY and not state.frozen:
-            hello.registry.append(_cursor(core, name))
+            hello.registry.append(cursor_of(core, name))
     core.send(link, Frame(hello=hello))
-
-
-def _cursor(core: Core, feed: FeedName) -> Cursor:
-    state = core.feeds[feed]
-    return Cursor(feed=wire_feed(feed), epoch=state.head.epoch, seq=state.head.seq, header_hash=state.head.hash)
 
 
 # --- hello ------------------------------------------------------------------------------------------------------------
@@ -165,7 +161,7 @@ def _welcome(core: Core, link: Link, hello: Hello) -> None:
     credit = hello.limits
     link.urgent.credit = min(limits.URGENT_CREDIT_BYTES, credit.urgent_credit_bytes or limits.URGENT_CREDIT_BYTES)
     link.bulk.credit = min(limits.BULK_CREDIT_BYTES, credit.bulk_credit_bytes or limits.BULK_CREDIT_BYTES)
-    _compare_registry(core, link, hello)
+    compare_registry(core, link, hello)
 
 
 def take_anchor(core: Core, data: bytes, from_child: bool = False) -> bool:
@@ -190,50 +186,6 @@ def take_anchor(core: Core, data: bytes, from_child: bool = False) -> bool:
 # --- compare ----------------------------------------------------------------------------------------------------------
 
 
-def _compare_registry(core: Core, link: Link, hello: Hello) -> None:
-    """Registry feeds go first, up to the heads that each side named (protocol section 4)."""
-    named = {feed_of(c.feed): c for c in hello.registry if c.feed.publication == REGISTRY}
-    for feed, cursor in named.items():
-        held = core.feeds.get(feed)
-        source = core.source(feed)
-        # An origin not in the registry yet can only be news from above.
-        comes_from_peer = source == link.peer or (source == "" and link.to_parent and feed.origin != core.me.node)
-        behind = held is None or (held.head.seq < cursor.seq and not held.frozen)
-        if comes_from_peer and behind and cursor.seq:
-            link.registry_goal[feed] = cursor.seq
-    outgoing = [f for f, s in core.feeds.items() if f.publication == REGISTRY and core.goes_to(f, s.route, link.peer)]
-    for feed in sorted(outgoing, key=lambda f: core.registry.depth(f.origin)):
-        compare(core, link, feed, named.get(feed))
-    for feed, cursor in named.items():
-        if feed not in core.feeds and feed.origin == core.me.node:
-            compare(core, link, feed, cursor)
-    registry_progress(core, link)
-
-
-def registry_progress(core: Core, link: Link) -> None:
-    """Once the named registry heads are reached, this side sends its other cursors."""
-    if link.phase is not Phase.COMPARE or link.cursors_sent:
-        return
-    for feed, goal in list(link.registry_goal.items()):
-        state = core.feeds.get(feed)
-        if state is not None and (state.head.seq >= goal or state.frozen):
-            del link.registry_goal[feed]
-    if link.registry_goal:
-        return
-    link.cursors_sent = True
-    if link.cursors_ended:
-        _compare_all(core, link)
-    cursors = [
-        _cursor(core, feed)
-        for feed, state in core.feeds.items()
-        if feed.publication != REGISTRY and state.head.seq and core.source(feed) == link.peer
-    ]
-    page = limits.CURSORS_PER_FRAME_MAX
-    for start in range(0, max(1, len(cursors)), page):
-        last = start + page >= len(cursors)
-        core.send(link, Frame(cursors=Cursors(cursors=cursors[start : start + page], end=last)))
-
-
 def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
     """In compare: pages up to "end". Later: "go on from here" for one feed."""
     if len(cursors.cursors) > limits.CURSORS_PER_FRAME_MAX:
@@ -243,96 +195,16 @@ def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
     if link.phase is Phase.COMPARE and not link.cursors_ended:
         single_registry = [c for c in cursors.cursors if c.feed.publication == REGISTRY]
         for cursor in single_registry:
-            _go_on(core, link, cursor)
+            go_on(core, link, cursor)
         link.peer_cursors.extend(c for c in cursors.cursors if c.feed.publication != REGISTRY)
         if cursors.end:
             link.cursors_ended = True
             # Before the registry is level, it is not known which feeds go this way.
             if link.cursors_sent:
-                _compare_all(core, link)
+                compare_all(core, link)
         return
     for cursor in cursors.cursors:
-        _go_on(core, link, cursor)
-
-
-def _go_on(core: Core, link: Link, cursor: Cursor) -> None:
-    feed = feed_of(cursor.feed)
-    state = core.feeds.get(feed)
-    if state is None or core.goes_to(feed, state.route, link.peer):
-        compare(core, link, feed, cursor if cursor.seq else None)
-
-
-def _compare_all(core: Core, link: Link) -> None:
-    named = {feed_of(c.feed): c for c in link.peer_cursors}
-    link.peer_cursors = []
-    for feed, state in list(core.feeds.items()):
-        if feed.publication != REGISTRY and core.goes_to(feed, state.route, link.peer):
-            compare(core, link, feed, named.pop(feed, None))
-    for feed, cursor in named.items():
-        if feed not in core.feeds and (feed.origin == core.me.node or core.source(feed) not in ("", link.peer)):
-            compare(core, link, feed, cursor)
-
-
-def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> None:
-    """Every case of protocol section 5. R is the peer, S is this node."""
-    state = core.feeds.get(feed)
-    if feed in core.evidence:
-        tell_evidence(core, link, feed)
-        return
-    if feed in core.recovering and (cursor is None or state is None or cursor.seq <= state.head.seq):
-        holds_no_more(core, feed, link.peer)
-    if cursor is None or cursor.seq == 0:
-        if state is not None and state.head.seq:
-            sending.start_feed(core, link, feed, 1)
-        return
-    if state is None or state.head.seq == 0:
-        _want(core, link, feed, cursor, 1)
-        return
-    if cursor.epoch != state.head.epoch:
-        core.notice(link, Reason.EPOCH_UNKNOWN, feed, "an epoch not held here", epoch=cursor.epoch, seq=cursor.seq)
-        core.alarm("epoch_unknown", peer=link.peer, feed=str(feed))
-        return
-    if cursor.seq > state.head.seq:
-        _want(core, link, feed, cursor, state.head.seq + 1)
-        return
-    held = core.log.entry(feed, cursor.epoch, cursor.seq)
-    if held is not None and held.header_hash == cursor.header_hash:
-        link.acked[feed] = (cursor.seq, cursor.header_hash)
-        sending.start_feed(core, link, feed, cursor.seq + 1)
-        return
-    link.wants[feed] = Wanted(cursor.epoch, cursor.seq, cursor.seq, core.now)
-    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=cursor.seq, one=True)))
-
-
-def _want(core: Core, link: Link, feed: FeedName, cursor: Cursor, from_seq: int) -> None:
-    """This side lost its tail: the peer is asked for it, and must prove its cursor by seals."""
-    if feed.origin == core.me.node:
-        begin(core, feed, link.peer, cursor.seq)
-    link.wants[feed] = Wanted(cursor.epoch, from_seq, cursor.seq, core.now)
-    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=from_seq)))
-    core.wake(core.now + limits.STEP_TIMEOUT_US)
-
-
-def want_arrived(core: Core, link: Link, want: Want) -> None:
-    """The peer asks for entries that this side holds."""
-    feed = feed_of(want.feed)
-    state = core.feeds.get(feed)
-    related = core.source(feed) == link.peer or (state is not None and core.goes_to(feed, state.route, link.peer))
-    if state is None or not related or want.epoch != state.head.epoch or not 1 <= want.from_seq <= state.head.seq:
-        core.notice(link, Reason.CURSOR_BEYOND_HEAD, feed, "not held here", epoch=want.epoch, seq=want.from_seq)
-        return
-    link.answering = type(link.answering)(a for a in link.answering if a.feed != feed)
-    link.answering.append(Answering(feed, want.epoch, want.from_seq, want.one))
-
-
-def want_done(core: Core, link: Link, feed: FeedName) -> None:
-    """The lost tail is back, or could not be had: go on from what is held now."""
-    state = core.feeds.get(feed)
-    if feed in core.recovering:
-        holds_no_more(core, feed, link.peer)
-        core.settle_due = True
-    if state is not None and not state.frozen and core.goes_to(feed, state.route, link.peer):
-        sending.start_feed(core, link, feed, state.head.seq + 1)
+        go_on(core, link, cursor)
 
 
 def advance(core: Core) -> None:
@@ -488,15 +360,6 @@ def heard(core: Core, link: Link) -> None:
     """Any frame is a sign of life."""
     link.heard_at = core.now
     link.pings_missed = 0
-
-
-def note_addressees(core: Core, link: Link) -> None:
-    """A new registry record may open the way of feeds that waited for their addressee, or show new neighbours."""
-    for feed, state in core.feeds.items():
-        if feed in link.out or not state.head.seq or state.frozen:
-            continue
-        if link.phase is Phase.EXCHANGE and core.goes_to(feed, state.route, link.peer):
-            sending.start_feed(core, link, feed, 1)
 
 
 def drain(core: Core, until: int) -> None:

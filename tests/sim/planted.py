@@ -11,6 +11,7 @@ import pytest
 import node.sim.simnode
 import sync.apply
 import sync.chain
+import sync.compare
 import sync.core
 import sync.forks
 import sync.receive
@@ -167,7 +168,7 @@ def applied_again_after_restart(patch: Patch) -> None:
 
 def own_tail_forgotten(patch: Patch) -> None:
     """A neighbour that holds more of an own feed is taken to be level."""
-    real = sync.session.compare
+    real = sync.compare.compare
 
     def compare(core: Core, link: Link, feed: Any, cursor: Cursor | None) -> None:
         state = core.feeds.get(feed)
@@ -175,7 +176,7 @@ def own_tail_forgotten(patch: Patch) -> None:
             return
         real(core, link, feed, cursor)
 
-    patch.setattr(sync.session, "compare", compare)
+    patch.setattr(sync.compare, "compare", compare)
 
 
 def sealing_while_recovering(patch: Patch) -> None:
@@ -252,6 +253,7 @@ def evidence_kept_back(patch: Patch) -> None:
     """Whoever finds a fork tells nobody."""
     patch.setattr(sync.forks, "tell_evidence", lambda *_: None)
     patch.setattr(sync.session, "tell_evidence", lambda *_: None)
+    patch.setattr(sync.compare, "tell_evidence", lambda *_: None)
 
 
 def head_not_saved(patch: Patch) -> None:
