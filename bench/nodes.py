@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from node.control.place import socket_path
@@ -19,11 +20,18 @@ class NodeTier:
     def __init__(self, member: Member, runner: asyncio.Runner) -> None:
         self._member = member
         self._runner = runner
+        self._threads = ThreadPoolExecutor(1)
+        self._starting: Future[OwnProcess] | None = None
 
     @property
     def control(self) -> str:
         """Address of the control socket."""
         return f"unix:{socket_path(self._member.home)}"
+
+    @property
+    def node(self) -> str:
+        """Its node id."""
+        return self._member.node
 
     @property
     def database(self) -> Path:
@@ -38,11 +46,15 @@ class NodeTier:
     def start(self) -> None:
         """Runs the home again; returns at once."""
         process = OwnProcess(self._member.home)
-        process.launch()
+        # Its word that it is ready is awaited beside the contest, whose clock starts when its port opens.
+        self._starting = self._threads.submit(asyncio.run, process.start())
         self._member.running = process
 
     def halt(self) -> None:
         """Orderly end."""
+        if self._starting is not None:
+            self._starting.result()
+            self._starting = None
         self._runner.run(self._member.stop())
 
 
@@ -56,7 +68,8 @@ class Nodes:
         try:
             self._runner.run(self._net.__aenter__())
         except AssertionError as error:
-            self.close()
+            self._runner.close()
+            self._folder.cleanup()
             raise LocalFault(f"the nodes did not come up: {error}") from error
         self.city, self.province, self.nation = (
             NodeTier(self._net[name], self._runner) for name in ("city", "province", "nation")
@@ -64,6 +77,7 @@ class Nodes:
 
     def close(self) -> None:
         """Ends the processes, removes the folder."""
-        self._runner.run(self._net.stop())
+        for tier in (self.city, self.province, self.nation):
+            tier.halt()
         self._runner.close()
         self._folder.cleanup()

@@ -48,6 +48,11 @@ class Tier(Protocol):
         ...
 
     @property
+    def node(self) -> str:
+        """Its node id, the origin of its rows."""
+        ...
+
+    @property
     def database(self) -> Path:
         """Its store's file."""
         ...
@@ -108,7 +113,7 @@ class TiersyncNodes:
         self._topology = topology = self._start_topology(DATASET_TOML)
         self._runner = asyncio.Runner()
         for tier in (topology.city, topology.province, topology.nation):
-            self._doors.append(self._run(_open_door(tier)))
+            self._doors.append(self._run(_open_door(tier, topology.city.node)))
 
     def throughput(self, rows: Sequence[Row], rows_per_set: int) -> float:
         """Work T: one stream of sets, a few in flight, one local transaction each."""
@@ -130,7 +135,7 @@ class TiersyncNodes:
         begun = wait_for_port(province.link_port, _START_S)
         self._run(nation_door.wait_for(rows[-1], POLL_S))
         taken = time.perf_counter() - begun
-        self._doors[1] = self._run(_open_door(province))
+        self._doors[1] = self._run(_open_door(province, self._topology.city.node))
         self._run(self._check(len(rows)))
         return taken
 
@@ -199,8 +204,9 @@ class _Content:
 class _Door:
     """The control service of one node."""
 
-    def __init__(self, address: str, database: Path) -> None:
+    def __init__(self, address: str, database: Path, origin: str) -> None:
         self._database = connect_reader(database)
+        self._origin = origin
         self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL)
         self._stub = ControlStub(self._channel)
 
@@ -252,10 +258,11 @@ class _Door:
 
         Asked of the table itself by SQL, as PostgreSQL's is: anyone may, and the question costs both the same.
         """
-        sql = f'SELECT 1 FROM "rows_{SCHEMA.dataset}" WHERE "{SCHEMA.key[0]}" = ?'
+        # By the whole primary key: a question that scans the table would measure, and slow down, itself.
+        sql = f'SELECT 1 FROM "rows_{SCHEMA.dataset}" WHERE "_origin" = ? AND "{SCHEMA.key[0]}" = ?'
         deadline = time.perf_counter() + PATIENCE_S
         while time.perf_counter() < deadline:
-            if self._database.execute(sql, (row[0],)).fetchone() is not None:
+            if self._database.execute(sql, (self._origin, row[0])).fetchone() is not None:
                 return time.perf_counter()
             await asyncio.sleep(every_s)
         raise LocalFault(f"row {row[0]!r} was not seen within {PATIENCE_S:.0f} s")
@@ -279,9 +286,9 @@ class _Door:
             yield _decode_rows(page.rows) if page.rows else []
 
 
-async def _open_door(tier: Tier) -> _Door:
+async def _open_door(tier: Tier, origin: str) -> _Door:
     """The door of a node that answers. Made within the loop, because a channel belongs to the loop that made it."""
-    door = _Door(tier.control, tier.database)
+    door = _Door(tier.control, tier.database, origin)
     try:
         await door.wait_until_up()
     except BaseException:

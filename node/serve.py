@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ LOG_FOLDER = "logs"
 READY_FD = "TIERSYNC_READY_FD"
 LIFE_FD = "TIERSYNC_LIFE_FD"
 
+SWITCH_S = 0.0005
+"""How long a busy thread keeps the interpreter from another that waits: at the usual 5 ms the writer, while it applies,
+would hold up the loop that brings it the next frame.
+"""
 GC_OBJECTS = 20_000
 
 
@@ -140,6 +145,7 @@ def _settle_memory() -> None:
     up; and the rows of one transaction alone should not set it off.
     """
     gc.collect()
+    sys.setswitchinterval(SWITCH_S)
     gc.freeze()
     gc.set_threshold(GC_OBJECTS, 20, 20)
 

@@ -11,7 +11,7 @@ from sync import limits
 from sync.values import FeedName, Lane
 from sync.wire.v1.frame_pb2 import Cursor, Hello
 
-ACK_AIM_US = 100_000
+ACK_AIM_US = 300_000
 """The window is steered so that a run is answered about this soon: urgent work then never waits long behind bulk."""
 
 
@@ -83,6 +83,7 @@ class Window:
     size: int
     outstanding: int = 0
     runs: int = 0
+    changed_at: int = 0
 
     def room(self) -> int:
         """Bytes that may still be sent; a first run may always go."""
@@ -102,10 +103,18 @@ class Window:
         self.outstanding += size
         self.runs += 1
 
-    def answered(self, size: int, took_us: int) -> None:
+    def answered(self, size: int, sent_at: int, now: int) -> None:
+        """A run that was sent at `sent_at` (microseconds) is answered.
+
+        Only a run sent after the last change tells how the window does as it is: runs that stood in one queue would
+        else each halve it, down to nothing, for one and the same wait.
+        """
         self.outstanding = max(0, self.outstanding - size)
         self.runs = max(0, self.runs - 1)
-        factor = min(1.25, max(0.5, ACK_AIM_US / max(1, took_us)))
+        if sent_at < self.changed_at:
+            return
+        self.changed_at = now
+        factor = min(2.0, max(0.5, ACK_AIM_US / max(1, now - sent_at)))
         self.size = int(min(self.credit, max(limits.OUTSTANDING_BYTES_MIN, self.size * factor)))
 
 

@@ -137,5 +137,5 @@ def give_back(core: Core, link: Link, credit: Credit) -> None:
     for index, sent in enumerate(link.sent):
         if sent.lane is lane and sent.size == credit.bytes:
             del link.sent[index]
-            link.window(lane).answered(sent.size, core.now - sent.at)
+            link.window(lane).answered(sent.size, sent.at, core.now)
             return

@@ -148,9 +148,11 @@ def test_a_window_never_exceeds_its_credit(credit: int, runs: list[tuple[int, in
     """Whatever the sizes and times of answers; a single run may be larger, alone."""
     window = Window(credit, 4 * limits.OUTSTANDING_BYTES_MIN)
     under_way: list[int] = []
+    now = 0
     for size, took in runs:
         while under_way and not (window.room() > 0 and window.fits(size)):
-            window.answered(under_way.pop(0), took)
+            now += took
+            window.answered(under_way.pop(0), now - took, now)
         assert window.fits(size)
         window.sent(size)
         under_way.append(size)
