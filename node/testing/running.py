@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
 from node.serve import LIFE_FD, LOG_FOLDER, READY_FD, Served, Serving
 from node.telemetry import LOG_NAME
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0
+"""Waiting is pushed, so a long limit costs nothing; a crowded machine has been seen to read a library for 30 s."""
 LOG_LINES = 20
+LINE_BYTES = 4_096
+SAID_LETTERS = 8_000
 
 
 class Running(Protocol):
@@ -55,39 +60,41 @@ class OwnProcess:
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
         self._life = -1
-        self._ready = -1
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a file, since a pipe that nobody reads would stop the node
         self.facts: dict[str, Any] = {}
 
     async def start(self) -> OwnProcess:
-        """Launches it and waits until it says that it is ready. AssertionError with its words if it does not."""
-        self.launch()
-        loop = asyncio.get_running_loop()
-        with os.fdopen(self._ready) as pipe:
-            line = await asyncio.wait_for(loop.run_in_executor(None, pipe.readline), READY_TIMEOUT_S)
-        self._ready = -1
-        assert self._process is not None
-        if not line:
-            _, said = await loop.run_in_executor(None, self._process.communicate)
-            raise AssertionError(f"node did not start:\n{said.decode(errors='replace')}\n{last_log_lines(self._home)}")
-        self.facts = json.loads(line)
-        return self
-
-    def launch(self) -> None:
-        """Starts the process and returns at once."""
+        """Returns when the node says that it is ready. AssertionError with what it said when it does not get there."""
         life_read, self._life = os.pipe()
-        self._ready, ready_write = os.pipe()
-        environment = {**os.environ, LIFE_FD: str(life_read), READY_FD: str(ready_write)}
+        ready_read, ready_write = os.pipe()
+        environment = {
+            **os.environ,
+            LIFE_FD: str(life_read),
+            READY_FD: str(ready_write),
+            "PYTHONFAULTHANDLER": "1",
+        }
         command = [sys.executable, "-m", "node", "--home", str(self._home), "run"]
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
+        self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program; it returns at once
             command,
             env=environment,
             pass_fds=(life_read, ready_write),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
         )
         os.close(life_read)
         os.close(ready_write)
+        try:
+            with os.fdopen(ready_read, "rb", buffering=0) as pipe:
+                line = await asyncio.wait_for(_line(pipe), READY_TIMEOUT_S)
+        except BaseException as error:
+            # Where it stands is said by all its threads (faulthandler).
+            await self._end(signal.SIGABRT, f"node did not get ready ({type(error).__name__})")
+            raise
+        if not line:
+            await self._end(signal.SIGKILL, "node did not start")
+        self.facts = json.loads(line)
+        return self
 
     @property
     def pid(self) -> int:
@@ -100,20 +107,42 @@ class OwnProcess:
     async def kill(self) -> None:
         await self._end(signal.SIGKILL)
 
-    async def _end(self, number: signal.Signals) -> None:
+    async def _end(self, number: signal.Signals, why: str = "") -> None:
+        """Ends the process. With `why`: AssertionError with that, what it said on stderr, and the end of its log."""
         process = self._process
         if process is None:
             return
         if process.poll() is None:
             process.send_signal(number)
         await asyncio.get_running_loop().run_in_executor(None, process.wait)
-        if process.stderr is not None:
-            process.stderr.close()
-        for descriptor in (self._life, self._ready):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._life = self._ready = -1
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
         self._process = None
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace")
+        self._said.close()
+        if why:
+            raise AssertionError(f"{why}:\n{said[-SAID_LETTERS:]}\n{last_log_lines(self._home)}")
+
+
+async def _line(pipe: io.FileIO) -> bytes:
+    """A line that another process writes; b'' if it ended instead. Waits without a thread."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(pipe, readable.set)
+    found = b""
+    try:
+        while not found.endswith(b"\n"):
+            await readable.wait()
+            readable.clear()
+            part = pipe.read(LINE_BYTES)
+            if not part:
+                return b""
+            found += part
+    finally:
+        loop.remove_reader(pipe)
+    return found
 
 
 def last_log_lines(home: Path, count: int = LOG_LINES) -> str:

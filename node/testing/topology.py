@@ -22,7 +22,7 @@ from sync.values import Key, Row
 from tiers.profile import PROFILES, node_id
 
 FEDERATION = "cn-demo"
-SETTLE_S = 30.0
+SETTLE_S = 60.0
 
 
 class Place(NamedTuple):

@@ -13,6 +13,7 @@ from node.testing.running import InProcess
 from sync.values import Key, Row
 from tiers.door import Checked, Door, Reject
 
+LIMIT_S = 240.0
 START_US = 1_790_000_000_000_000
 COLUMNS = ("case_id", "category", "source", "division", "state", "reported_at", "supervised", "summary")
 CODED = (*COLUMNS, "class_scheme", "class_version", "class_code")
@@ -27,7 +28,7 @@ def run(work: Awaitable[None]) -> None:
 
 
 async def _bounded(work: Awaitable[None]) -> None:
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(LIMIT_S):
         await work
 
 

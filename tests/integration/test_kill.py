@@ -23,7 +23,7 @@ from tests.integration.kit import COLUMNS, THREE_UP, cases, run, same_cases
 VICTIMS = ("province", "city", "nation", "province", "city", "province")
 ACKNOWLEDGED_BETWEEN = 25
 ROWS_AT_ONCE = 3
-GONE_S = 10.0
+GONE_S = 60.0
 
 
 class Load:
@@ -63,7 +63,7 @@ class Load:
     async def more(self, transactions: int) -> None:
         """Returns when so many more were acknowledged."""
         wanted = len(self.acknowledged) + transactions * ROWS_AT_ONCE
-        async with asyncio.timeout(30), self._moved:
+        async with asyncio.timeout(120), self._moved:
             await self._moved.wait_for(lambda: len(self.acknowledged) >= wanted)
 
 

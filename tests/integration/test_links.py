@@ -16,7 +16,8 @@ from node.testing import DEMO, Topology
 from sync.events import LinkClosed, LinkOpened
 from tests.integration.kit import cases, has_no_link, put, run
 
-SOON_S = 3.0
+SOON_S = 15.0
+"""Far below the 80 s after which silence alone would tell."""
 
 
 class _Writer:

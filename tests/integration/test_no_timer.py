@@ -60,10 +60,10 @@ def test_a_row_reaches_the_nation_with_all_timers_stopped(tmp_path: Path, monkey
                 city = net[name]
                 last = f"{city.node}/case.nation@{nation.node}"
                 await put(city, cases(1, division=division, supervised=True))
-                await nation.until(lambda s, last=last: seq(s, last) == 1, 5)
+                await nation.until(lambda s, last=last: seq(s, last) == 1)
                 for n in range(20):
                     await put(city, cases(50, first=100 * (n + 1), division=division, supervised=True))
-                await nation.until(lambda s, last=last: seq(s, last) == 21, 5)
+                await nation.until(lambda s, last=last: seq(s, last) == 21)
                 above = {"case.parent": city.place.parent, "case.nation": "nation"}
                 assert same_cases(net, name, above) == 2 * 1_001
 
@@ -78,9 +78,9 @@ def test_a_refusal_comes_back_with_all_timers_stopped(tmp_path: Path, monkeypatc
             city, nation = net["city"], net["nation"]
             stop_the_clocks(net, monkeypatch)
             await put(city, [coded(1, "zj-2026", "0110")], CODED)
-            await city.until(has_heard("MISSING_DEPENDENCY", "PARKED"), 5)
+            await city.until(has_heard("MISSING_DEPENDENCY", "PARKED"))
             await nation.put("class_code", CODE_COLUMNS, [code_row("zj-2026", "0110")])
-            await city.until(lambda s: any(h["fate"] == "APPLIED" for h in s["heard"]), 5)
+            await city.until(lambda s: any(h["fate"] == "APPLIED" for h in s["heard"]))
             assert feed(await net["province"].status(), f"{city.node}/case.parent")["parked"] == 0
 
     run(work())
