@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.sim.federation import SECOND
+from node.sim.violation import Crash
 from node.sim.work import Put, code_row
 from sync.effects import Send
 from sync.link import Phase
@@ -444,3 +445,42 @@ def test_a_voided_row_does_not_come_back_by_the_slower_of_two_feeds() -> None:
     country.settle()
     assert list(country.rows("c3", "c3")) == ["310000-002"]
     assert list(country.rows("n", "c3")) == ["310000-002"]
+
+
+def test_codes_reach_a_city_that_does_not_know_its_own_record_yet() -> None:
+    """The province has no other session, so the city's record is sealed only for the city, behind codes that go first:
+    the city cannot tell yet that they are for it, and asks for them when it can."""
+    country = Country((1, 1, 4), besides=("c1",))
+    country.code("0101")
+    country.run(3)
+    for away in ("p1", "c2", "c3"):
+        country.net.cut(away)
+    country.run(1)
+    country.net.enrol("c1")
+    country.run(8)
+    assert len(country.rows("c1", "n", "class_code")) == 1
+
+
+def test_a_crash_between_a_code_and_the_rows_that_waited_for_it() -> None:
+    """The code is durable, the process dies before the second look: the next start looks again."""
+    country = Country()
+    country.case("c1", 1, code="0101")
+    country.run(6)
+    province = country["p1"]
+    assert country.held("p1", country.feed("c1", CASE)).parked == 1
+    act = province.act
+
+    def die_after_the_code(what: object) -> None:
+        if isinstance(what, Send) and b"class_code" in what.frame:
+            province.act = act
+            raise Crash
+        act(what)  # type: ignore[arg-type]
+
+    province.act = die_after_the_code
+    country.code("0101")
+    country.net.cut("p1")
+    country.net.cut("c1")
+    country.net.cut("c2")
+    country.run(6)
+    assert province.starts > 1
+    assert country.held("p1", country.feed("c1", CASE)).parked == 0
