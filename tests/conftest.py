@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -9,3 +11,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--seeds N`: how many seeds the simulator runs (`make sim` asks for 2,000)."""
     parser.addoption("--seeds", type=int, default=200, help="seeds of the simulated federation (default 200)")
     parser.addoption("--first-seed", type=int, default=0, help="the first of them (default 0)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where CI runs everything must be there: a skipped test fails the run (its reason is printed by -ra)."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("TIERSYNC_CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
