@@ -60,12 +60,13 @@ class LivePicture:
     """Follows the status stream of every node; draws the tree whenever something was committed."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, transient=False, get_renderable=self._draw)
         self._net: Topology | None = None
         self._status: dict[str, dict[str, Any]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stage = "start"
         self._said: list[str] = []
+        # Last: it draws once while it is made.
+        self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, transient=False, get_renderable=self._draw)
 
     async def __aenter__(self) -> LivePicture:
         self._live.start()
@@ -83,6 +84,11 @@ class LivePicture:
         """Begins to follow the nodes of a topology; those that are away are tried again."""
         self._net = net
         self._tasks = [asyncio.create_task(self._follow(name, member)) for name, member in net.members.items()]
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Names of the nodes whose status has come."""
+        return frozenset(self._status)
 
     def stage(self, title: str) -> None:
         self._stage = title
