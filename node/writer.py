@@ -14,14 +14,20 @@ from typing import Any, Generic, TypeVar
 
 from node.clock import Clock
 from node.engine import Engine, Item
+from node.intake import HERE, Intake, Waiting
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.store import Store
+from sync import limits
 from sync.effects import Act, Alarm, Reply
 from sync.replica import Replica
 
 T = TypeVar("T")
 
 BATCH_ITEMS_MAX = 64
+BATCH_BYTES_MAX = 512 * limits.KIB
+"""Of runs in one transaction: what is passed on waits for it, and so does every Ack."""
+REST_S = 0.1
+"""When nothing came for so long, the WAL is moved into the database. The fuller it is, the shorter a rest will do."""
 _ASKED_STOP = object()
 
 
@@ -65,7 +71,10 @@ class Writer:
         self._clock = clock
         self._act = act
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._queue: SimpleQueue[Waiting[Any]] = SimpleQueue()
+        self._intake: Intake[Any] = Intake(BATCH_ITEMS_MAX, BATCH_BYTES_MAX)
+        self._asked_stop = False
+        self._wrote = True
         self._said: list[Act] = []
         self._wall = clock.now_us() - clock.monotonic_us()
         self.engine: Engine | None = None
@@ -86,9 +95,9 @@ class Writer:
         """A token for a local event or job."""
         return Ticket(self._loop)
 
-    def submit(self, item: Item | Ask[Any]) -> None:
-        """Queues an item. From any thread."""
-        self._queue.put(item)
+    def submit(self, item: Item | Ask[Any], source: int = HERE, size: int = 0) -> None:
+        """Queues an item behind those of its source; `size` as node.intake.Waiting. From any thread."""
+        self._queue.put(Waiting(source, item, size))
 
     async def call(self, make: Callable[[Ticket[Any]], Item]) -> Any:
         """Submits what `make` builds around a fresh token, and waits for its Reply. Raises what the Reply holds."""
@@ -116,7 +125,7 @@ class Writer:
         """Finishes what is queued, closes the store, ends the thread."""
         if self._thread.ident is None or self.engine is None:
             return
-        self._queue.put(_ASKED_STOP)
+        self._queue.put(Waiting(HERE, _ASKED_STOP, 0))
         # What made it fail was raised where it mattered; here it only has to be over.
         await asyncio.wait([self.stopped])
 
@@ -155,10 +164,9 @@ class Writer:
             self.stopped.exception()  # looked at, so that asyncio does not complain where nobody waits
 
     def _round(self, engine: Engine) -> bool:
-        """One batch; False when asked to stop."""
-        batch, going_on = self._take(engine)
+        """One batch; False when asked to stop and nothing waits any more."""
         items: list[Item] = []
-        for item in batch:
+        for item in self._take(engine):
             if isinstance(item, Ask):
                 self._answer(item, engine)
             else:
@@ -168,32 +176,37 @@ class Writer:
         except StoreFault as fault:
             self._refuse(items, fault)
             raise
+        self._wrote = self._wrote or bool(items)
         if items or self._said:
             # Also when nothing is to be done: whoever follows the status wants to see what the events changed.
             self._tell(list(self._said))
             self._said.clear()
-        return going_on
+        return not self._asked_stop or bool(self._intake)
 
-    def _take(self, engine: Engine) -> tuple[list[Any], bool]:
+    def _take(self, engine: Engine) -> list[Any]:
         """What waits in the queue, after waiting for something to do."""
-        batch: list[Any] = []
         wait: float | None = 0.0
-        if not engine.busy:
+        if not engine.busy and not self._intake and not self._asked_stop:
             wait = None if engine.wake_at is None else max(0.0, (engine.wake_at - self.now()) / 1e6)
+        filled = engine.store.wal_filled if self._wrote and wait != 0.0 else 0.0
+        rest = REST_S * (1 - filled)
+        resting = bool(filled) and (wait is None or wait > rest)
         try:
-            first = self._queue.get(block=wait != 0.0, timeout=wait)
+            self._let_in(self._queue.get(block=wait != 0.0, timeout=rest if resting else wait))
+            while True:
+                self._let_in(self._queue.get_nowait())
         except Empty:
-            return batch, True
-        while True:
-            if first is _ASKED_STOP:
-                return batch, False
-            batch.append(first)
-            if len(batch) >= BATCH_ITEMS_MAX:
-                return batch, True
-            try:
-                first = self._queue.get_nowait()
-            except Empty:
-                return batch, True
+            batch = self._intake.take()
+        if resting and not batch:
+            engine.store.checkpoint()
+            self._wrote = False
+        return batch
+
+    def _let_in(self, waiting: Waiting[Any]) -> None:
+        if waiting.item is _ASKED_STOP:
+            self._asked_stop = True
+        else:
+            self._intake.add(waiting)
 
     def _answer(self, ask: Ask[Any], engine: Engine) -> None:
         try:

@@ -95,7 +95,7 @@ class Pipe:
 
     async def run(self, stream: Stream, *, dialled: bool, transport_key_hash: bytes = b"") -> LinkTrouble | None:
         """Until either side ends it; says why, if somebody said so. Whatever happens, the writer hears of the end."""
-        self._writer.submit(LinkOpened(self.number, self.peer, dialled, transport_key_hash))
+        self._writer.submit(LinkOpened(self.number, self.peer, dialled, transport_key_hash), self.number)
         tasks = [
             asyncio.create_task(self._read(stream), name=f"read {self.peer}"),
             asyncio.create_task(self._forward(), name=f"forward {self.peer}"),
@@ -116,7 +116,7 @@ class Pipe:
                 await asyncio.gather(*tasks, return_exceptions=True)
             finally:
                 # grpc may cancel a second time while we wait: the peer's end of stream and its reset come apart.
-                self._writer.submit(LinkClosed(self.number))
+                self._writer.submit(LinkClosed(self.number), self.number)
         return self.trouble
 
     async def _read(self, stream: Stream) -> None:
@@ -154,7 +154,7 @@ class Pipe:
     async def _forward(self) -> None:
         while (item := await self._ordered.get()) is not None:
             event = await item if isinstance(item, Awaitable) else item
-            self._writer.submit(event)
+            self._writer.submit(event, self.number, event.run.size if isinstance(event, RunArrived) else 0)
 
     async def _write(self, stream: Stream) -> None:
         while (frame := await self._out.get()) is not None:

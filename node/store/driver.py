@@ -29,7 +29,11 @@ LIBRARY = library.__name__
 
 PAGE_BYTES = 8_192
 CHECKPOINT_PAGES = 8_000
+"""From here on the writer moves the WAL into the database as soon as it has nothing else to do."""
+CHECKPOINT_PAGES_MAX = 32_000
+"""Where a commit does so itself: a burst of up to 256 MiB is written once while it lasts."""
 WAL_KEPT_BYTES = CHECKPOINT_PAGES * PAGE_BYTES
+WAL_BYTES_MAX = CHECKPOINT_PAGES_MAX * PAGE_BYTES
 WRITER_CACHE_KIB = 64 * 1_024
 READER_CACHE_KIB = 4 * 1_024
 BUSY_MS = 5_000
@@ -82,7 +86,7 @@ def connect_writer(path: Path, *, durable: bool = True) -> Connection:
             connection,
             f"synchronous={'FULL' if durable else 'OFF'}",
             f"cache_size=-{WRITER_CACHE_KIB}",
-            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES_MAX}",
             f"journal_size_limit={WAL_KEPT_BYTES}",
         )
     except Error as error:
@@ -119,6 +123,19 @@ def connect_reader(path: Path) -> Connection:
         connection.close()
         raise fault_of(error) from error
     return connection
+
+
+def wal_bytes(path: Path) -> int:
+    """Size of the WAL's file; 0 where there is none. After a checkpoint it stays until the WAL begins anew, and then is
+    cut down to WAL_KEPT_BYTES: above that it tells what was written since.
+
+    Only ever stat: to open and close a file of the database would drop every lock SQLite holds on it in this process
+    (sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def fence(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from node.store.driver import Connection, Error, fault_of
-from node.store.faults import StoreFault
+from node.store.faults import StoreFault, StoreTrouble
 
 Parameters = Sequence[Any]
 _FAULTS = (Error, OverflowError, UnicodeError)
@@ -38,6 +38,15 @@ class Session:
     def commit(self) -> None:
         """Makes the transaction durable; returns only after the disk said so."""
         self.run("COMMIT")
+
+    def checkpoint(self) -> None:
+        """Moves what it can from the WAL into the database. On a full disk all of it stays in the WAL."""
+        try:
+            self._check()
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except _FAULTS as error:
+            if fault_of(error).trouble is not StoreTrouble.DISK_FULL:
+                raise self._failed(error) from error
 
     def rollback(self) -> None:
         """Drops what was not committed; never raises, for it is called after faults too."""

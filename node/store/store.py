@@ -13,7 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from node.store.driver import Connection, connect_memory, connect_writer
+from node.store.driver import (
+    WAL_BYTES_MAX,
+    WAL_KEPT_BYTES,
+    Connection,
+    connect_memory,
+    connect_writer,
+    wal_bytes,
+)
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites
 from node.store.loads import Loads
@@ -63,8 +70,10 @@ class Store:
     `invites` and `loads` are for the runner: they write inside the transaction it has begun. Raises StoreFault.
     """
 
-    def __init__(self, connection: Connection, schemas: Iterable[RowSchema]) -> None:
+    def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
         self._session = Session(connection)
+        self._path = path
+        self._moved_bytes = 0
         self._names = Names(self._session)
         self._log = Log(self._session, self._names)
         self._rows = Rows(self._session, self._names)
@@ -81,7 +90,7 @@ class Store:
     @classmethod
     def open(cls, path: Path, schemas: Iterable[RowSchema], *, durable: bool = True) -> Store:
         """Opens or makes the database. Raises UnsafeSqlite, StoreFault. durable=False is for simulations only."""
-        return cls(connect_writer(path, durable=durable), schemas)
+        return cls(connect_writer(path, durable=durable), schemas, path)
 
     @classmethod
     def in_memory(cls, schemas: Iterable[RowSchema], instance: bytes = b"") -> Store:
@@ -135,9 +144,19 @@ class Store:
         self._names.forget()
         self._rows.forget()
 
+    @property
+    def wal_filled(self) -> float:
+        """How full the WAL is: 0.0 while it is small, 1.0 where a commit checkpoints in the midst of work."""
+        size = 0 if self._path is None else wal_bytes(self._path)
+        if size == self._moved_bytes:
+            return 0.0
+        self._moved_bytes = 0
+        return min(1.0, size / WAL_BYTES_MAX) if size > WAL_KEPT_BYTES else 0.0
+
     def checkpoint(self) -> None:
         """Moves what it can from the WAL into the database, for idle moments; never waits for a reader."""
-        self._session.rows("PRAGMA wal_checkpoint(PASSIVE)")
+        self._session.checkpoint()
+        self._moved_bytes = 0 if self._path is None else wal_bytes(self._path)
 
     def close(self) -> None:
         """Drops the open transaction, if any, and closes the connection."""
