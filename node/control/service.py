@@ -105,13 +105,19 @@ class _Servicer(rpc.ControlServicer):
         if schema is None:
             return self._node.put_soon(request.dataset, ())
         try:
-            rows = [tuple(r) for r in _rows.decode(request.rows)] if request.rows else []
-            keys = [tuple(k) for k in _rows.decode(request.void_keys)] if request.void_keys else []
-            rows = in_schema_order(schema, tuple(request.columns), rows)
+            keys = _rows.decode(request.void_keys) if request.void_keys else []
+            rows = self._rows_of(request, schema)
         except (msgspec.MsgspecError, InputFault) as error:
             return _failed(error)
         load = int(request.load_id) if request.load_id else 0
         return self._node.put_soon(request.dataset, rows, keys, request.void_reason, dry_run=request.dry_run, load=load)
+
+    def _rows_of(self, request: pb.PutRows, schema: RowSchema) -> Sequence[Row]:
+        if not request.rows:
+            return ()
+        columns = tuple(request.columns)
+        typed = self._node.door.read_rows(schema.dataset, request.rows) if columns in ((), schema.names) else None
+        return in_schema_order(schema, columns, _rows.decode(request.rows)) if typed is None else typed
 
     def _schema(self, dataset: str) -> RowSchema | None:
         found = self._node.catalogue.datasets.get(dataset)
