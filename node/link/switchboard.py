@@ -18,7 +18,8 @@ from sync.values import FeedName, Kind
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Run
 
-OPENING_THREADS = 2
+OPENING_THREADS = 1
+"""Beside the loop and the writer. A second one made them wait for the interpreter more than it helped (ADR 0007)."""
 
 
 class Switchboard:
