@@ -80,7 +80,7 @@ def find_differences(store: Store, publisher: Publisher, replica: Replica) -> Lo
         for out, said in ways:
             name = FeedName(core.me.node, out.publication, out.addressee)
             if name in core.feeds:
-                live = ((key, s.version, s.cells) for key, s in said.items())
+                live = ((s.version, s.cells) for s in said.values())
                 feeds[name] = (digest_rows(live) if said else EMPTY_DIGEST, len(said))
             found = _to_say(schema, out, said, current, differing)
             if found.puts or found.ends:

@@ -57,17 +57,14 @@ def merge(
     """Applies the changes of one feed, in order, to what is held of `keys` (from keys_of)."""
     merged = Merged()
     if not held and len(set(keys)) == len(keys) and not any(change.ends for change in changes):
-        _insert_new(schema, feed, changes, keys, merged)
+        _insert_new(schema, feed, changes, merged)
     else:
         _fold(schema, feed, changes, held, merged)
     return merged
 
 
-def _insert_new(
-    schema: RowSchema, feed: FeedName, changes: Sequence[Change], keys: Sequence[Key], merged: Merged
-) -> None:
+def _insert_new(schema: RowSchema, feed: FeedName, changes: Sequence[Change], merged: Merged) -> None:
     """The common case: rows nobody holds yet, each once."""
-    start = 0
     for columns, group in groupby((c for c in changes if c.puts), key=lambda change: change.columns):
         rows: list[Row] = []
         versions: list[int] = []
@@ -76,10 +73,9 @@ def _insert_new(
             versions.extend([change.version] * len(change.puts))
         order = to_schema_order(schema, columns)
         ordered = rows if order is None else list(map(order, rows))
-        merged.added += sum_hashes(keys[start : start + len(rows)], versions, ordered)
-        merged.rows += len(rows)
-        start += len(rows)
         one = versions[0] if len(set(versions)) == 1 else versions
+        merged.added += sum_hashes(one, ordered)
+        merged.rows += len(rows)
         merged.writes.append(UpsertRows(schema.dataset, feed.origin, feed, columns, rows, one))
 
 
@@ -128,10 +124,10 @@ def _account(
         was = before.get(key, {}).get(feed)
         now = images.get(feed)
         if was is not None:
-            merged.removed += row_hash(key, was.version, image_cells(schema, was))
+            merged.removed += row_hash(was.version, image_cells(schema, was))
             merged.rows -= 1
         if now is not None:
-            merged.added += row_hash(key, now.version, image_cells(schema, now))
+            merged.added += row_hash(now.version, image_cells(schema, now))
             merged.rows += 1
 
 

@@ -7,7 +7,6 @@ to is past compare) or put into the outbox. The outbox keeps order; a sealed ent
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 
 from sync import limits
 from sync.chain import Draft, adoption_message, entry_size, make_entry, seal
@@ -85,8 +84,8 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
     assert schema is not None
     order = to_schema_order(schema, out.columns)
     cells = out.puts if order is None else list(map(order, out.puts))
-    added = sum_hashes(map(key_getter(schema, out.columns), out.puts), repeat(group), cells)
-    removed = sum(row_hash(key, version, was if order is None else order(was)) for key, version, was in out.was)
+    added = sum_hashes(group, cells)
+    removed = sum(row_hash(version, was if order is None else order(was)) for _, version, was in out.was)
     state.digest = shift_digest(state.digest, added, removed)
     state.rows += len(out.puts) - len(out.was)
     draft = Draft(

@@ -4,9 +4,9 @@ The digest of a set of rows is the sum, modulo 2^256, of row_hash over its rows,
 changes by one subtraction and one addition when a row changes, does not depend on order, and anyone can compute it
 with a SELECT (docs/wire.md, "Row digests"; ADR 0004).
 
-row_hash = SHA-256(ROW || msgpack [[key cell...], version, [cell...]]) with the cells in the order of the dataset's
-schema, nil for what the feed does not carry, trailing nils cut off (so a later schema version, which only adds
-columns at the end, gives the same hash), booleans as msgpack booleans.
+row_hash = SHA-256(ROW || msgpack [version, [cell...]]) with the cells, those of the key among them, in the order of the
+dataset's schema, nil for what the feed does not carry, trailing nils cut off (so a later schema version, which only
+adds columns at the end, gives the same hash), booleans as msgpack booleans.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
+from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ DIGEST_MODULUS = 1 << 256
 EMPTY_DIGEST = bytes(32)
 
 _encode = msgspec.msgpack.Encoder().encode
+_PAIR = b"\x92"
+"""How msgpack begins an array of two."""
 _last_cell = itemgetter(-1)
 
 
@@ -85,28 +88,31 @@ def key_text(key: Sequence[object]) -> str:
     return json.dumps([k.hex() if isinstance(k, bytes) else k for k in key], ensure_ascii=False)
 
 
-def row_hash(key: Key, version: int, cells: Row) -> int:
+def row_hash(version: int, cells: Row) -> int:
     """The number that a row adds to its feed's digest; `cells` in schema order, nil for what the feed lacks."""
     if cells[-1] is None:
         end = len(cells) - 1
         while end and cells[end - 1] is None:
             end -= 1
         cells = cells[:end]
-    return int.from_bytes(sha256(ROW + _encode((key, version, cells))).digest(), "big")
+    return int.from_bytes(sha256(ROW + _encode((version, cells))).digest(), "big")
 
 
-def sum_hashes(keys: Iterable[Key], versions: Iterable[int], rows: Sequence[Row]) -> int:
-    """Sum of row_hash over rows, with the loops where they cost least: every tier does this for every row."""
+def sum_hashes(versions: int | Sequence[int], rows: Sequence[Row]) -> int:
+    """Sum of row_hash over rows of one version or of these; every tier does this for every row."""
     if None in map(_last_cell, rows):
-        return sum(map(row_hash, keys, versions, rows))
+        return sum(map(row_hash, repeat(versions) if isinstance(versions, int) else versions, rows))
     # Not fed to sha256 in two parts: making one bytes object costs less than a second call.
-    encoded = map(_encode, zip(keys, versions, rows, strict=False))
-    return sum(map(int.from_bytes, [sha256(ROW + plain).digest() for plain in encoded]))
+    if isinstance(versions, int):
+        head = ROW + _PAIR + _encode(versions)
+        return sum(map(int.from_bytes, [sha256(head + cells).digest() for cells in map(_encode, rows)]))
+    pairs = map(_encode, zip(versions, rows, strict=True))
+    return sum(map(int.from_bytes, [sha256(ROW + pair).digest() for pair in pairs]))
 
 
-def digest_rows(rows: Iterable[tuple[Key, int, Row]]) -> bytes:
-    """Digest of a whole set of (key, version, cells in schema order)."""
-    return shift_digest(EMPTY_DIGEST, sum(row_hash(key, version, cells) for key, version, cells in rows), 0)
+def digest_rows(rows: Iterable[tuple[int, Row]]) -> bytes:
+    """Digest of a whole set of (version, cells in schema order)."""
+    return shift_digest(EMPTY_DIGEST, sum(row_hash(version, cells) for version, cells in rows), 0)
 
 
 def shift_digest(digest: bytes, added: int, removed: int) -> bytes:

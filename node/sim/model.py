@@ -85,5 +85,5 @@ def _content(header: EntryHeader, payload: bytes) -> tuple[tuple[tuple[Row, int]
     puts = []
     for put in batch.puts:
         key = key_of(put)
-        puts.append(((batch.dataset, key), row_hash(key, header.group, put if order is None else order(put))))
+        puts.append(((batch.dataset, key), row_hash(header.group, put if order is None else order(put))))
     return tuple(puts), tuple((batch.dataset, end.key) for end in batch.ends)

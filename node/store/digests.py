@@ -1,7 +1,7 @@
 """Row digests by plain SELECT, as docs/wire.md describes them and as anyone may compute them.
 
 Deliberately a second implementation that shares no code with sync.rows: it checks that one. Digest of a set of rows =
-sum modulo 2^256, as 32 bytes big-endian, of SHA-256("tiersync.v1.row\\0" || msgpack [[key...], version, [cell...]]),
+sum modulo 2^256, as 32 bytes big-endian, of SHA-256("tiersync.v1.row\\0" || msgpack [version, [cell...]]),
 cells in schema order, nil for what the feed does not carry, trailing nils cut off, booleans as booleans.
 """
 
@@ -85,7 +85,6 @@ def _number(schema: RowSchema, version: int, cells: list[Any]) -> int:
     for place, column in enumerate(schema.columns):
         if column.type is CellType.BOOLEAN and cells[place] is not None:
             cells[place] = bool(cells[place])
-    key = [cells[schema.names.index(name)] for name in schema.key]
     while cells and cells[-1] is None:
         cells.pop()
-    return int.from_bytes(hashlib.sha256(_DOMAIN + msgspec.msgpack.encode([key, version, cells])).digest(), "big")
+    return int.from_bytes(hashlib.sha256(_DOMAIN + msgspec.msgpack.encode([version, cells])).digest(), "big")

@@ -95,7 +95,7 @@ class RowChecks:
                         expected = said[feed].pop((dataset, key), None)
                         if expected is None:
                             yield Finding(Fault.PUBLISHED_MISSING, feed, 0, key_text(key), dataset)
-                        elif row_hash(key, expected.version, _ordered(table.schema, columns, cells)) != expected.hash:
+                        elif row_hash(expected.version, _ordered(table.schema, columns, cells)) != expected.hash:
                             yield Finding(Fault.PUBLISHED_DIFFERS, feed, 0, key_text(key), dataset)
         for feed, left in said.items():
             for dataset, key in left:
@@ -110,12 +110,12 @@ class RowChecks:
                 for *stored, version, _, _, _ in rows:
                     cells = table.cells(tuple(stored))
                     key = table.key_of(cells)
-                    yield schema.dataset, key, Said(version, row_hash(key, version, cells))
+                    yield schema.dataset, key, Said(version, row_hash(version, cells))
             with self._session.stepping(_IMAGES_OF_FEED, (number, schema.dataset)) as images:
                 for packed, version, listed, stored_cells in images:
                     cells = _ordered(schema, self._names.columns_of(listed), unpack_cells(stored_cells))
                     key = unpack_cells(packed)
-                    yield schema.dataset, key, Said(version, row_hash(key, version, cells))
+                    yield schema.dataset, key, Said(version, row_hash(version, cells))
 
     def _shared(self, table: RowTable) -> dict[tuple[str, Key], dict[FeedName, Image]]:
         """All images of a dataset, by origin and key."""

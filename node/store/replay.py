@@ -73,7 +73,7 @@ class Replay:
             if place not in without and key_of is not None:
                 key = key_of(put)
                 cells = put if order is None else order(put)
-                self.rows[batch.dataset, key] = Said(header.group, row_hash(key, header.group, cells))
+                self.rows[batch.dataset, key] = Said(header.group, row_hash(header.group, cells))
         for place, end in zip(places[len(batch.puts) :], batch.ends, strict=True):
             if place not in without:
                 self.rows.pop((batch.dataset, end.key), None)

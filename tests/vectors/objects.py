@@ -220,31 +220,29 @@ def rows() -> Vectors:
     cases: Cases = {}
     whole = demo_row()
     told = {
-        "a whole row": (["case-0001", 1], 7, whole),
-        "nils at the end are cut off": (["case-0001", 1], 7, [*whole[:8], None, None]),
+        "a whole row": (7, whole),
+        "nils at the end are cut off": (7, [*whole[:8], None, None]),
         "nils in the middle stay": (
-            ["case-0001", 1],
             7,
             ["case-0001", 1, None, None, None, None, None, None, None, "x"],
         ),
-        "the highest version": (["a", -1], 2**63 - 1, ["a", -1, "330106"]),
-        "a float of whole value stays a float": (["a", 1], 1, ["a", 1, "330106", None, 1.0]),
-        "an empty text is not nil": (["a", 1], 1, ["a", 1, "330106", None, None, False, b"", None, None, ""]),
+        "the highest version": (2**63 - 1, ["a", -1, "330106"]),
+        "a float of whole value stays a float": (1, ["a", 1, "330106", None, 1.0]),
+        "an empty text is not nil": (1, ["a", 1, "330106", None, None, False, b"", None, None, ""]),
     }
     total = 0
-    for name, (row_key, version, cells) in told.items():
+    for name, (version, cells) in told.items():
         trimmed = list(cells)
         while trimmed and trimmed[-1] is None:
             trimmed.pop()
-        data = b"tiersync.v1.row\0" + pack([row_key, version, trimmed])
+        data = b"tiersync.v1.row\0" + pack([version, trimmed])
         number = int.from_bytes(sha256(data).digest(), "big")
         total = (total + number) % 2**256
         cases[name] = {
-            "key": row_key,
             "version": version,
             "cells": [_cell(c) for c in cells],
             "hashed": data.hex(),
             "row_hash": f"{number:064x}",
         }
-    about = "row_hash = SHA-256(ROW || msgpack [key, version, cells]); digest = sum mod 2^256 of all rows here."
+    about = "row_hash = SHA-256(ROW || msgpack [version, cells]); digest = sum mod 2^256 of all rows here."
     return {"about": about, "good": cases, "digest": f"{total:064x}", "empty_digest": "00" * 32}

@@ -68,13 +68,13 @@ def pragma(connection: driver.Connection, name: str) -> object:
 
 
 def test_the_writer_is_durable_and_checkpoints(path: Path) -> None:
-    """WAL with FULL, 8 KiB pages, a checkpoint each 8,000 pages, a bounded WAL, a 64 MiB cache, no trusted schema."""
+    """WAL with FULL, 8 KiB pages, a checkpoint at 32,000 pages at the latest, a 64 MiB cache, no trusted schema."""
     connection = driver.connect_writer(path)
     expected = {
         "journal_mode": "wal",
         "synchronous": 2,
         "page_size": 8192,
-        "wal_autocheckpoint": 8000,
+        "wal_autocheckpoint": 32000,
         "journal_size_limit": 8000 * 8192,
         "cache_size": -65536,
         "trusted_schema": 0,
@@ -194,6 +194,51 @@ def test_a_checkpoint_does_not_wait_for_a_reader(path: Path) -> None:
     store.checkpoint()
     store.close()
     assert before == seen == (0,)
+
+
+def test_a_wal_counts_as_full_until_it_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fills by what is written, is empty after a checkpoint, and fills anew when it has begun again and grown."""
+    monkeypatch.setattr("node.store.driver.WAL_KEPT_BYTES", 64 * 1024)
+    monkeypatch.setattr("node.store.store.WAL_KEPT_BYTES", 64 * 1024)
+    monkeypatch.setattr("node.store.store.WAL_BYTES_MAX", 1024 * 1024)
+    store = Store.open(path, [SCHEMA])
+
+    def write(rows: range) -> float:
+        store.begin()
+        store.perform(UpsertRows("demo", ORIGIN, FEED, SCHEMA.names, [row(i) for i in rows], 1))
+        store.commit()
+        return store.wal_filled
+
+    store.checkpoint()
+    filled = [store.wal_filled, write(range(2)), write(range(5_000)), write(range(5_000, 10_000))]
+    store.checkpoint()
+    after = [store.wal_filled, write(range(2)), write(range(10_000, 15_000))]
+    store.close()
+    assert filled[0] == filled[1] == 0.0 < filled[2] < filled[3] <= 1.0
+    assert after[0] == after[1] == 0.0 < after[2] <= 1.0
+
+
+def test_a_checkpoint_on_a_full_disk_leaves_the_session_whole() -> None:
+    """All of it is in the WAL still; a disk that fails otherwise ends the session."""
+
+    class Failing:
+        in_transaction = False
+
+        def __init__(self, code: int) -> None:
+            self.code = code
+
+        def execute(self, sql: str, parameters: object = ()) -> object:
+            error = driver.library.OperationalError("disk")
+            error.sqlite_errorcode = self.code
+            raise error
+
+    full = Session(Failing(driver.library.SQLITE_FULL))  # type: ignore[arg-type]
+    full.checkpoint()
+    full.checkpoint()
+    broken = Session(Failing(driver.library.SQLITE_IOERR))  # type: ignore[arg-type]
+    with pytest.raises(StoreFault) as said:
+        broken.checkpoint()
+    assert said.value.trouble is StoreTrouble.IO
 
 
 def test_a_damaged_file_is_told_as_damaged(path: Path) -> None:

@@ -165,7 +165,7 @@ def publish(store: Store, log: Log, group: int, rows: Sequence[Row], state: Feed
     cells = [tuple(r[SCHEMA.names.index(c)] for c in log.columns) for r in rows]
     entry = log.add(group, cells)
     order = to_schema_order(SCHEMA, log.columns)
-    added = sum(row_hash(key(r), group, c if order is None else order(c)) for r, c in zip(rows, cells, strict=True))
+    added = sum(row_hash(group, c if order is None else order(c)) for c in cells)
     state.digest = shift_digest(state.digest, added, 0)
     state.rows += len(rows)
     state.head = log.head
