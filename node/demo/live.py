@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -86,9 +85,12 @@ class LivePicture:
         self._tasks = [asyncio.create_task(self._follow(name, member)) for name, member in net.members.items()]
 
     @property
-    def seen(self) -> frozenset[str]:
-        """Names of the nodes whose status has come."""
-        return frozenset(self._status)
+    def shown(self) -> Mapping[str, str]:
+        """Phase of the link upwards as it stands in the picture, by name of the nodes that are there."""
+        return {
+            name: next((link["phase"] for link in status["links"] if link["to_parent"]), "")
+            for name, status in self._status.items()
+        }
 
     def stage(self, title: str) -> None:
         self._stage = title
@@ -100,11 +102,15 @@ class LivePicture:
 
     async def _follow(self, name: str, member: Member) -> None:
         while True:
-            with contextlib.suppress(UserFault):
+            try:
                 async with ControlClient(member.home) as client:
                     async for status in client.follow(1000 // REFRESH_PER_S):
                         self._status[name] = status
-            self._status.pop(name, None)
+            except (UserFault, OSError):
+                pass  # away, or just going: its socket and the pointer to it come and go with the process
+            finally:
+                # Whatever ended it: what is not followed any more is not shown as if it were.
+                self._status.pop(name, None)
             await asyncio.sleep(1 / REFRESH_PER_S)
 
     def _draw(self) -> Group:
@@ -131,7 +137,7 @@ class LivePicture:
         label.append(member.node, style="dim")
         if status is None:
             return label.append("  ✗ " + _("away"), style="red")
-        phase = next((link["phase"] for link in status["links"] if link["to_parent"]), "")
+        phase = self.shown[member.place.name]
         if phase:
             label.append(f"  ● {phase}", style=_PHASE_STYLE.get(phase, "red"))
         elif member.place.parent:
