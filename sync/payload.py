@@ -130,8 +130,8 @@ _outer = msgspec.msgpack.Decoder(_Outer)
 _raw_rows = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
-def _array_length(raw: memoryview) -> int:
-    """Number of elements that a msgpack array's first bytes claim, before anything is built."""
+def _array_length(raw: memoryview) -> int | None:
+    """Number of elements that a msgpack array's first bytes claim, before anything is built; None: it is no array."""
     first = raw[0] if len(raw) else 0
     if 0x90 <= first <= 0x9F:
         return first & 0x0F
@@ -139,7 +139,7 @@ def _array_length(raw: memoryview) -> int:
         return int.from_bytes(raw[1:3], "big")
     if first == 0xDD and len(raw) >= 5:
         return int.from_bytes(raw[1:5], "big")
-    raise RemoteFault(Reason.MALFORMED, "rows are not an array")
+    return None
 
 
 def _is_scalar(raw: memoryview) -> bool:
@@ -198,9 +198,11 @@ def read_outer(header: EntryHeader, plain: bytes) -> tuple[str, tuple[str, ...],
         outer = _outer.decode(plain)
     except _UNREADABLE as error:
         raise RemoteFault(Reason.MALFORMED, "payload is not [dataset, columns, puts, ends]") from error
-    claimed = _array_length(memoryview(outer.puts)) + _array_length(memoryview(outer.ends))
-    if claimed != header.rows:
-        raise RemoteFault(Reason.MALFORMED, f"rows says {header.rows}, the payload holds {claimed}")
+    puts, ends = _array_length(memoryview(outer.puts)), _array_length(memoryview(outer.ends))
+    if puts is None or ends is None:
+        raise RemoteFault(Reason.MALFORMED, "rows are not an array")
+    if puts + ends != header.rows:
+        raise RemoteFault(Reason.MALFORMED, f"rows says {header.rows}, the payload holds {puts + ends}")
     return outer.dataset, tuple(outer.columns), outer.puts, outer.ends
 
 
@@ -243,7 +245,7 @@ def decode_records(
 def _one_by_one(
     raw: msgspec.Raw, decoder: Any, schema: RowSchema, columns: tuple[str, ...], bad: list[BadRow], base: int
 ) -> list[Any]:
-    """The slow path: each row on its own, so that the good ones beside a bad one live."""
+    """The slow path: each row on its own, so that the good ones beside a bad one live. read_outer has bounded `raw`."""
     try:
         parts = _raw_rows.decode(raw)
     except _UNREADABLE as error:
@@ -261,7 +263,15 @@ def _one_by_one(
 
 
 def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tuple[str, Reason, str]:
-    """Key text, reason and words for a row that its schema does not accept."""
+    """Key text, reason and words for a row that its schema does not accept; of a removal nothing is looked at."""
+    if not columns:
+        return "", Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
+    held = _array_length(memoryview(part))
+    if held is None:
+        return "", Reason.WRONG_TYPE, "a row is not an array"
+    if held != len(columns):
+        # Before anything is built: a row of one byte a cell may claim millions of them.
+        return "", Reason.WRONG_TYPE, f"{held} cells for {len(columns)} columns"
     try:
         raws = _raw_rows.decode(part)
         if not all(_is_scalar(memoryview(raw)) for raw in raws):
@@ -269,10 +279,6 @@ def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tupl
         cells = [msgspec.msgpack.decode(raw) for raw in raws]
     except _UNREADABLE:
         return "", Reason.WRONG_TYPE, "a cell is not a plain value"
-    if not columns:
-        return "", Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
-    if len(cells) != len(columns):
-        return "", Reason.WRONG_TYPE, f"{len(cells)} cells for {len(columns)} columns"
     by_name = dict(zip(columns, cells, strict=True))
     key = key_text([by_name[k] for k in schema.key])[:200]
     for name, cell in by_name.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -191,6 +192,25 @@ def test_arbitrary_cells_raise_nothing_but_remote_faults(puts: list[list[Any]], 
     """The right outside, anything inside."""
     plain = msgspec.msgpack.encode(["thing", ["k", "n", "d", "b"], puts, ends])
     _survives(_header(plain, len(plain), len(puts) + len(ends), 3), plain)
+
+
+@given(cells=st.integers(0, 400_000), cell=st.sampled_from([b"\xc0", b"\x00", b"\x90", b"\xa0"]), removal=st.booleans())
+@settings(max_examples=20)
+def test_a_row_of_any_width_takes_no_memory_to_refuse(cells: int, cell: bytes, removal: bool) -> None:
+    """What it claims is compared with its columns first."""
+    row = b"\xdd" + cells.to_bytes(4, "big") + cell * cells
+    columns = msgspec.msgpack.encode(list(FIXED.names))
+    plain = b"\x94\xa5thing" + columns + (b"\x90\x91" + row if removal else b"\x91" + row + b"\x90")
+    header = _header(plain, len(plain), 1, 3)
+    tracemalloc.start()
+    try:
+        found = decode_records(header, plain, {"thing": FIXED}.get)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(found, RowBatch)
+    assert [b.reason for b in found.bad] == [Reason.WRONG_TYPE]
+    assert peak < limits.MIB
 
 
 @given(st.binary(max_size=2000), st.integers(0, 2000), st.integers(0, 255))

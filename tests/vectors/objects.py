@@ -137,9 +137,15 @@ def payloads() -> Vectors:
     for case in bad_rows.values():
         payload = pack(["demo", list(DEMO.names), [case.pop("row"), demo_row(2)], []])
         case |= {"payload": payload.hex(), "plain_size": len(payload), "rows": 2, "codec": 3}
+    wide = {
+        "a row of 8 million cells": _wide(b"\x91", b"\x90"),
+        "a removal of 8 million cells": _wide(b"\x90\x91", b""),
+        "a removal whose key has 8 million cells": _wide(b"\x90\x91\x93", b"\x01\xa0"),
+    }
     return {
         "about": "Header fields that matter, the payload, what it means; in 'refused' the whole entry is not valid, in "
-        "'rows_refused' the first row alone. Compressed bytes need not come out alike when packed again.",
+        "'rows_refused' the first row alone, in 'wide' the only row, whose payload is parts, each so many times, and "
+        "which costs no memory to refuse. Compressed bytes need not come out alike when packed again.",
         "schema": {
             "dataset": DEMO.dataset,
             "key": list(DEMO.key),
@@ -147,6 +153,7 @@ def payloads() -> Vectors:
         },
         "good": good,
         "rows_refused": bad_rows,
+        "wide": wide,
         "refused": _payloads_refused(plain, run),
     }
 
@@ -177,6 +184,18 @@ def _nested(depth: int) -> Any:
 
 def _bad_row(*, reason: str, **cells: Any) -> dict[str, Any]:
     return {"row": demo_row(1, **cells), "reason": reason}
+
+
+def _wide(before: bytes, after: bytes) -> dict[str, Any]:
+    """A payload of nearly 8 MiB, one row's nils most of it, in blocks so small that the ratio of 64 holds."""
+    blocks = 32_700
+    start = b"\x94" + pack("demo") + pack(list(DEMO.names)) + before + b"\xdd" + (blocks * 256).to_bytes(4, "big")
+    plain_size = len(start) + blocks * 256 + len(after)
+    head = zstd_frame([(start, len(start)), (after, len(after))], plain_size)
+    last = 3 + len(after)
+    nils = (1 << 1 | 256 << 3).to_bytes(3, "little") + b"\xc0"
+    parts = [[head[:-last].hex(), 1], [nils.hex(), blocks], [head[-last:].hex(), 1]]
+    return {"parts": parts, "plain_size": plain_size, "rows": 1, "codec": 1, "reason": "WRONG_TYPE"}
 
 
 def _payloads_refused(plain: bytes, run: bytes) -> Cases:

@@ -6,6 +6,7 @@ import hmac
 import json
 import subprocess
 import sys
+import tracemalloc
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,25 @@ def test_a_bad_row_is_refused_and_the_good_one_beside_it_lives(case: dict[str, A
     assert isinstance(found, RowBatch)
     assert [(b.place, b.reason.name) for b in found.bad] == [(0, case["reason"])]
     assert [row[0] for row in found.puts] == ["case-0002"]
+
+
+@pytest.mark.parametrize("case", _cases("payloads", "wide"))
+def test_a_row_that_claims_millions_of_cells_is_refused_before_any_is_built(case: dict[str, Any]) -> None:
+    """Beyond its plain bytes, it takes no memory to say so."""
+    payload = b"".join(bytes.fromhex(part) * times for part, times in case["parts"])
+    fields = {name: case[name] for name in ("codec", "rows", "plain_size")}
+    header = EntryHeader(payload_size=len(payload), schema_version=1, **fields)
+    plain, demo = inflate(header, payload), _demo()
+    tracemalloc.start()
+    try:
+        found = decode_records(header, plain, {"demo": demo}.get)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(found, RowBatch)
+    assert [(b.place, b.reason.name) for b in found.bad] == [(0, case["reason"])]
+    assert (found.puts, found.ends) == ([], [])
+    assert peak < limits.MIB
 
 
 @pytest.mark.parametrize("case", _cases("payloads", "refused"))

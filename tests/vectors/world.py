@@ -270,10 +270,14 @@ def city_feed(**fields: Any) -> Forge:
 
 
 def zstd_frame(blocks: Sequence[tuple[bytes, int]], said: int | None) -> bytes:
-    """A zstd frame (RFC 8878) of runs of one byte, made by hand so that no library's version changes it."""
+    """A zstd frame (RFC 8878) of bytes repeated so many times, made by hand so that no library's version changes it.
+
+    Several bytes stand as they are, once.
+    """
     # without a content size: a window of 2 MiB
-    made = b"\x28\xb5\x2f\xfd" + (b"\x00\x58" if said is None else b"\xa0" + said.to_bytes(4, "little"))
-    for place, (byte, size) in enumerate(blocks):
-        last = place == len(blocks) - 1
-        made += (int(last) | 1 << 1 | size << 3).to_bytes(3, "little") + byte
-    return made
+    made = [b"\x28\xb5\x2f\xfd" + (b"\x00\x58" if said is None else b"\xa0" + said.to_bytes(4, "little"))]
+    for place, (data, size) in enumerate(blocks):
+        last = int(place == len(blocks) - 1)
+        kind = 1 if len(data) == 1 else 0
+        made.append((last | kind << 1 | size << 3).to_bytes(3, "little") + data)
+    return b"".join(made)
