@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
+from node.store.absent import stand_in
 from node.store.checks import SPOILT, Chain, Fault, Finding, KeyOf
 from node.store.driver import connect_reader
 from node.store.fsck_rows import Published, RowChecks
@@ -89,6 +90,7 @@ def check_file(path: Path, rules: Rules) -> Report:
     """Checks a database through a read-only connection of its own. Raises StoreFault, UnsafeSqlite."""
     session = Session(connect_reader(path))
     try:
+        stand_in(session, rules.schemas)
         return check_store(session, rules)
     finally:
         session.close()

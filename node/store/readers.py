@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from node.store.absent import stand_in
 from node.store.driver import connect_reader, fence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites, KeptInvite
@@ -65,15 +66,23 @@ class Reader:
     """Reads of one thread. Every method raises StoreFault; a Reader is closed by the thread that made it."""
 
     def __init__(self, path: Path, schemas: Iterable[RowSchema]) -> None:
-        """Opens the database read-only. Raises UnsafeSqlite, StoreFault."""
+        """Opens the database read-only; a dataset whose table does not stand yet is empty. Raises UnsafeSqlite,
+        StoreFault.
+        """
+        known = list(schemas)
         connection = connect_reader(path)
-        fence(connection)
         self._session = Session(connection)
+        try:
+            stand_in(self._session, known)
+        except BaseException:
+            connection.close()
+            raise
+        fence(connection)
         self._names = Names(self._session)
         self._log = Log(self._session, self._names)
         self._records = Records(self._session, self._names)
         self._rows = Rows(self._session, self._names)
-        self._rows.learn(schemas)
+        self._rows.learn(known)
         self._tables = {schema.dataset: RowTable(schema) for schema in self._rows.schemas()}
         self._invites = Invites(self._session)
         self._loads = Loads(self._session)

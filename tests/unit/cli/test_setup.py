@@ -30,6 +30,16 @@ def test_a_federation_is_founded_once(call: Call, tmp_path: Path) -> None:
     assert (bad.code, "E1003" in bad.err) == (3, True)
 
 
+def test_a_home_that_never_ran_can_be_asked(call: Call, tmp_path: Path) -> None:
+    """The row tables come with the first start; until then, and for a dataset that was added, there are no rows."""
+    home, root = str(tmp_path / "home"), str(tmp_path / "root")
+    call("--home", home, "init", "--root-dir", root, "--federation", "cn-try", "--title", "国家平台")
+    assert call("--home", home, "fsck", "--json").json["sound"] is True
+    assert call("--home", home, "query", "case", "--json").json["rows"] == []
+    traced = call("--home", home, "trace", "x")
+    assert (traced.code, "E1404" in traced.err) == (3, True)
+
+
 def test_a_passphrase_is_taken_from_the_environment(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

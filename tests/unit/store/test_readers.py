@@ -25,6 +25,7 @@ from sync.effects import (
     UpsertRows,
 )
 from sync.reasons import Reason
+from sync.schema import RowSchema
 from sync.values import Fate, FeedName, Kind, Lane, Route
 from sync.wire.v1.entry_pb2 import MoveBody, Refusal
 from tests.unit.certs.letters import invite
@@ -191,3 +192,24 @@ def test_a_reader_opens_a_store_that_is_stopped(path: Path) -> None:
     counts = reader.counts()
     reader.close()
     assert counts == {"demo": 1}
+
+
+def test_what_the_next_start_will_make_is_read_as_empty(path: Path) -> None:
+    """No table yet, or one without the columns of a newer version: no rows and empty cells, and the file stays."""
+    older = RowSchema("demo", 1, SCHEMA.columns[:-1], SCHEMA.key)
+    other = RowSchema("other", 1, SCHEMA.columns, SCHEMA.key)
+    store = Store.open(path, [older])
+    store.begin()
+    store.perform(UpsertRows("demo", ORIGIN, FEED, older.names, [row(1)[:-1]], 1))
+    store.commit()
+    store.close()
+    reader = Reader(path, [SCHEMA, other])
+    assert reader.query("demo") == [(*row(1)[:-1], None)]
+    assert (reader.query("other"), reader.counts()) == ([], {"demo": 1, "other": 0})
+    assert reader.read_rows("other", ORIGIN, [key(row(1))]) == {}
+    with pytest.raises(StoreFault):
+        reader.session.run("DELETE FROM rows_demo")
+    reader.close()
+    again = Reader(path, [older])
+    assert again.query("demo") == [row(1)[:-1]]
+    again.close()

@@ -1,0 +1,45 @@
+"""Tables that a node's next start will make, seen as empty by connections that only read.
+
+The start of a node makes the row tables of its catalogue, and adds the columns of newer versions. A home that was just
+founded, or whose catalogue has grown while the node is stopped, lacks them: here temporary views stand in for them, so
+that every read finds what it will find after the start. The file itself is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from node.store.rowsql import RowTable, quoted
+from node.store.session import Session
+from sync.schema import RowSchema
+
+_COLUMNS = """SELECT made.name, held.name
+    FROM main.sqlite_schema AS made JOIN pragma_table_info(made.name, 'main') AS held WHERE made.type = 'table'"""
+_OF_EACH_ROW = ("_origin", "_version", "_feed", "_columns")
+
+
+def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
+    """Makes the views that are needed: none beside a running node. Raises StoreFault."""
+    there: dict[str, set[str]] = {}
+    for table, column in session.rows(_COLUMNS):
+        there.setdefault(table, set()).add(column)
+    views = [view for schema in schemas if (view := _view(schema, there.get(RowTable.name_of(schema.dataset))))]
+    if not views:
+        return
+    # query_only forbids temporary views too; the database itself is opened read-only all the same.
+    session.run("PRAGMA query_only=OFF")
+    for view in views:
+        session.run(view)
+    session.run("PRAGMA query_only=ON")
+
+
+def _view(schema: RowSchema, held: set[str] | None) -> str:
+    """The statement of a view in the table's place; '' where the table has every column."""
+    name = RowTable.name_of(schema.dataset)
+    wanted = {**{c: f'"{c}"' for c in _OF_EACH_ROW}, **{c: quoted(c) for c in schema.names}}
+    if held is not None and wanted.keys() <= held:
+        return ""
+    there = held or set()
+    cells = ", ".join(sql if column in there else f"NULL AS {sql}" for column, sql in wanted.items())
+    source = "WHERE 0" if held is None else f'FROM main."{name}"'
+    return f'CREATE TEMP VIEW "{name}" AS SELECT {cells} {source}'
