@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from node.faults import Code, UserFault
 from node.store.readers import Reader
+from node.texts import N_
 from sync.errors import InputFault
 from sync.reasons import Reason
+from sync.schema import RowSchema
 from sync.values import Cell, Row
 from tiers.catalogue import Catalogue
-from tiers.filters import filter_sql, parse_filter
+from tiers.faults import CatalogueFault
+from tiers.filters import Filter, filter_sql, parse_filter
 
 PAGE_ROWS = 1_000
 ROWS_MAX = 1_000_000
@@ -27,7 +31,7 @@ class QueryWish(NamedTuple):
 
 
 def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[str, ...], list[Row]]:
-    """(columns, rows) of a dataset, in order of origin and key. Raises InputFault."""
+    """(columns, rows) of a dataset, in order of origin and key. Raises InputFault; UserFault BAD_FILTER."""
     dataset = catalogue.datasets.get(wish.dataset)
     if dataset is None:
         known = ", ".join(sorted(catalogue.datasets))
@@ -42,12 +46,34 @@ def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[
         conditions.append('"_origin" = ?')
         parameters.append(wish.origin)
     if wish.filter:
-        try:
-            raw = json.loads(wish.filter)
-        except ValueError as error:
-            raise InputFault(Reason.MALFORMED, f"the filter is not JSON: {error}") from error
-        text, values = filter_sql(parse_filter(raw, dataset.schema))
+        text, values = filter_sql(_filter(wish.filter, dataset.schema))
         conditions.append(f"({text})")
         parameters.extend(values)
     found = reader.query(wish.dataset, " AND ".join(conditions), parameters, columns, wish.limit or ROWS_MAX)
     return columns, found
+
+
+def _filter(text: str, schema: RowSchema) -> Filter:
+    """A filter as a person wrote it. Raises UserFault BAD_FILTER with everything that is wrong with it."""
+    try:
+        return parse_filter(json.loads(text), schema)
+    except CatalogueFault as fault:
+        detail = "; ".join(f"{mistake.path}: {mistake.text}" for mistake in fault.mistakes)
+        raise _bad_filter(schema, detail) from fault
+    except (ValueError, RecursionError) as error:
+        raise _bad_filter(schema, str(error)) from error
+
+
+def _bad_filter(schema: RowSchema, detail: str) -> UserFault:
+    return UserFault(
+        Code.BAD_FILTER,
+        N_("This is no filter of '{dataset}': {detail}"),
+        N_(
+            'Write it as JSON, such as {{"column": "{column}", "op": "=", "value": "..."}}, or several in '
+            '{{"and": [...]}}; operators are = != < <= > >= in is_null. Columns: {columns}.'
+        ),
+        dataset=schema.dataset,
+        detail=detail,
+        column=schema.key[0],
+        columns=", ".join(schema.names),
+    )

@@ -83,6 +83,8 @@ def _tell(session: Session, results: Sequence[PutResult], dry_run: bool) -> int:
     if session.as_json:
         say_json(told)
     else:
+        if dry_run:
+            say(_("Dry run: nothing was written."))
         words = _("{accepted} taken, {unchanged} unchanged, {rejected} rejected.")
         say(words.format(accepted=told["accepted"], unchanged=told["unchanged"], rejected=len(rejected)))
         for one in rejected:
@@ -98,6 +100,7 @@ def void(
         list[str], typer.Argument(metavar="KEY", help=_("Key, or JSON of all its columns; several may be given."))
     ],
     reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; it travels with the removal."))],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Write nothing; say what would be done."))] = False,
 ) -> int:
     session = here(context)
     schema = _schema(session, dataset)
@@ -105,9 +108,9 @@ def void(
 
     async def work() -> PutResult:
         async with client(session) as connected:
-            return await connected.put(dataset, (), (), cells, reason)
+            return await connected.put(dataset, (), (), cells, reason, dry_run=dry_run)
 
-    return _tell(session, [done(work())], dry_run=False)
+    return _tell(session, [done(work())], dry_run)
 
 
 @VERBS.verb(N_("Show rows of a dataset, also as JSON or CSV."))

@@ -74,7 +74,8 @@ def test_rows_from_a_file_and_from_an_array(call: Call, country: Country, tmp_pa
         (("void", "case", '["a", "b"]', "--reason", "x"), 2, "E1008"),
         (("query", "cas"), 3, "E1010"),
         (("query", "case", "--columns", "nope"), 3, "E1903"),
-        (("query", "case", "--filter", "{"), 3, "E1903"),
+        (("query", "case", "--filter", "{"), 3, "E1012"),
+        (("query", "case", "--filter", '{"column": "nope", "op": "=", "value": 1}'), 3, "E1012"),
         (("trace", "no-such-row"), 3, "E1404"),
         (("trace", "x", "--dataset", "nope"), 3, "E1010"),
         (("put", "class_code", "--row", '{"table_name": "a", "code": "b"}'), 3, "E1903"),
@@ -91,6 +92,25 @@ def test_what_cannot_be_put_or_asked(
     assert call("--home", country.home("city"), "--json", *arguments).json["error"]["code"] == number
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("bad", "Expecting value"),
+        ("1", "must be a"),
+        ('{"column": "nope", "op": "="}', "'nope' is not a column"),
+        ('{"column": "state", "op": "~", "value": "x"}', "filter.op"),
+        ("[" * 100_000, "recursion"),
+    ],
+)
+def test_a_filter_that_is_none_is_told_how_to_write_one(call: Call, country: Country, given: str, said: str) -> None:
+    """What is wrong, an example with a column of this dataset, the operators, the columns."""
+    told = call("--home", country.home("city"), "query", "case", "--filter", given)
+    assert said in told.err
+    assert '{"column": "case_id", "op": "=", "value": "..."}' in told.err
+    assert "is_null" in told.err
+    assert "reported_at" in told.err
+
+
 def test_csv_is_safe_for_spreadsheets(call: Call, country: Country) -> None:
     """The first line has the names; what a spreadsheet would run as a formula gets an apostrophe."""
     row = json.dumps(case("csv-1", summary="=1+1", dispose_unit="浦东, 区"))
@@ -99,6 +119,17 @@ def test_csv_is_safe_for_spreadsheets(call: Call, country: Country) -> None:
     columns = "case_id,summary,dispose_unit,overtime"
     out = call("--home", country.home("city"), "query", "case", "--filter", wanted, "--columns", columns, "--csv").out
     assert list(csv.reader(io.StringIO(out))) == [columns.split(","), ["csv-1", "'=1+1", "浦东, 区", ""]]
+
+
+def test_a_void_can_be_tried_before(call: Call, country: Country) -> None:
+    """A void cannot be taken back: --dry-run says what it would do, and the row stays."""
+    city = country.home("city")
+    call("--home", city, "put", "case", "--row", json.dumps(case("try-1")))
+    void = ("--home", city, "void", "case", "try-1", "try-none", "--reason", "x")
+    tried = call(*void, "--dry-run", "--json").json
+    assert (tried["accepted"], tried["unchanged"], tried["dry_run"], tried["groups"]) == (1, 1, True, [])
+    assert "nothing was written" in call(*void, "--dry-run").out
+    assert call(*void, "--json").json["accepted"] == 1
 
 
 def test_a_row_is_traced_from_the_city_to_the_nation(call: Call, country: Country) -> None:
