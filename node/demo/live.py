@@ -154,6 +154,13 @@ class LivePicture:
         return label
 
 
+def _lag_line(title: str, lag: Mapping[str, Any] | None) -> str:
+    figures = lag or {"samples": 0, "p50_ms": "-", "p99_ms": "-"}
+    return _("{title}: p50 {p50} ms, p99 {p99} ms ({samples} rows)").format(
+        title=title, p50=figures["p50_ms"], p99=figures["p99_ms"], samples=figures["samples"]
+    )
+
+
 def verdict_tables(value: Mapping[str, Any]) -> Group:
     """The verdict as tables for a terminal."""
     from rich.table import Table
@@ -171,21 +178,25 @@ def verdict_tables(value: Mapping[str, Any]) -> Group:
         mark = Text("=", style="green") if one["agrees"] else Text("≠", style="bold red")
         digests.add_row(one["feed"], one["at"], str(one["rows"]), one["digest"][:16], one["origin_digest"][:16], mark)
     nodes = Table(title=_("Stores, re-verified from their bytes"), title_justify="left")
-    for heading in (_("node"), _("rows"), _("entries"), _("seals verified"), _("findings"), _("peak memory")):
+    headings = (
+        _("node"),
+        _("rows"),
+        _("entries"),
+        _("seals verified"),
+        _("findings"),
+        _("unchecked"),
+        _("peak memory"),
+    )
+    for heading in headings:
         nodes.add_column(heading)
     for one in value["nodes"]:
-        figures = (one["rows"], one["entries"], one["seals"], one["findings"], f"{one['peak_kib'] // 1024} MiB")
-        nodes.add_row(one["name"], *(str(f) for f in figures))
+        figures = (str(one[name]) for name in ("rows", "entries", "seals", "findings", "unchecked"))
+        nodes.add_row(one["name"], *figures, f"{one['peak_kib'] // 1024} MiB")
     lag = value["lag"]
     lines = [
-        _(
-            "Lag, city to nation: steady p50 {p50} ms, p99 {p99} ms; across the outage p50 {o50} ms, p99 {o99} ms"
-        ).format(
-            p50=lag["steady"]["p50_ms"] if lag["steady"] else "-",
-            p99=lag["steady"]["p99_ms"] if lag["steady"] else "-",
-            o50=lag["outage"]["p50_ms"] if lag["outage"] else "-",
-            o99=lag["outage"]["p99_ms"] if lag["outage"] else "-",
-        ),
+        _lag_line(_("Lag, city to nation over the province"), lag["steady"]),
+        _lag_line(_("Lag, municipality to nation"), lag["municipality"]),
+        _lag_line(_("Lag, city to nation, of what was written while the province was down"), lag["outage"]),
         _("Held back at the cities: {cells}").format(
             cells=", ".join(f"{column} {count}" for column, count in value["held_back"].items() if count)
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -77,6 +78,27 @@ def wait_visible(member: Member, dataset: str, column: str, key: str, condition:
                 return time.monotonic()
             time.sleep(0.0005)  # how often the stopwatch looks
     raise TimeoutError(key)
+
+
+def watch_visible(
+    member: Member, dataset: str, column: str, condition: str, enough: threading.Event
+) -> dict[str, float]:
+    """Key -> the moment (monotonic seconds) a row that satisfies `condition` was first seen in a node's store.
+
+    Looks at everything after each commit of the node, until told that it is enough, and once more then.
+    """
+    seen: dict[str, float] = {}
+    with store_of(member) as connection:
+        sql = f'SELECT "{column}" FROM "rows_{dataset}" WHERE {condition}'  # noqa: S608 - our own text
+        last, version = False, -1
+        while not last:
+            last = enough.is_set()
+            if (now := connection.execute("PRAGMA data_version").fetchone()[0]) != version:
+                version = now
+                for (key,) in connection.execute(sql).fetchall():
+                    seen.setdefault(str(key), time.monotonic())
+            time.sleep(0.0005)  # how often the stopwatch looks
+    return seen
 
 
 def fsck(member: Member) -> Report:

@@ -15,8 +15,15 @@ from node.clock import SystemRandomness
 from node.demo.live import LivePicture, Silent, verdict_tables
 from node.demo.stages import STAGES, Demo
 from node.demo.verdict import Verdict
+from node.faults import UserFault
+from node.store import driver
 from node.testing import DEMO, Topology
+from node.testing.peer import SessionOver
 from node.texts import _
+from sync.errors import SyncError
+
+ENDS_EARLY = (AssertionError, OSError, SessionOver, UserFault, SyncError, driver.Error)
+"""What a node that does wrong, or is gone, makes the stages end with: a failed verdict. Anything else is a bug here."""
 
 
 def main(*, as_json: bool = False, keep: bool = False, live: bool = True) -> int:
@@ -47,12 +54,11 @@ async def _run(folder: Path, console: Console, watched: bool) -> Verdict:
         try:
             async with net:
                 picture.watch(net)
-                verdict.check("nodes_enrolled", True, f"{len(net.members)} nodes, each by a one-time invite")
                 demo = Demo(net, verdict, picture, SystemRandomness())
                 for stage in STAGES:
                     await stage(demo)
-        except (AssertionError, TimeoutError) as error:
+        except ENDS_EARLY as error:
             notes = "\n".join(getattr(error, "__notes__", ()))
-            verdict.check("went_through", False, f"{error}\n{notes}")
+            verdict.check("went_through", False, f"{type(error).__name__}: {error}\n{notes}")
     verdict.seconds = time.monotonic() - started
     return verdict

@@ -30,7 +30,8 @@ class FeedDigest(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        return (self.rows, self.digest) == (self.origin_rows, self.origin_digest)
+        """Two empty tables say nothing: there must be rows."""
+        return self.rows > 0 and (self.rows, self.digest) == (self.origin_rows, self.origin_digest)
 
 
 class NodeFigures(NamedTuple):
@@ -42,19 +43,22 @@ class NodeFigures(NamedTuple):
     entries: int
     seals: int
     findings: int
+    unchecked: int
     peak_kib: int
 
 
 class Lag(NamedTuple):
-    """Time from commit at the city to visible at the nation, in milliseconds."""
+    """Time from commit at a node to visible at the nation, in milliseconds."""
 
     samples: int
     p50_ms: float
     p99_ms: float
 
 
-def lag_of(samples_ms: Sequence[float]) -> Lag:
-    """Percentiles of at least two samples."""
+def lag_of(samples_ms: Sequence[float]) -> Lag | None:
+    """Percentiles; None of less than two samples."""
+    if len(samples_ms) < 2:
+        return None
     cuts = quantiles(samples_ms, n=100, method="inclusive")
     return Lag(len(samples_ms), round(cuts[49], 2), round(cuts[98], 2))
 
@@ -67,7 +71,11 @@ class Verdict:
     digests: list[FeedDigest] = field(default_factory=list)
     nodes: list[NodeFigures] = field(default_factory=list)
     lag_steady: Lag | None = None
+    """Cities below the province: two hops."""
+    lag_municipality: Lag | None = None
+    """The municipality below the nation: one hop."""
     lag_outage: Lag | None = None
+    """Rows that the cities wrote while the province was down."""
     held_back: dict[str, int] = field(default_factory=dict)
     """Held-back cells: how many the city holds per column, none of which may be found above it."""
     loaded: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -97,6 +105,7 @@ class Verdict:
             "nodes": [n._asdict() for n in self.nodes],
             "lag": {
                 "steady": self.lag_steady._asdict() if self.lag_steady else None,
+                "municipality": self.lag_municipality._asdict() if self.lag_municipality else None,
                 "outage": self.lag_outage._asdict() if self.lag_outage else None,
             },
             "held_back": self.held_back,

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from rich.console import Console
 
+import node.demo.run
 from certs.suites import SUITES
 from node.demo.hostile import TRICKS, offer_tampered
 from node.demo.reader import catalogue_of, compare, fsck
+from node.demo.stages import proven
 from node.demo.verdict import FeedDigest, NodeFigures, Verdict, lag_of
+from node.faults import Code, UserFault
+from node.store.faults import StoreFault, StoreTrouble
+from node.store.fsck import Report
 from node.testing import Topology
+from node.testing.peer import SessionOver
 from sync.values import FeedName
 from tests.integration.kit import CODED, cases, coded, has_heard, open_door, put, run, seq
 
@@ -33,8 +44,9 @@ def made_by_hand() -> Verdict:
     verdict.check("nodes_enrolled", True, "5 nodes")
     digest = "ab" * 32
     verdict.digests.append(FeedDigest("c330100.p330000.cn-demo/case.parent", "province", 3, digest, 3, digest))
-    verdict.nodes.append(NodeFigures("nation", "n100000.cn-demo", 12, 7, 6, 0, 81_000))
+    verdict.nodes.append(NodeFigures("nation", "n100000.cn-demo", 12, 7, 6, 0, 0, 81_000))
     verdict.lag_steady, verdict.lag_outage = lag_of([1.5, 2.5, 9.0]), lag_of([1_000.0, 2_000.0])
+    verdict.lag_municipality = lag_of([1.0])
     verdict.held_back["address_exact"] = 3
     verdict.loaded["hangzhou"] = {"read": 3_000, "taken": 1_000, "not_ours": 2_000, "rejected": 0}
     return verdict
@@ -60,6 +72,7 @@ def test_a_verdict_is_as_its_schema_says() -> None:
         lambda value: value["checks"][0].update(name="Nodes enrolled"),
         lambda value: value["digests"][0].update(digest="xyz"),
         lambda value: value["nodes"][0].pop("peak_kib"),
+        lambda value: value["nodes"][0].pop("unchecked"),
         lambda value: value["lag"].update(steady={"p50_ms": 1}),
         lambda value: value.update(more=1),
     ],
@@ -83,8 +96,72 @@ def test_a_verdict_needs_checks_and_digests_that_agree() -> None:
     verdict.digests.append(verdict.digests[0]._replace(rows=2))
     assert verdict.as_json()["verdict"] == "failed"
     verdict = made_by_hand()
+    verdict.digests.append(verdict.digests[0]._replace(rows=0, origin_rows=0))
+    assert not verdict.passed, "two empty tables say nothing"
+    verdict = made_by_hand()
     verdict.check("held_back", False, "1 found")
     assert verdict.as_json()["verdict"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SessionOver("MALFORMED: a frame does not parse"),
+        UserFault(Code.NODE_NOT_RUNNING, "not running", "start it"),
+        ConnectionRefusedError(111, "refused"),
+        TimeoutError("330106-1"),
+        StoreFault(StoreTrouble.OTHER, "the file is gone"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_demo_that_breaks_off_ends_with_a_failed_verdict(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with a traceback: whoever runs it gets a verdict that says what it was."""
+
+    async def fails(_: Topology) -> None:
+        raise error
+
+    monkeypatch.setattr(Topology, "_build", fails)
+    verdict = asyncio.run(node.demo.run._run(tmp_path, Console(file=StringIO()), watched=False))
+    assert [(check.name, check.ok) for check in verdict.checks] == [("went_through", False)]
+    assert type(error).__name__ in verdict.checks[0].detail
+    validator("demo").validate(verdict.as_json())
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Report(),
+        Report(entries=3),
+        Report(seals=3),
+        Report(entries=3, seals=3, found=1),
+        Report(entries=3, seals=3, unchecked=["rows of a feed"]),
+    ],
+)
+def test_a_store_is_proven_only_if_all_of_it_was_looked_at(report: Report) -> None:
+    """An empty store and one that could not be read in part are no proof."""
+    assert not proven(report)
+    assert proven(Report(entries=3, seals=3))
+
+
+def test_what_ci_asks_of_the_json_is_that_it_is_valid_and_passed() -> None:
+    """A verdict that failed and one of another shape are told apart from a good one."""
+
+    def said(value: dict[str, Any]) -> tuple[int, str]:
+        tool = DOCS.parent / "tests" / "tools" / "demo_json.py"
+        ended = subprocess.run(
+            [sys.executable, str(tool)], input=json.dumps(value), capture_output=True, text=True, check=False
+        )
+        return ended.returncode, ended.stdout
+
+    good = made_by_hand().as_json()
+    assert said(good)[0] == 0
+    failed = made_by_hand()
+    failed.check("memory", False, "151 MiB")
+    assert said(failed.as_json()) == (1, "demo --json: valid, failed, 2 checks memory\n")
+    assert "'more' was unexpected" in said({**good, "more": 1})[1]
+    assert said({**good, "more": 1})[0] == 1
 
 
 def test_the_demos_own_means_work_on_a_small_tree(tmp_path: Path) -> None:
@@ -111,12 +188,12 @@ def test_the_demos_own_means_work_on_a_small_tree(tmp_path: Path) -> None:
             await net.stop()
             for name, member in net.members.items():
                 report = fsck(member)
-                figures = (report.rows, report.entries, report.seals, len(report.findings), 0)
+                assert proven(report)
+                figures = (report.rows, report.entries, report.seals, report.found, len(report.unchecked), 0)
                 verdict.nodes.append(NodeFigures(name, member.node, *figures))
             value = verdict.as_json()
             validator("demo").validate(value)
             assert value["verdict"] == "passed", value
-            assert all(one["entries"] and one["seals"] and not one["findings"] for one in value["nodes"])
 
     run(work())
 
