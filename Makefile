@@ -6,7 +6,7 @@ PYTHON ?= python3
 WORKERS ?= auto
 SEEDS ?= 2000
 
-.PHONY: help setup demo test check fmt proto texts vectors bench sim clean
+.PHONY: help setup demo test check fmt proto bench sim clean
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -38,8 +38,11 @@ fmt: $(STAMP) ## mend what can be mended
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-proto: $(STAMP) ## regenerate code, texts and vectors
+proto: $(STAMP) ## regenerate protobuf code, vectors, texts and the pages of the command line
 	$(PY) tests/tools/generated.py
+	$(PY) tests/tools/vectors.py
+	$(PY) tests/tools/texts.py
+	$(PY) tests/tools/clidocs.py
 
 bench: $(STAMP) ## measurements beside PostgreSQL
 	$(PY) -m bench
