@@ -101,17 +101,23 @@ def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> No
         link.acked[feed] = (cursor.seq, cursor.header_hash)
         sending.start_feed(core, link, feed, cursor.seq + 1)
         return
-    link.wants[feed] = Wanted(cursor.epoch, cursor.seq, cursor.seq, core.now)
-    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=cursor.seq, one=True)))
+    _ask(core, link, feed, cursor, cursor.seq, one=True)
 
 
 def _want(core: Core, link: Link, feed: FeedName, cursor: Cursor, from_seq: int) -> None:
     """This side lost its tail: the peer is asked for it, and must prove its cursor by seals."""
     if feed.origin == core.me.node:
         begin(core, feed, link.peer, cursor.seq)
-    link.wants[feed] = Wanted(cursor.epoch, from_seq, cursor.seq, core.now)
-    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=from_seq)))
-    core.wake(core.now + limits.STEP_TIMEOUT_US)
+    _ask(core, link, feed, cursor, from_seq)
+
+
+def _ask(core: Core, link: Link, feed: FeedName, cursor: Cursor, from_seq: int, *, one: bool = False) -> None:
+    before = link.wants.get(feed)
+    # A cursor that is named again gives its peer no more time to prove it.
+    since = before.progress_at if before is not None else core.now
+    link.wants[feed] = Wanted(cursor.epoch, from_seq, cursor.seq, since)
+    core.send(link, Frame(want=Want(feed=wire_feed(feed), epoch=cursor.epoch, from_seq=from_seq, one=one)))
+    core.wake(since + limits.STEP_TIMEOUT_US)
 
 
 def want_arrived(core: Core, link: Link, want: Want) -> None:

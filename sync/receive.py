@@ -259,15 +259,18 @@ def _take(core: Core, link: Link, state: FeedState, run: OpenedRun, fresh: tuple
     if trouble is not None and (trouble.retry_at or trouble.waits_for_registry):
         # The sender was told to leave this feed alone, and this run was on its way already.
         send_cursor(core, link, run.feed)
-    _progress_want(core, link, state)
+    _progress_want(core, link, state, fresh)
     _acknowledge(core, link, state, run)
 
 
-def _progress_want(core: Core, link: Link, state: FeedState) -> None:
+def _progress_want(core: Core, link: Link, state: FeedState, fresh: tuple[Opened, ...]) -> None:
     wanted = link.wants.get(state.name)
     if wanted is None:
         return
-    wanted.progress_at = core.now
+    if fresh:
+        # One answer goes out after the other, so this one's progress is that of all. What was held already is none.
+        for other in link.wants.values():
+            other.progress_at = core.now
     if wanted.one or state.head.seq >= wanted.until_seq:
         del link.wants[state.name]
         want_done(core, link, state.name)

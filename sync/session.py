@@ -309,11 +309,15 @@ def check_times(core: Core, link: Link) -> None:
     """Ten seconds without progress in a step, silence on the link, an old session that does not answer."""
     if link.phase is Phase.CLOSED:
         return
-    if link.phase in (Phase.HELLO, Phase.COMPARE) and core.now - link.progress_at >= limits.STEP_TIMEOUT_US:
-        for feed in list(link.wants):
-            wanted = link.wants.pop(feed)
-            core.notice(link, Reason.CURSOR_BEYOND_HEAD, feed, "the cursor was not proved", epoch=wanted.epoch)
-            core.alarm("cursor_not_proved", peer=link.peer, feed=str(feed))
+    unproved = [feed for feed, wanted in link.wants.items() if core.now - wanted.progress_at >= limits.STEP_TIMEOUT_US]
+    stuck = link.phase in (Phase.HELLO, Phase.COMPARE) and core.now - link.progress_at >= limits.STEP_TIMEOUT_US
+    for feed in unproved:
+        # Said in compare or later: while a Want for an own feed is open, this node seals nothing.
+        epoch = link.wants[feed].epoch
+        core.notice(link, Reason.CURSOR_BEYOND_HEAD, feed, "the cursor was not proved", epoch=epoch)
+        core.alarm("cursor_not_proved", peer=link.peer, feed=str(feed))
+    if unproved or stuck:
+        # The feed is not taken for level: the next session compares it anew.
         close(core, link, Reason.TIMEOUT, f"no progress in {link.phase.value}")
         return
     if link.phase is Phase.CONTESTED:
@@ -353,6 +357,8 @@ def next_deadline(core: Core, link: Link) -> int:
         deadline = min(deadline, link.statements_at)
     if link.sent:
         deadline = min(deadline, link.sent[0].at + limits.RUN_ANSWER_US)
+    for wanted in link.wants.values():
+        deadline = min(deadline, wanted.progress_at + limits.STEP_TIMEOUT_US)
     return min([deadline, *(trouble.retry_at for trouble in link.inn.values() if trouble.retry_at)])
 
 

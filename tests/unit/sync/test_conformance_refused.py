@@ -13,6 +13,7 @@ import pytest
 from sync import limits
 from sync.effects import FeedState
 from sync.events import RunArrived
+from sync.link import Phase
 from sync.reasons import Reason
 from sync.session import BENIGN
 from sync.values import FeedName, Head, Kind, Lane, Route
@@ -21,6 +22,7 @@ from sync.wire.v1.frame_pb2 import (
     Cursor,
     Cursors,
     Entry,
+    Ping,
     Pong,
     Run,
     Want,
@@ -33,6 +35,7 @@ from tests.vectors.world import (
     OTHER_CITY,
     PROVINCE,
     Forge,
+    header_hash,
     key,
     sixteen,
 )
@@ -347,6 +350,65 @@ def test_a_cursor_beyond_the_head_is_never_taken_for_caught_up() -> None:
     assert Reason.CURSOR_BEYOND_HEAD in parent.notices()
     assert "cursor_not_proved" in stage.alarmed()
     assert parent.closed is not None
+
+
+def _level(stage: Stage) -> tuple[Forge, Played]:
+    """A session with the parent in exchange, and an own feed of which nothing is held."""
+    own, parent = _own(stage), stage.dial_in(PROVINCE)
+    assert stage.core.links[parent.link].phase is Phase.EXCHANGE
+    return own, parent
+
+
+def test_a_cursor_beyond_the_head_after_compare_freezes_own_feeds_no_longer_than_in_it() -> None:
+    """A peer that names it, proves nothing and only pings is told after ten seconds, and the session ends."""
+    stage = Stage(CITY)
+    own, parent = _level(stage)
+    parent.say(cursors=Cursors(cursors=[cursor(own, 5, b"h" * 32)]))
+    assert parent.said("want")[-1].from_seq == 1
+    assert stage.core.pulling
+    for _ in range(3):
+        stage.wait(3)
+        parent.say(ping=Ping(nonce=1))
+        parent.say(cursors=Cursors(cursors=[cursor(own, 5, b"h" * 32)]))
+        assert parent.closed is None
+    stage.wait(2)
+    assert Reason.CURSOR_BEYOND_HEAD in parent.notices()
+    assert "cursor_not_proved" in stage.alarmed()
+    assert parent.ended() is Reason.TIMEOUT
+    assert not stage.core.pulling
+
+
+def test_what_is_held_already_proves_no_cursor() -> None:
+    """The first entries again and again are no progress."""
+    stage = Stage(CITY)
+    own, parent = _level(stage)
+    first = own.run([own.records([])], answer=True)
+    parent.say(cursors=Cursors(cursors=[cursor(own, 5, b"h" * 32)]))
+    parent.run(first)
+    for _ in range(4):
+        stage.wait(3)
+        parent.run(first)
+    assert parent.ended() is Reason.TIMEOUT
+
+
+def test_a_want_that_is_answered_slowly_is_waited_for() -> None:
+    """One entry in nine seconds: each is progress, for what is answered after it too."""
+    stage = Stage(CITY)
+    own, parent = _level(stage)
+    other = Forge(FeedName(stage.node, "case.parent"), key(stage.node))
+    tail = [own.records([]) for _ in range(4)]
+    named = [cursor(own), cursor(other, 1, header_hash((last := other.records([])).header))]
+    parent.say(cursors=Cursors(cursors=named))
+    for entry in tail:
+        stage.wait(9)
+        parent.run(own.run([entry], answer=True))
+    stage.wait(9)
+    parent.run(other.run([last], answer=True))
+    stage.wait(11)
+    assert parent.closed is None
+    assert "cursor_not_proved" not in stage.alarmed()
+    assert (stage.head(own.feed), stage.head(other.feed)) == (4, 1)
+    assert not stage.core.recovering
 
 
 def test_a_cursor_of_an_epoch_not_held_is_an_error_with_a_meaning() -> None:
