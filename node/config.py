@@ -57,6 +57,8 @@ CONFIG_BYTES_MAX: Final = 1024 * 1024
 PUBLICATIONS: Final = "publications"
 
 S = TypeVar("S")
+_Found = dict[str, Any]
+"""Sound settings by key path."""
 
 _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("node", NodeSection, "本节点", "This node"),
@@ -128,11 +130,12 @@ def load(path: str, text: str) -> Config:
         if key not in known:
             mistakes.unknown(key, key, known)
     found: dict[str, Any] = {}
+    sound: _Found = {}
     for name, section, _, _ in _SECTIONS:
         if name in tables or name not in _OPTIONAL:
-            found[name] = _read(section, tables.get(name, {}), name, mistakes)
+            found[name] = _read(section, tables.get(name, {}), name, mistakes, sound)
     publications = _publications(tables.get(PUBLICATIONS, {}), mistakes)
-    _relations(found, mistakes)
+    _relations(tables, sound, mistakes)
     mistakes.raise_any(
         Code.CONFIG_INVALID, path, N_("Correct the settings named above; the comments in the file explain each.")
     )
@@ -170,8 +173,8 @@ def load_file(path: Path) -> Config:
         ) from error
 
 
-def _read(section: type[S], table: Any, where: str, mistakes: Mistakes) -> S | None:
-    """One section from its table; None when it has mistakes."""
+def _read(section: type[S], table: Any, where: str, mistakes: Mistakes, sound: _Found) -> S | None:
+    """One section from its table, None when it has mistakes; `sound` gets each setting that has none, by key path."""
     if not isinstance(table, dict):
         mistakes.add(where, Text(N_("must be a section such as [{name}]"), name=where))
         return None
@@ -183,11 +186,13 @@ def _read(section: type[S], table: Any, where: str, mistakes: Mistakes) -> S | N
             mistakes.unknown(f"{where}.{key}", key, settings)
     values: dict[str, Any] = {}
     for name, declared in settings.items():
-        place = f"{where}.{name}"
+        place, known = f"{where}.{name}", len(mistakes.found)
         if name in table:
             values[name] = _value(table[name], hints[name], declared, place, mistakes)
         elif declared.default is MISSING:
             mistakes.add(place, Text(N_("is missing")))
+        if len(mistakes.found) == known:
+            sound[place] = values.get(name, declared.default)
     return section(**values) if len(mistakes.found) == before else None
 
 
@@ -206,6 +211,8 @@ def _value(value: Any, hint: Any, declared: Field[Any], place: str, mistakes: Mi
     problem = note.check(value) if note.check else None
     if problem is not None:
         mistakes.add(place, problem)
+    elif note.known is not None and value not in note.known:
+        mistakes.unknown(place, value, note.known)
     return value
 
 
@@ -220,41 +227,42 @@ def _publications(table: Any, mistakes: Mistakes) -> dict[str, Publication]:
         if not is_publication(name):
             mistakes.add(place, Text(N_("is not the name of a publication; write it in quotes")))
             continue
-        override = _read(Publication, part, place, mistakes)
+        override = _read(Publication, part, place, mistakes, {})
         if override is not None:
             found[name] = override
     return found
 
 
-def _relations(found: Mapping[str, Any], mistakes: Mistakes) -> None:
-    """What must hold between settings; a section that has mistakes of its own is left alone."""
-    node: NodeSection | None = found.get("node")
-    parent: ParentSection | None = found.get("parent")
-    listen: ListenSection | None = found.get("listen")
-    if node:
-        _standing(node, parent, mistakes)
-    if listen and bool(listen.exchange) != bool(listen.enrolment):
-        absent = "listen.enrolment" if listen.exchange else "listen.exchange"
+def _relations(tables: Mapping[str, Any], found: _Found, mistakes: Mistakes) -> None:
+    """What must hold between settings: each relation is looked at if the settings it is about are sound."""
+    _standing(found, isinstance(tables.get("parent"), dict), mistakes)
+    exchange, enrolment = found.get("listen.exchange"), found.get("listen.enrolment")
+    if exchange is None or enrolment is None:
+        return
+    if bool(exchange) != bool(enrolment):
+        absent = "listen.enrolment" if exchange else "listen.exchange"
         mistakes.add(absent, Text(N_("is needed too: children both enrol and exchange")))
-    if listen and listen.exchange and listen.exchange == listen.enrolment and not listen.exchange.endswith(":0"):
+    if exchange and exchange == enrolment and not exchange.endswith(":0"):
         mistakes.add("listen.enrolment", Text(N_("must differ from listen.exchange")))
 
 
-def _standing(node: NodeSection, parent: ParentSection | None, mistakes: Mistakes) -> None:
+def _standing(found: _Found, has_parent: bool, mistakes: Mistakes) -> None:
     """What the tier profile says of region, node id and parent."""
-    profile = PROFILES.get(node.tier)
-    if profile is None:
-        mistakes.unknown("node.tier", node.tier, PROFILES)
-        return
-    if re.fullmatch(profile.regions, node.region) is None:
-        mistakes.add("node.region", Text(N_("'{region}' cannot be the region of this tier"), region=node.region))
-    label = f"{profile.label}{node.region}"
-    if node.node_id.partition(".")[0] != label:
-        mistakes.add("node.node_id", Text(N_("must begin with '{label}.' (tier and region)"), label=label))
-    if parent and profile.is_root:
-        mistakes.add("parent", Text(N_("this tier has no parent; leave the section out")))
-    if parent and node.node_id == parent.node_id:
+    node_id, region, parent = found.get("node.node_id"), found.get("node.region"), found.get("parent.node_id")
+    if node_id is not None and node_id == parent:
         mistakes.add("parent.node_id", Text(N_("is this node itself")))
+    profile = PROFILES.get(found.get("node.tier", ""))
+    if profile is None:
+        return
+    if has_parent and profile.is_root:
+        mistakes.add("parent", Text(N_("this tier has no parent; leave the section out")))
+    if region is None:
+        return
+    if re.fullmatch(profile.regions, region) is None:
+        mistakes.add("node.region", Text(N_("'{region}' cannot be the region of this tier"), region=region))
+    label = f"{profile.label}{region}"
+    if node_id is not None and node_id.partition(".")[0] != label:
+        mistakes.add("node.node_id", Text(N_("must begin with '{label}.' (tier and region)"), label=label))
 
 
 def overrides(config: Config) -> str:

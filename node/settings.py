@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
 
 from node.texts import N_, Text
 from sync import limits
 from sync.values import is_identifier, is_node_id
+from tiers.profile import PROFILES
 
 Check = Callable[[Any], Text | None]
 
@@ -25,11 +26,15 @@ class Note(NamedTuple):
     zh: str
     en: str
     check: Check | None
+    known: Collection[str] | None
+    """Names that the value is one of; of another the nearest is told."""
 
 
-def setting(zh: str, en: str, default: Any = MISSING, check: Check | None = None) -> Any:
+def setting(
+    zh: str, en: str, default: Any = MISSING, check: Check | None = None, known: Collection[str] | None = None
+) -> Any:
     """A field of a section. Without a default the key must be in the file."""
-    metadata = {"note": Note(zh, en, check)}
+    metadata = {"note": Note(zh, en, check, known)}
     if default is MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -122,6 +127,7 @@ class NodeSection:
         "平台层级配置的名称；`tiersync init` 会列出可选项",
         "Name of the tier profile; `tiersync init` lists them",
         check=_matching(is_identifier, N_("'{value}' is not the name of a tier profile")),
+        known=PROFILES,
     )
     region: str = setting(
         "本平台行政区划代码（GB/T 2260 六位）", "Division code of this platform (GB/T 2260, six digits)", check=_region

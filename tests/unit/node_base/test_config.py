@@ -121,6 +121,7 @@ def test_all_mistakes_come_at_once() -> None:
         "node.federaton",
         "node.federation",
         "node.node_id",
+        "node.tier",
         "node.region",
         "node.title",
         "parent.address",
@@ -174,6 +175,24 @@ def test_settings_must_agree(changes: dict[str, str], place: str) -> None:
     with pytest.raises(UserFault) as caught:
         config.load("node.toml", broken(**changes))
     assert place in {str(detail).partition(": ")[0] for detail in caught.value.details}
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        ({"tier": "zz", "region": "7"}, {"node.tier", "node.region"}),
+        ({"tier": "zz", "exchange": "0.0.0.0:1"}, {"node.tier", "listen.enrolment"}),
+        ({"region": "7", "parent": "c330100.p330000.cn-demo"}, {"node.region", "parent.node_id"}),
+        ({"region": "330200", "parent": "nobody"}, {"node.node_id", "parent.node_id"}),
+        ({"tier": "national", "region": "100000", "parent": "?"}, {"node.node_id", "parent.node_id", "parent"}),
+        ({"node_id": "?", "region": "110100x"}, {"node.node_id", "node.region"}),
+    ],
+)
+def test_a_mistake_hides_only_what_depends_on_it(changes: dict[str, str], places: set[str]) -> None:
+    """Relations between settings that are sound are looked at beside a setting that is not."""
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", broken(**changes))
+    assert {str(detail).partition(": ")[0] for detail in caught.value.details} == places
 
 
 def test_free_ports_may_be_asked_for_twice() -> None:
