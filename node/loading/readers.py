@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -93,6 +94,9 @@ def survey(path: Path, source: Source) -> Survey:
 @contextmanager
 def _open(path: Path) -> Iterator[io.BufferedReader]:
     try:
+        # Looked at before it is opened: to open a pipe waits for its other end, and a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _no_file(path)
         file = path.open("rb")
     except FileNotFoundError as error:
         raise UserFault(Code.FILE_MISSING, N_("There is no '{file}'."), N_("Check the path."), file=path) from error
@@ -103,6 +107,11 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
             yield file
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise _unreadable(path, str(error)) from error
+
+
+def _no_file(path: Path) -> UserFault:
+    todo = N_("Give the path of a regular file; what comes out of a pipe or device must be saved to one first.")
+    return UserFault(Code.FILE_UNREADABLE, N_("'{file}' is a folder, device or pipe, not a file."), todo, file=path)
 
 
 def _unreadable(path: Path, why: str) -> UserFault:

@@ -212,10 +212,13 @@ def fault(path: Path, made: Converter | None = None) -> UserFault:
 
 
 def test_files_that_cannot_be_loaded_say_so_before_the_first_row(tmp_path: Path) -> None:
-    """Missing, a folder, broken compression, UTF-16, another file's header: nothing is half loaded."""
+    """Missing, no regular file, broken compression, UTF-16, another file's header: nothing is half loaded."""
     path = tmp_path / "in.csv"
     assert fault(path).code is Code.FILE_MISSING
-    assert fault(tmp_path).code is Code.FILE_UNREADABLE
+    os.mkfifo(tmp_path / "pipe")
+    for no_file in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        assert fault(no_file).code is Code.FILE_UNREADABLE
+        assert "not a file" in str(fault(no_file).message)
     packed = gzip.compress(b"ID,A,N\n" + os.urandom(5_000).hex().encode(), mtime=0)
     for broken in (packed[:-20], packed[:50] + b"\0" * 50 + packed[100:]):
         path.write_bytes(broken)
