@@ -13,7 +13,7 @@ from typing import Protocol
 from rich.markup import escape
 from rich.table import Table
 
-from bench.figures import FIGURES, Figure, Summary, Work, percentile, summarise, times_as_good
+from bench.figures import FIGURES, MARKS, Figure, Mark, Summary, Work, percentile, summarise, times_as_good
 from bench.rows import make_rows
 from sync.errors import LocalFault
 from sync.values import Row
@@ -21,6 +21,7 @@ from sync.values import Row
 ROWS_PER_SET = 1_000
 COMMITS_PER_S = 50
 REFERENCE = "postgres-tuned"
+OURS = "tiersync"
 
 
 class Contestant(Protocol):
@@ -74,7 +75,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Result:
-    """What one contestant reached; `failed` says why it left the contest."""
+    """What one contestant reached, by figure, one value a round; `failed` says why it left the contest."""
 
     name: str
     values: dict[str, list[float]] = field(default_factory=dict)
@@ -133,16 +134,26 @@ def _size(work: Work, plan: Plan) -> int:
     return {Work.L: plan.seconds * COMMITS_PER_S, Work.C1: plan.singles}.get(work, plan.rows)
 
 
-def medians(results: Sequence[Result], name: str) -> dict[str, float]:
-    """The medians of that contestant by figure; empty when it did not take part."""
-    return {
-        figure.name: summary.median for each in results if each.name == name for figure, summary in each.summaries()
-    }
+def ratios(figure: Figure, result: Result, reference: Result | None) -> Summary | None:
+    """How many times as good as the reference, round by round; None without a round that both finished.
+
+    A round's two measurements stand minutes apart on the same machine: what slows it for a while slows both.
+    """
+    if reference is None:
+        return None
+    pairs = zip(result.values.get(figure.name, ()), reference.values.get(figure.name, ()), strict=False)
+    found = [times_as_good(figure, value, other) for value, other in pairs]
+    return summarise(found) if found else None
+
+
+def _named(results: Sequence[Result], name: str) -> Result | None:
+    """The result of that contestant, if it measured anything."""
+    return next((each for each in results if each.name == name and each.values), None)
 
 
 def as_json(results: Sequence[Result], plan: Plan, machine: dict[str, object]) -> dict[str, object]:
     """Everything measured, for a machine to read."""
-    reference = medians(results, REFERENCE)
+    reference = _named(results, REFERENCE)
     return {
         "machine": machine,
         "plan": {
@@ -155,18 +166,17 @@ def as_json(results: Sequence[Result], plan: Plan, machine: dict[str, object]) -
             "runs": plan.runs,
         },
         "reference": REFERENCE if reference else None,
+        "marks": {mark.name: _mark(mark, _named(results, OURS), reference) for mark in MARKS},
         "contestants": {
             result.name: {
                 "failed": result.failed,
                 "figures": {
                     figure.name: {
-                        "median": round(summary.median, 3),
-                        "min": round(summary.least, 3),
-                        "max": round(summary.most, 3),
-                        "runs": [round(value, 3) for value in summary.runs],
-                        "times_as_good_as_reference": _ratio(figure, summary, reference),
+                        **_spread(summary, 3),
+                        "times_as_good_as_reference": _spread(ratio, 2) if ratio else None,
                     }
                     for figure, summary in result.summaries()
+                    for ratio in [ratios(figure, result, reference)]
                 },
             }
             for result in results
@@ -174,30 +184,49 @@ def as_json(results: Sequence[Result], plan: Plan, machine: dict[str, object]) -
     }
 
 
+def _spread(summary: Summary, places: int) -> dict[str, object]:
+    return {
+        "median": round(summary.median, places),
+        "min": round(summary.least, places),
+        "max": round(summary.most, places),
+        "runs": [round(value, places) for value in summary.runs],
+    }
+
+
+def _mark(mark: Mark, ours: Result | None, reference: Result | None) -> dict[str, object]:
+    """What our nodes reached; null where it was not measured."""
+    reached: Summary | None = None
+    if ours is not None and (values := ours.values.get(mark.figure.name)):
+        reached = ratios(mark.figure, ours, reference) if mark.is_ratio else summarise(values)
+    return {
+        "at_least" if mark.is_ratio else "at_most": mark.bound,
+        "value": round(reached.median, 3) if reached else None,
+        "met": mark.met(reached.median) if reached else None,
+    }
+
+
 def as_table(results: Sequence[Result]) -> Table:
-    """The same for a person: median, [least-most], and in brackets times as good as the reference."""
-    reference = medians(results, REFERENCE)
+    """The same for a person: median and [least-most], then both for how many times as good as the reference."""
+    reference = _named(results, REFERENCE)
     measured = {figure.name for result in results for figure, _ in result.summaries()}
     figures = [figure for figure in FIGURES if figure.name in measured]
-    table = Table(title=f"median [min-max] (times as good as {REFERENCE})")
+    table = Table(title=f"median [min-max] (times as good as {REFERENCE}, round by round)")
     table.add_column("contestant")
     for figure in figures:
         table.add_column(figure.title, justify="right")
     for result in results:
-        cells = {figure.name: _cell(figure, summary, reference) for figure, summary in result.summaries()}
+        cells = {
+            figure.name: _cell(figure, summary, ratios(figure, result, reference))
+            for figure, summary in result.summaries()
+        }
         name = f"{result.name}\n[red]{escape(result.failed)}[/red]" if result.failed else result.name
         table.add_row(name, *(cells.get(figure.name, "-") for figure in figures))
     return table
 
 
-def _ratio(figure: Figure, summary: Summary, reference: dict[str, float]) -> float | None:
-    if figure.name not in reference:
-        return None
-    return round(times_as_good(figure, summary.median, reference[figure.name]), 2)
-
-
-def _cell(figure: Figure, summary: Summary, reference: dict[str, float]) -> str:
+def _cell(figure: Figure, summary: Summary, ratio: Summary | None) -> str:
     form = ",.0f" if figure.higher_is_better else ",.1f"
-    ratio = _ratio(figure, summary, reference)
-    spread = f"\\[{summary.least:{form}}-{summary.most:{form}}]"
-    return f"{summary.median:{form}}\n{spread}" + (f"\n({ratio:.2f})" if ratio is not None else "")
+    text = f"{summary.median:{form}}\n\\[{summary.least:{form}}-{summary.most:{form}}]"
+    if ratio is not None:
+        text += f"\n({ratio.median:.2f} \\[{ratio.least:.2f}-{ratio.most:.2f}])"
+    return text

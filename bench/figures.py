@@ -39,6 +39,28 @@ FIGURES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What our nodes are to reach: a figure, or its ratio to the reference, against a bound."""
+
+    name: str
+    figure: Figure
+    is_ratio: bool
+    bound: float
+
+    def met(self, value: float) -> bool:
+        """A ratio is good from its bound up, a wait up to its bound."""
+        return value >= self.bound if self.is_ratio else value <= self.bound
+
+
+_BY_NAME = {figure.name: figure for figure in FIGURES}
+MARKS = (
+    Mark("T_ratio", _BY_NAME["T_rows_per_s"], is_ratio=True, bound=1.0),
+    Mark("C_ratio", _BY_NAME["C_rows_per_s"], is_ratio=True, bound=1.0),
+    Mark("L_p50_ms", _BY_NAME["L_p50_ms"], is_ratio=False, bound=10.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A figure over several runs."""
 

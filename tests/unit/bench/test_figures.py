@@ -73,7 +73,7 @@ def test_above_one_is_better_whichever_way_a_figure_counts():
 
 
 def test_a_contest_takes_turns_and_reports_medians_and_ratios():
-    """Each round starts afresh; the ratio is taken from medians."""
+    """Each round starts afresh; ratios are taken within a round, and keep their spread."""
     ours = Steady("ours", [1.0, 0.25, 0.5])
     reference = Steady("postgres-tuned", [1.0, 1.0, 2.0])
     results = hold([ours, reference], PLAN, lambda line: None)
@@ -84,11 +84,28 @@ def test_a_contest_takes_turns_and_reports_medians_and_ratios():
         "min": 2_000,
         "max": 8_000,
         "runs": [2_000, 8_000, 4_000],
-        "times_as_good_as_reference": 2.0,
+        "times_as_good_as_reference": {"median": 4.0, "min": 1.0, "max": 4.0, "runs": [1.0, 4.0, 4.0]},
     }
     assert figures["L_p50_ms"]["median"] == 25.0
     assert (ours.started, ours.running) == (3, False)
-    assert as_table(results).row_count == 2
+    table = as_table(results)
+    assert table.row_count == 2
+    assert next(iter(table.columns[1].cells)) == "4,000\n\\[2,000-8,000]\n(4.00 \\[1.00-4.00])"
+
+
+def test_the_marks_say_what_was_reached():
+    """By the median of the rounds' ratios and of the waits; what was not measured is neither met nor missed."""
+    slow = [Steady("tiersync", [1.0, 2.0, 4.0]), Steady("postgres-tuned", [1.0, 1.0, 1.0])]
+    assert as_json(hold(slow, PLAN, lambda line: None), PLAN, {})["marks"] == {
+        "T_ratio": {"at_least": 1.0, "value": 0.5, "met": False},
+        "C_ratio": {"at_least": 1.0, "value": None, "met": None},
+        "L_p50_ms": {"at_most": 10.0, "value": 25.0, "met": False},
+    }
+    quick = [Steady("tiersync", [1.0, 0.5, 0.5]), Steady("postgres-tuned", [1.0, 1.0, 1.0])]
+    assert as_json(hold(quick, PLAN, lambda line: None), PLAN, {})["marks"]["T_ratio"]["met"] is True
+    alone = as_json(hold([Steady("tiersync", [1.0] * 3)], PLAN, lambda line: None), PLAN, {})["marks"]
+    assert alone["T_ratio"]["met"] is None
+    assert alone["L_p50_ms"]["value"] == 25.0
 
 
 def test_who_fails_leaves_and_the_others_go_on():
