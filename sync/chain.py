@@ -13,6 +13,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from sync import limits
+from sync.counting import count_parts
 from sync.effects import LogEntry
 from sync.errors import RemoteFault
 from sync.payload import CODEC_MESSAGE, check_sizes, decode_records, inflate
@@ -62,6 +63,9 @@ _MESSAGES: dict[int, Callable[[], Message]] = {
     Kind.CHECKPOINT: CheckpointPayload,
     Kind.EPOCH_START: EpochStartPayload,
 }
+
+_COUNTED = (Kind.REGISTRY, Kind.REFUSALS)
+"""Kinds whose header says how many changes the message holds."""
 
 _FEED_OF_KIND: dict[int, tuple[str, Route]] = {
     Kind.MOVE: (MOVES, Route.NODE),
@@ -334,6 +338,7 @@ def open_content(header: EntryHeader, payload: bytes, schema_of: Callable[[str, 
     if _FEED_OF_KIND.get(int(header.kind), (header.publication, header.route)) != (header.publication, header.route):
         return Undecodable("", Fate.REFUSED, Reason.RULE_BROKEN, f"kind {header.kind} in feed '{header.publication}'")
     message = make()
+    _check_parts(header, plain)
     try:
         message.ParseFromString(plain)
     except DecodeError as error:
@@ -342,6 +347,16 @@ def open_content(header: EntryHeader, payload: bytes, schema_of: Callable[[str, 
     if held is not None and held != header.rows:
         raise RemoteFault(Reason.MALFORMED, f"rows says {header.rows}, the payload holds {held}")
     return message
+
+
+def _check_parts(header: EntryHeader, plain: bytes) -> None:
+    """Before anything is built: 1 MiB can hold half a million empty records. Exactly how many, _count says."""
+    changes = header.rows if int(header.kind) in _COUNTED else 0
+    most = changes + limits.MESSAGE_FIELDS_MAX
+    if count_parts(plain, most, depth=1) > most:
+        raise RemoteFault(Reason.MALFORMED, f"rows says {header.rows}, the payload holds more than {most} parts")
+    if count_parts(plain, limits.MESSAGE_PARTS_MAX) > limits.MESSAGE_PARTS_MAX:
+        raise RemoteFault(Reason.LIMIT_EXCEEDED, f"more than {limits.MESSAGE_PARTS_MAX} parts in a message")
 
 
 def _count(message: Message) -> int | None:

@@ -16,6 +16,10 @@ PLAIN_RATIO_FLOOR_BYTES = 64 * KIB
 ROWS_PER_ENTRY_MAX = 10_000
 COLUMNS_MAX = 256
 KEY_COLUMNS_MAX = 8
+MESSAGE_FIELDS_MAX = 16
+"""Fields of a message, beside the changes that its header counts: later versions may add some."""
+MESSAGE_PARTS_MAX = 65_536
+"""Parts of a message and of what it holds. An EnrolmentRecord has a dozen, and three more for each closing."""
 RUN_ENTRIES_MAX = 4_096
 FEEDS_PER_ORIGIN_MAX = 4_096
 CURSORS_PER_FRAME_MAX = 2_000

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from node.writer import Writer
 from sync import limits
 from sync.chain import BadRun, OpenedRun
+from sync.counting import count_parts
 from sync.events import Event, FrameArrived, LinkClosed, LinkOpened, RunArrived
 from sync.reasons import Reason
 from sync.wire.v1.frame_pb2 import Frame, Notice, Run
@@ -159,47 +160,3 @@ class Pipe:
     async def _write(self, stream: Stream) -> None:
         while (frame := await self._out.get()) is not None:
             await stream.write(frame)
-
-
-def count_parts(data: bytes, stop_at: int) -> int:
-    """Counts sub-messages of the second level of a message, without building any: 2 MiB of empty ones would take
-    50 times their size as objects. Stops counting at `stop_at` + 1; 0 where the bytes are no message at all.
-    """
-    return _count(memoryview(data), 2, stop_at)
-
-
-def _count(view: memoryview, depth: int, stop_at: int) -> int:
-    position = total = 0
-    size = len(view)
-    while position < size:
-        tag, position = _varint(view, position)
-        kind = tag & 7
-        if kind == 0:
-            _, position = _varint(view, position)
-        elif kind == 1:
-            position += 8
-        elif kind == 5:
-            position += 4
-        elif kind == 2:
-            length, position = _varint(view, position)
-            total += 1
-            if depth > 1:
-                total += _count(view[position : position + length], depth - 1, stop_at)
-            position += length
-        else:
-            return total
-        if total > stop_at:
-            return total
-    return total
-
-
-def _varint(view: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < len(view) and shift < 70:
-        byte = view[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-    return value, position

@@ -44,11 +44,13 @@ def runs() -> Vectors:
     """Run messages as they stand in a frame, read with the registry of `registry.json`."""
     return {
         "about": "Run messages. 'kept_seals': seqs whose seal a receiver keeps. 'rows': [puts, removals, bad rows] per "
-        "entry, or the reason for which the whole entry is parked or refused.",
+        "entry, or the reason for which the whole entry is parked or refused. 'crowded': payloads in which a part "
+        "stands so many times.",
         "anchor_body": as_hex(anchor_body()),
         "records": [{"sealer": sealer, "record": as_hex(said)} for sealer, said in known_records()],
         "good": _good(),
         "refused": {name: {"run": as_hex(run), "reason": reason} for name, (reason, run) in _refused().items()},
+        "crowded": _crowded(),
         "frames": _frames(),
     }
 
@@ -297,4 +299,29 @@ def _refused_shapes() -> dict[str, Made]:
             "MALFORMED",
             _one(lambda f: f.entry(b"\x0a\xff", kind=Kind.EPOCH_START, codec=2)),
         ),
+    }
+
+
+def _crowded() -> Cases:
+    """Messages of far more parts than they may hold: refused before any of them is built."""
+
+    def case(kind: Kind, reason: str, part: str, times: int, *, start: str = "", rows: int = 0) -> dict[str, Any]:
+        return {"kind": int(kind), "rows": rows, "start": start, "part": part, "times": times, "reason": reason}
+
+    half = 512 * 1024 - 4_096
+    size = half * 2
+    length = bytes([size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14])
+    return {
+        "half a million empty records where rows says one": case(Kind.REGISTRY, "MALFORMED", "0a00", half, rows=1),
+        "half a million empty refusals where rows says one": case(Kind.REFUSALS, "MALFORMED", "0a00", half, rows=1),
+        "half a million empty bodies of a move": case(Kind.MOVE, "MALFORMED", "0a00", half),
+        "half a million empty fields in a move": case(
+            Kind.MOVE, "LIMIT_EXCEEDED", "5a00", half, start=(b"\x0a" + length).hex()
+        ),
+        "half a million empty scopes in a record": case(
+            Kind.REGISTRY, "LIMIT_EXCEEDED", "3200", half, start=(b"\x0a" + length).hex(), rows=1
+        ),
+        "half a million empty signatures of an adoption": case(Kind.ADOPTION, "MALFORMED", "0a00", half),
+        "half a million empty hashes of a checkpoint": case(Kind.CHECKPOINT, "MALFORMED", "1200", half),
+        "half a million empty epochs of an epoch start": case(Kind.EPOCH_START, "MALFORMED", "0a00", half),
     }

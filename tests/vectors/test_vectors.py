@@ -31,9 +31,10 @@ from sync.rows import RowBatch, Undecodable, digest_rows, row_hash
 from sync.schema import CellType, Column, RowSchema
 from sync.statements import heads_digest
 from sync.suites import PAYLOAD, SEAL, anchor_message, genesis, key_id
+from sync.values import FeedName, Kind, Route
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EnrolmentRecord, EntryHeader
 from sync.wire.v1.frame_pb2 import Entry, Evidence, FeedHead, Frame, Run
-from tests.vectors.world import NATION, PROVINCE, city_feed, key
+from tests.vectors.world import CITY, NATION, PROVINCE, Forge, city_feed, key
 
 FOLDER = Path(__file__).parent
 SUITE = SUITES[1]
@@ -308,6 +309,22 @@ def test_a_good_run_opens(case: dict[str, Any]) -> None:
 def test_a_run_that_is_not_valid_is_refused(case: dict[str, Any]) -> None:
     """With its reason; never an exception, never half of it."""
     opened = _open(Run.FromString(bytes.fromhex(case["run"])))
+    assert isinstance(opened, BadRun)
+    assert opened.reason.name == case["reason"], opened.detail
+
+
+@pytest.mark.parametrize("case", _cases("runs", "crowded"))
+def test_a_message_of_too_many_parts_is_refused_before_any_is_built(case: dict[str, Any]) -> None:
+    """By counting: as objects they would take 100 times their bytes."""
+    kind = Kind(case["kind"])
+    publication, route = {
+        Kind.REGISTRY: ("registry", Route.EVERYWHERE),
+        Kind.REFUSALS: ("refusals", Route.NODE),
+        Kind.MOVE: ("moves", Route.NODE),
+    }.get(kind, ("demo.parent", Route.PARENT))
+    payload = bytes.fromhex(case["start"]) + bytes.fromhex(case["part"]) * case["times"]
+    forge = Forge(FeedName(CITY, publication, NATION if route is Route.NODE else ""), key(CITY), route)
+    opened = _open(forge.run([forge.entry(payload, kind=kind, codec=2, rows=case["rows"])]))
     assert isinstance(opened, BadRun)
     assert opened.reason.name == case["reason"], opened.detail
 
