@@ -7,7 +7,7 @@ from itertools import groupby
 
 from sync.chain import Content, Opened, open_content
 from sync.core import Core
-from sync.effects import FateRow, FeedState, SaveFates, SaveHeard, SaveMoves
+from sync.effects import FateRow, FeedState, LogEntry, SaveFates, SaveHeard, SaveMoves
 from sync.errors import RemoteFault
 from sync.judge import Judgement
 from sync.merge import Change, Merged, keys_of, merge
@@ -15,9 +15,9 @@ from sync.origin import emit_move, emit_refusals
 from sync.ports import ParkedRef
 from sync.reasons import Reason
 from sync.registry import Enrolment
-from sync.rows import BadRow, End, RowBatch, Undecodable, key_getter, key_text, shift_digest
+from sync.rows import BadRow, RowBatch, Undecodable, key_getter, key_text, shift_digest
 from sync.schema import RowSchema
-from sync.values import REFUSALS, REGISTRY, Fate, Key, Kind, Row
+from sync.values import REFUSALS, REGISTRY, Fate, Key, Kind
 from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPayload, RegistryPayload
 
 REJUDGE_AT_ONCE = 20_000
@@ -44,7 +44,7 @@ def apply_entries(core: Core, state: FeedState, entries: Sequence[Opened]) -> No
         enrolment = core.registry.enrolment(header.origin, header.enrolment)
         if content is None:
             # When the run was opened, the registry did not show yet that this node applies the feed.
-            content = _open_again(core, header, opened.entry.payload)
+            content = open_again(core, header, opened.entry.payload)
         if content is None or enrolment is None:
             continue
         if isinstance(content, RowBatch):
@@ -218,7 +218,9 @@ def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
         place = (fate.dataset, fate.key)
         latest[place] = max(latest.get(place, 0), fate.seq)
     collected.fates = [
-        fate._replace(fate=Fate.SUPERSEDED) if fate in parked and latest[fate.dataset, fate.key] > fate.seq else fate
+        fate._replace(fate=Fate.SUPERSEDED)
+        if fate.fate is Fate.PARKED and fate.place >= 0 and latest[fate.dataset, fate.key] > fate.seq
+        else fate
         for fate in collected.fates
     ]
     overtaken = [
@@ -247,22 +249,24 @@ def rejudge(core: Core) -> bool:
         state = core.feeds.get(feed)
         if state is None or state.frozen or state.head.epoch != epoch:
             continue
-        for seq, rows in groupby(group, key=lambda ref: ref.seq):
-            outcome = _rejudge_entry(core, state, seq, list(rows))
+        waiting = list(group)
+        later = _Later(core, state, frozenset(ref.seq for ref in waiting if ref.place < 0))
+        for seq, rows in groupby(waiting, key=lambda ref: ref.seq):
+            outcome = _rejudge_entry(core, state, seq, list(rows), later)
             if outcome is None:
                 return True
             changed = outcome or changed
     return changed
 
 
-def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]) -> bool | None:
+def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef], later: _Later) -> bool | None:
     """Whether anything changed; None if it must wait for the next round."""
     entry = core.log.entry(state.name, state.head.epoch, seq)
     if entry is None:
         return False
     header = EntryHeader.FromString(entry.header)
     enrolment = core.registry.enrolment(header.origin, header.enrolment)
-    content = _open_again(core, header, entry.payload)
+    content = open_again(core, header, entry.payload)
     if enrolment is None or content is None:
         return False
     whole = any(ref.place < 0 for ref in refs)
@@ -276,10 +280,8 @@ def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]
         return _rejudge_move(core, state, header, content, enrolment)
     if not isinstance(content, RowBatch):
         return False
-    if whole:
-        content = _without_overtaken(core, state, header, content)
     collected = _Collected()
-    only = None if whole else frozenset(ref.place for ref in refs)
+    only = later.not_overtaken(seq, content) if whole else frozenset(ref.place for ref in refs)
     _judge_rows(core, header, content, enrolment, collected, only)
     if _overlaps(core, state, collected):
         return None
@@ -346,35 +348,71 @@ def _settle_again(core: Core, state: FeedState, collected: _Collected) -> None:
     core.save(state)
 
 
-def _open_again(core: Core, header: EntryHeader, payload: bytes) -> Content:
+def open_again(core: Core, header: EntryHeader, payload: bytes) -> Content:
+    """The content of an entry that is held, as far as it can be read now; None if nothing can be made of it."""
     try:
         return open_content(header, payload, core.seams.judge.schema)
     except RemoteFault:
         return None
 
 
-def _without_overtaken(core: Core, state: FeedState, header: EntryHeader, batch: RowBatch) -> RowBatch:
-    """Leaves out rows that later entries of the feed have already changed: they were readable, this one was not."""
-    schema = core.seams.judge.schema(header.publication, batch.dataset)
-    assert schema is not None
-    key_of = key_getter(schema, batch.columns)
-    touched = _touched_later(core, state, header.seq, schema)
-    puts: list[Row] = [row for row in batch.puts if key_of(row) not in touched]
-    ends: list[End] = [end for end in batch.ends if end.key not in touched]
-    return RowBatch(batch.dataset, batch.columns, puts, ends, [])
+def _places(batch: RowBatch) -> list[int]:
+    """The places in the payload of a batch's puts and ends, in that order; what did not decode has left its own."""
+    skipped = {bad.place for bad in batch.bad}
+    total = len(batch.puts) + len(batch.ends) + len(batch.bad)
+    return [place for place in range(total) if place not in skipped]
 
 
-def _touched_later(core: Core, state: FeedState, seq: int, schema: RowSchema) -> set[tuple[object, ...]]:
-    touched: set[tuple[object, ...]] = set()
-    while True:
-        entries = core.log.entries(state.name, state.head.epoch, seq + 1, 1024 * 1024, 1_000)
-        if not entries:
-            return touched
-        for entry in entries:
-            header = EntryHeader.FromString(entry.header)
-            content = _open_again(core, header, entry.payload) if int(header.kind) == Kind.RECORDS else None
-            if isinstance(content, RowBatch) and content.dataset == schema.dataset:
-                key_of = key_getter(schema, content.columns)
-                touched.update(key_of(row) for row in content.puts)
-                touched.update(end.key for end in content.ends)
-        seq = entries[-1].seq
+class _Later:
+    """Which rows of entries that waited as a whole were changed by later entries of the feed: those were readable,
+    these were not. Read in one pass over the feed, when it is first asked.
+    """
+
+    def __init__(self, core: Core, state: FeedState, seqs: frozenset[int]) -> None:
+        self._core = core
+        self._state = state
+        self._seqs = seqs
+        self._last: dict[tuple[str, Key], int] | None = None
+
+    def not_overtaken(self, seq: int, batch: RowBatch) -> frozenset[int]:
+        """Places of the rows of entry `seq` that are still its own to decide, the undecodable ones among them."""
+        if self._last is None:
+            self._last = self._read()
+        own = {bad.place for bad in batch.bad}
+        for place, key in zip(_places(batch), self._keys(batch), strict=True):
+            if self._last.get((batch.dataset, key), 0) <= seq:
+                own.add(place)
+        return frozenset(own)
+
+    def _keys(self, batch: RowBatch) -> list[Key]:
+        schema = self._core.seams.judge.schema(self._state.name.publication, batch.dataset)
+        assert schema is not None
+        return [*map(key_getter(schema, batch.columns), batch.puts), *(end.key for end in batch.ends)]
+
+    def _read(self) -> dict[tuple[str, Key], int]:
+        log, state = self._core.log, self._state
+        wanted: set[tuple[str, Key]] = set()
+        for seq in sorted(self._seqs):
+            entry = log.entry(state.name, state.head.epoch, seq)
+            if entry is not None and (batch := self._batch(entry)) is not None:
+                wanted.update((batch.dataset, key) for key in self._keys(batch))
+        last: dict[tuple[str, Key], int] = {}
+        seq = min(self._seqs)
+        # A row that was refused has changed nothing.
+        refused = log.refused(state.name, state.head.epoch, seq)
+        while entries := log.entries(state.name, state.head.epoch, seq + 1, 1024 * 1024, 1_000):
+            for entry in entries:
+                # One that waits as well is judged after this one, and may be refused.
+                batch = None if entry.seq in self._seqs else self._batch(entry)
+                if batch is None:
+                    continue
+                for place, key in zip(_places(batch), self._keys(batch), strict=True):
+                    if (batch.dataset, key) in wanted and (entry.seq, place) not in refused:
+                        last[batch.dataset, key] = entry.seq
+            seq = entries[-1].seq
+        return last
+
+    def _batch(self, entry: LogEntry) -> RowBatch | None:
+        header = EntryHeader.FromString(entry.header)
+        content = open_again(self._core, header, entry.payload) if int(header.kind) == Kind.RECORDS else None
+        return content if isinstance(content, RowBatch) else None

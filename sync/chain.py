@@ -26,6 +26,7 @@ from sync.values import (
     DIGEST_BYTES,
     ID_BYTES,
     MOVES,
+    NUMBER_MAX,
     REFUSALS,
     REGISTRY,
     Fate,
@@ -49,9 +50,6 @@ from sync.wire.v1.entry_pb2 import (
 from sync.wire.v1.frame_pb2 import Run
 
 FORMAT = 1
-NUMBER_MAX = 2**63 - 1
-"""Numbers of a header fit a signed integer of 64 bits, so that every store can keep them."""
-
 Message = AdoptionPayload | CheckpointPayload | EpochStartPayload | MovePayload | RefusalsPayload | RegistryPayload
 Content = RowBatch | Undecodable | Message | None
 
@@ -276,7 +274,7 @@ def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryH
         or len(header.prev) != DIGEST_BYTES
         or len(header.payload_digest) != DIGEST_BYTES
         or header.route not in (1, 2, 3, 4, 5)
-        or max(header.seq, header.group, header.schema_version, header.hlc) > NUMBER_MAX
+        or max(header.seq, header.group, header.schema_version, header.hlc, header.enrolment) > NUMBER_MAX
     ):
         raise RemoteFault(Reason.MALFORMED, "a header lacks what every header has")
     if not is_publication(header.publication) or not (header.addressee == "" or is_node_id(header.addressee)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sync.chain import Author
 from sync.effects import Alarm, Effect, FeedState, OutboxItem, SaveFeed, SaveMeta, Send, WakeAt
 from sync.judge import Judge, Known, Publisher
-from sync.limits import GROUP_LEAP
+from sync.limits import CURSORS_PER_FRAME_MAX, GROUP_LEAP
 from sync.link import Link, Phase
 from sync.ports import Log, Rebuilt
 from sync.reasons import Reason
@@ -287,7 +287,8 @@ class Core:
             case Route.ANCESTORS:
                 return peer == self.me.parent
             case Route.DESCENDANTS:
-                return peer != self.me.parent
+                # Down from the origin, never up to a node above it and down again on the other side.
+                return peer != self.me.parent and (mine or self.registry.is_below(self.me.node, feed.origin))
             case Route.NODE:
                 return self.next_hop(feed.addressee) == peer
             case Route.EVERYWHERE:
@@ -357,6 +358,23 @@ class Core:
         if boot not in boots:
             boots.append(boot)
         return True
+
+
+def named_feeds(frame: Frame, kind: str) -> Iterator[WireFeed]:
+    """The feeds that a frame names, other than in a run (whose headers are checked) and in statements."""
+    match kind:
+        case "hello":
+            yield from (cursor.feed for cursor in frame.hello.registry)
+        case "cursors" if len(frame.cursors.cursors) <= CURSORS_PER_FRAME_MAX:  # more of them end the session as such
+            yield from (cursor.feed for cursor in frame.cursors.cursors)
+        case "ack":
+            yield from (cursor.feed for cursor in frame.ack.committed)
+        case "want":
+            yield frame.want.feed
+        case "evidence":
+            yield frame.evidence.feed
+        case "notice" if frame.notice.HasField("feed"):
+            yield frame.notice.feed
 
 
 def wire_feed(feed: FeedName) -> WireFeed:

@@ -225,7 +225,7 @@ def decode_records(
         return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"version {header.schema_version}")
     if unknown is not None:
         return Undecodable(dataset, Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{unknown}'")
-    if missing is not None and header.rows:
+    if missing is not None:
         return Undecodable(dataset, Fate.REFUSED, Reason.KEY_MISSING, f"key column '{missing}'")
     all_rows, one_row, all_ends, one_end = _decoders(schema, columns)
     bad: list[BadRow] = []

@@ -61,6 +61,10 @@ class Log(Protocol):
         """Parked rows in order of feed, seq, place; of one feed or of all."""
         ...
 
+    def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
+        """(seq, place) of the refused rows of a feed in entries after `after_seq`; place -1 is a whole entry."""
+        ...
+
     def first_parked(self, feed: FeedName) -> int:
         """Smallest seq with a parked row, 0 if none."""
         ...

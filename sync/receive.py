@@ -18,10 +18,11 @@ from sync.forks import bisect, contradiction
 from sync.link import InFeed, Link, Phase
 from sync.reasons import Reason
 from sync.recovery import take_own_back
-from sync.registry import Enrolment
+from sync.registry import Enrolment, Registry
 from sync.session import BENIGN, close
+from sync.suites import Suites
 from sync.values import REGISTRY, FeedName, Head, Kind, Lane, Route
-from sync.wire.v1.entry_pb2 import AdoptionPayload, EntryHeader
+from sync.wire.v1.entry_pb2 import AdoptionPayload
 from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Frame
 
 # A record may also show that a feed goes this way: then it is this node's business after all.
@@ -198,16 +199,19 @@ def _check_enrolment(core: Core, state: FeedState, fresh: tuple[Opened, ...]) ->
         if header.suite < suite:
             raise RemoteFault(Reason.SUITE_FELL, f"suite {header.suite} after {suite}")
         if version and header.enrolment > version:
-            _check_adoption(core, header, opened, version, enrolment, prev)
+            check_adoption(core.registry, core.seams.suites, opened, version, enrolment, prev)
         limit = core.registry.closed_at(header.origin, header.enrolment, header.publication, header.addressee)
         if limit is not None and (limit[0] != header.epoch or header.seq > limit[1]):
             raise RemoteFault(Reason.ENROLMENT_CLOSED, f"version {header.enrolment} counts up to entry {limit[1]}")
         version, suite, prev = header.enrolment, header.suite, opened.entry.header_hash
 
 
-def _check_adoption(core: Core, header: EntryHeader, opened: Opened, version: int, new: Enrolment, prev: bytes) -> None:
-    old = core.registry.enrolment(header.origin, version)
-    payload = opened.content
+def check_adoption(
+    registry: Registry, suites: Suites, opened: Opened, version: int, new: Enrolment, prev: bytes
+) -> None:
+    """Whether an entry may pass its feed from `version` to the enrolment `new`; RemoteFault if not. fsck asks too."""
+    header, payload = opened.header, opened.content
+    old = registry.enrolment(header.origin, version)
     if int(header.kind) != Kind.ADOPTION or old is None:
         raise RemoteFault(Reason.ADOPTION_MISSING, f"version {new.version} without an adoption entry")
     if not isinstance(payload, AdoptionPayload):
@@ -216,12 +220,9 @@ def _check_adoption(core: Core, header: EntryHeader, opened: Opened, version: in
         except DecodeError as error:
             raise RemoteFault(Reason.MALFORMED, "an adoption that does not parse") from error
     if any(
-        later.key_lost
-        for v in range(version + 1, new.version + 1)
-        if (later := core.registry.enrolment(header.origin, v))
+        later.key_lost for v in range(version + 1, new.version + 1) if (later := registry.enrolment(header.origin, v))
     ):
         return
-    suites = core.seams.suites
     if new.suite not in suites or old.suite not in suites:
         raise RemoteFault(Reason.MALFORMED, "an enrolment of a suite that is not known here")
     message = adoption_message(suites[new.suite], prev, new.version, new.public_key)

@@ -48,6 +48,8 @@ def holds_no_more(core: Core, feed: FeedName, peer: str) -> None:
     if until and (who == peer or (state is not None and (state.frozen or state.head.seq >= until))):
         del core.recovering[feed]
         core.save_recovering()
+        # A move that waited for this arbiter to be level may be numbered now.
+        core.rejudge_wanted = core.rejudge_wanted or bool(core.parked)
 
 
 def settle(core: Core) -> None:

@@ -13,7 +13,7 @@ from sync.errors import InputFault
 from sync.judge import Signer
 from sync.reasons import Reason
 from sync.scope import Scope, ScopeItem
-from sync.values import is_node_id
+from sync.values import NUMBER_MAX, is_node_id
 from sync.wire.v1.entry_pb2 import (
     ENROLMENT_STATUS_ENROLLED,
     AnchorBody,
@@ -73,7 +73,9 @@ def enrolment_from_record(record: EnrolmentRecord) -> Enrolment:
     """The checked value of a registry record. Raises InputFault when a field is not well-formed."""
     if not is_node_id(record.node) or not is_node_id(record.parent):
         raise InputFault(Reason.MALFORMED, "a record's node id is not well-formed")
-    if record.version < 1 or not record.log_public_key or len(record.transport_key_hash) != 32:
+    if not 1 <= record.version <= NUMBER_MAX or any(c.seq > NUMBER_MAX for c in record.closings):
+        raise InputFault(Reason.MALFORMED, f"the record of {record.node} holds a number that cannot be")
+    if not record.log_public_key or len(record.transport_key_hash) != 32:
         raise InputFault(Reason.MALFORMED, f"the record of {record.node} lacks a version or key")
     return Enrolment(
         node=record.node,

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from sync import compare, origin, receive, recovery, sending, session, statements
-from sync.apply import rejudge
-from sync.core import Core, Identity, Seams
+from sync.apply import open_again, rejudge
+from sync.core import Core, Identity, Seams, feed_of, named_feeds
 from sync.effects import Effect, FeedState
 from sync.events import (
     AnchorKnown,
@@ -34,7 +34,7 @@ from sync.forks import evidence_arrived
 from sync.link import Link, Phase
 from sync.ports import Rebuilt
 from sync.reasons import Reason
-from sync.values import REGISTRY, Kind, Route
+from sync.values import REGISTRY, Route, is_well_named
 from sync.wire.v1.entry_pb2 import Anchor, EntryHeader, RegistryPayload
 from sync.wire.v1.frame_pb2 import Frame
 
@@ -127,10 +127,12 @@ class Replica:
         kind = frame.WhichOneof("kind")
         if kind is None:
             link.unknown_frames += 1
+        elif not all(is_well_named(feed_of(feed)) for feed in named_feeds(frame, kind)):
+            session.close(core, link, Reason.MALFORMED, f"{kind} with a feed's name that is none")
         elif kind == "hello":
             session.hello_arrived(core, link, frame.hello)
-        elif link.phase is Phase.HELLO and kind != "notice":
-            session.close(core, link, Reason.MALFORMED, f"{kind} before Hello")
+        elif link.phase in (Phase.HELLO, Phase.CONTESTED) and kind not in ("notice", "ping", "pong"):
+            session.close(core, link, Reason.MALFORMED, f"{kind} before both have said Hello")
         elif kind == "ack":
             sending.ack_arrived(core, link, frame.ack)
             statements.hasten(core)
@@ -149,7 +151,7 @@ class Replica:
             session.ping_arrived(core, link, frame.ping)
         elif kind == "pong":
             session.pong_arrived(core, link, frame.pong)
-        elif kind == "drain":
+        elif kind == "drain" and link.phase is Phase.EXCHANGE:
             # It takes nothing more; what it had under way is still answered.
             link.phase = Phase.DRAINING
         self._more = self._more or core.rejudge_wanted or any(core.waiting.values())
@@ -213,25 +215,30 @@ def _rebuild_registry(core: Core) -> None:
             _replay(core, state.name.origin, _payloads(core, state))
     own = next((f for f in core.waiting if f.publication == REGISTRY), None)
     if own is not None:
-        _replay(core, own.origin, [(0, item.payload) for item in core.log.outbox(own, 1 << 62, 1 << 30)])
+        _replay(
+            core,
+            own.origin,
+            [(0, RegistryPayload.FromString(item.payload)) for item in core.log.outbox(own, 1 << 62, 1 << 30)],
+        )
 
 
-def _payloads(core: Core, state: FeedState) -> list[tuple[int, bytes]]:
+def _payloads(core: Core, state: FeedState) -> list[tuple[int, RegistryPayload]]:
     """(enrolment version it is sealed under, payload) of each entry of a registry feed."""
-    found: list[tuple[int, bytes]] = []
+    found: list[tuple[int, RegistryPayload]] = []
     seq = 1
     while entries := core.log.entries(state.name, state.head.epoch, seq, 1 << 20, 4_096):
-        headers = [EntryHeader.FromString(entry.header) for entry in entries]
-        found.extend(
-            (h.enrolment, e.payload) for h, e in zip(headers, entries, strict=True) if int(h.kind) == Kind.REGISTRY
-        )
+        for entry in entries:
+            header = EntryHeader.FromString(entry.header)
+            # As when it came: what could not be read then, of a later format say, does not count now either.
+            content = open_again(core, header, entry.payload)
+            if isinstance(content, RegistryPayload):
+                found.append((header.enrolment, content))
         seq = entries[-1].seq + 1
     return found
 
 
-def _replay(core: Core, sealer: str, payloads: list[tuple[int, bytes]]) -> None:
-    for under, data in payloads:
-        payload = RegistryPayload.FromString(data)
+def _replay(core: Core, sealer: str, payloads: list[tuple[int, RegistryPayload]]) -> None:
+    for under, payload in payloads:
         for record in payload.records:
             core.registry.admit(sealer, record, under)
         for confirmation in payload.epochs:

@@ -12,7 +12,7 @@ from sync.core import Core
 from sync.effects import FeedState, SaveStatement
 from sync.link import Link, Phase
 from sync.suites import HEADS, RECEIPT
-from sync.values import NO_EPOCH, REFUSALS, FeedName, Route
+from sync.values import NO_EPOCH, REFUSALS, FeedName, Route, is_well_named
 from sync.wire.v1.frame_pb2 import (
     FeedHead,
     FeedReceipt,
@@ -322,10 +322,11 @@ def _look_at(core: Core, link: Link, origin: str, head: FeedHead) -> None:
     """A stated head against what is held: withheld, contradicted, or rows that differ."""
     feed = FeedName(origin, head.publication, head.addressee)
     route = int(head.route)
-    reaches = core.applies(feed, route) or any(
+    if route not in (1, 2, 3, 4, 5) or not is_well_named(feed):
+        return
+    if not core.applies(feed, route) and not any(
         core.goes_to(feed, Route(route), n) for n in core.neighbours() if n != link.peer
-    )
-    if route not in (1, 2, 3, 4, 5) or not reaches:
+    ):
         return
     state = core.feeds.get(feed)
     if state is None or state.head.epoch != head.epoch or state.head.seq < head.seq:

@@ -81,6 +81,9 @@ class Head(NamedTuple):
     hash: bytes
 
 
+NUMBER_MAX = 2**63 - 1
+"""Numbers of headers and records fit a signed integer of 64 bits, so that every store can keep them."""
+
 REGISTRY = "registry"
 REFUSALS = "refusals"
 MOVES = "moves"
@@ -99,3 +102,9 @@ def is_identifier(text: str) -> bool:
 def is_publication(text: str) -> bool:
     """Whether `text` may name a publication: a dataset id, or dataset.audience."""
     return _PUBLICATION.fullmatch(text) is not None
+
+
+def is_well_named(feed: FeedName) -> bool:
+    """Whether a feed's name from a peer may be kept, stored and told: node ids and a publication, nothing else."""
+    origin, publication, addressee = feed
+    return is_node_id(origin) and is_publication(publication) and (addressee == "" or is_node_id(addressee))

@@ -42,6 +42,9 @@ class Reads:
     def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
         return self._records.parked(feed, limit)
 
+    def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
+        return self._records.refused(feed, epoch, after_seq)
+
     def first_parked(self, feed: FeedName) -> int:
         return self._records.first_parked(feed)
 

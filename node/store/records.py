@@ -39,6 +39,7 @@ _PARKED = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, reason
 _PARKED_OF = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, reason
     FROM chain JOIN fate INDEXED BY fate_parked ON fate.chain = chain.id WHERE fate = 3 AND chain.feed = ?
     ORDER BY fate.chain, seq, place LIMIT ?"""
+_REFUSED = "SELECT seq, place FROM fate WHERE chain = ? AND seq > ? AND fate = 2"
 _FIRST_PARKED = """SELECT min(seq) FROM fate INDEXED BY fate_parked
     WHERE fate = 3 AND chain = (SELECT max(id) FROM chain WHERE feed = ?)"""
 _SAVE_HEARD = """INSERT OR REPLACE INTO heard (by_node, publication, addressee, epoch, seq, dataset, key, body)
@@ -127,6 +128,11 @@ class Records:
             ParkedRef(self._names.feed_name(number), epoch, seq, place, dataset, key, Reason(reason))
             for number, epoch, seq, place, dataset, key, reason in found
         ]
+
+    def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
+        """As sync.ports.Log.refused."""
+        chain = self._names.find_chain(feed, epoch)
+        return frozenset() if chain is None else frozenset(self._session.rows(_REFUSED, (chain, after_seq)))
 
     def first_parked(self, feed: FeedName) -> int:
         """Smallest seq with a parked row in the feed's newest epoch, 0 if none."""

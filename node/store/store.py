@@ -196,6 +196,10 @@ class Store:
         """Parked rows in order of feed, epoch, seq, place; of one feed or of all."""
         return self._records.parked(feed, limit)
 
+    def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
+        """As sync.ports.Log.refused."""
+        return self._records.refused(feed, epoch, after_seq)
+
     def first_parked(self, feed: FeedName) -> int:
         """Smallest seq with a parked row in the feed's newest epoch, 0 if none."""
         return self._records.first_parked(feed)
