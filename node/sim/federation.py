@@ -311,6 +311,7 @@ class Federation:
         """The process starts again from what is committed."""
         if node.up:
             return
+        self.watch.restarted(node)
         node.restart()
         self._wake(node, self.now + STEP_US)
         self._redial(node)

@@ -58,7 +58,7 @@ def simulate(
     shape: tuple[int, int, int] = SHAPE,
     seconds: float = WORK_SECONDS,
     faults: Faults | None = None,
-    fsck_share: float = 0.34,
+    fsck_share: float = 1.0,
 ) -> Report:
     """Runs one seed. faults: which kinds may happen (None: the seed decides); fsck_share: part of the stores proved."""
     random = Random(f"plan/{seed}")  # noqa: S311 - a simulation must repeat

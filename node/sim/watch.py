@@ -48,6 +48,17 @@ class Watch:
                 for who in elsewhere.values() if seq > kept else ():
                     who.discard(id(node))
 
+    def restarted(self, node: SimNode) -> None:
+        """The process starts again: every head whose commit was seen must be in the store, and no other."""
+        held = {feed: head for feed, head in self._held.get(id(node), {}).items() if head.seq}
+        found = {state.name: state.head for state in node.store.load_state().feeds if state.head.seq}
+        for feed in sorted(held.keys() | found.keys()):
+            if held.get(feed) != found.get(feed):
+                was, now = (heads[feed].seq if feed in heads else 0 for heads in (held, found))
+                raise Violation(
+                    "head_not_durable", f"{node.label}: {feed} was committed up to {was}, starts with {now}"
+                )
+
     def committed(self, node: SimNode, written: Sequence[Write]) -> None:
         """A transaction is durable."""
         self.commits += 1

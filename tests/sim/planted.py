@@ -309,6 +309,6 @@ BUGS: dict[str, Bug] = {
     "parked for ever": Bug(parked_for_ever, Faults(), ("not_level",)),
     "overtaken rows come back": Bug(overtaken_rows_come_back, Faults(), ("digest", "rows_diverge", "fsck")),
     "evidence kept back": Bug(evidence_kept_back, Faults(fork=True), ("not_level",)),
-    "head not saved": Bug(head_not_saved, Faults(crashes=True), ("exception", "gap", "fsck", "not_level")),
+    "head not saved": Bug(head_not_saved, Faults(crashes=True), ("head_not_durable", "gap")),
     "refused rows applied": Bug(refused_rows_applied, Faults(hostile=True), ("out_of_scope_applied",)),
 }
