@@ -26,7 +26,7 @@ class _Writer:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def submit(self, item: Any) -> None:
+    def submit(self, item: Any, source: int, size: int = 0) -> None:
         self.told.append(item)
 
 
@@ -55,7 +55,9 @@ def test_the_writer_hears_of_the_end_however_often_the_call_is_cancelled() -> No
                 pipe = Pipe(7, "peer", writer, opener, executor, structlog.get_logger())
                 stream = _Ending()
                 task = asyncio.create_task(pipe.run(stream, dialled=False))
-                await stream.ended.wait()
+                ended = asyncio.create_task(stream.ended.wait())
+                await asyncio.wait([task, ended], return_when=asyncio.FIRST_COMPLETED)
+                assert ended.done(), task
                 for _ in range(cancels):
                     await asyncio.sleep(0)
                 while not task.done():
