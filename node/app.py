@@ -17,10 +17,8 @@ from structlog.typing import FilteringBoundLogger
 
 from certs.anchor import open_anchor
 from certs.suites import SUITES
-from certs.verify import Identity as PeerIdentity
-from certs.verify import check_registered, verify_pem
-from node import VERSION
-from node.audit import AuditLog
+from node import VERSION, publications
+from node.audit import AuditLog, SparingAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
 from node.config import CONFIG_NAME, Config, overrides
@@ -30,10 +28,11 @@ from node.identity import NodeIdentity
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
 from node.known import StoreKnown
 from node.link.dialler import Dialler
+from node.link.gate import Gatekeeper
 from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
-from node.store.faults import HomeFault
+from node.store.faults import HomeFault, StoreFault
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
@@ -59,14 +58,16 @@ T = TypeVar("T")
 ALARMS_KEPT = 200
 DISK_ASKED_EVERY_US = 2_000_000
 DRAIN_US = 2_000_000
-_AUDITED: Mapping[str, AuditEvent] = {
-    "fork": AuditEvent.FORK_FOUND,
-    "clone": AuditEvent.CLONE_FOUND,
-    "run_dropped": AuditEvent.RUN_REFUSED,
-    "feed_withheld": AuditEvent.FEED_WITHHELD,
-    "anchor_refused": AuditEvent.SEAL_REFUSED,
-    "link_closed": AuditEvent.LINK_CLOSED,
+_AUDITED: Mapping[str, tuple[AuditEvent, ...]] = {
+    "fork": (AuditEvent.FORK_FOUND, AuditEvent.FEED_FROZEN),
+    "clone": (AuditEvent.CLONE_FOUND,),
+    "run_dropped": (AuditEvent.RUN_REFUSED,),
+    "feed_withheld": (AuditEvent.FEED_WITHHELD,),
+    "anchor_refused": (AuditEvent.SEAL_REFUSED,),
+    "link_closed": (AuditEvent.LINK_CLOSED,),
 }
+_WHO_AND_WHY = ("peer", "origin", "reason")
+"""The fields of an alarm by which its lines of audit are counted together."""
 
 
 def read_catalogue(home: Path, config: Config) -> Catalogue:
@@ -98,6 +99,7 @@ class Node:
         self.clock = clock
         self.randomness = randomness
         self.audit = audit
+        self._sparing = SparingAudit(audit, clock)
         self.log = log
         self.catalogue = read_catalogue(home, config)
         self.profile = PROFILES[config.node.tier]
@@ -111,11 +113,13 @@ class Node:
         self._lock: HomeLock | None = None
         self._judge = TierJudge(self.catalogue)
         self._known: StoreKnown | None = None
+        self._republished: tuple[str, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self.standing = self._standing(identity.nation, signing=None)
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
         self.board = Switchboard(self.writer, self.core, log, self._link_troubled)
+        self._gate = Gatekeeper(config.node.node_id, identity.trust, self.core, clock, self._sparing, self._alarm, log)
         self._server: LinkServer | None = None
         self._reader: Reader | None = None
         self._disk_low = False
@@ -136,16 +140,14 @@ class Node:
             raise in_use(fault) from fault
         try:
             await self.writer.start()
+            if self._republished:
+                self.audit.append(AuditEvent.PUBLICATION_CHANGED, publications=" ".join(self._republished))
+                self.log.info("publications_changed", publications=self._republished)
             self.writer.submit(AnchorKnown(self.identity.anchor))
             self._follow_scope()
             if self.config.listen.exchange:
-                self._server = LinkServer(
-                    self.board,
-                    self._verify_child,
-                    self.clock.now_us,
-                    self._link_refused,
-                    self.config.limits.sessions_max,
-                )
+                limit = self.config.limits.sessions_max
+                self._server = LinkServer(self.board, self._gate, self.clock.now_us, limit)
                 self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
             if self.config.parent is not None:
                 dialler = Dialler(
@@ -153,6 +155,7 @@ class Node:
                     self.config.parent.node_id,
                     self.config.parent.address,
                     self._channel_credentials,
+                    self.clock,
                     self.randomness,
                     self._note_link,
                 )
@@ -177,6 +180,7 @@ class Node:
         await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
         self._reading.shutdown(wait=False)
         if self._lock is not None:
+            self._sparing.flush()
             self.audit.append(AuditEvent.NODE_STOPPED, node=self.config.node.node_id)
             self._lock.release()
             self._lock = None
@@ -290,7 +294,9 @@ class Node:
                 )
                 return Replica(me, seams, rebuilt)
 
-            return Engine(store, build, publisher, do)
+            engine = Engine(store, build, publisher, do)
+            self._republished = publications.follow(engine, publisher, self.writer.now())
+            return engine
         except BaseException:
             store.close()
             raise
@@ -299,7 +305,12 @@ class Node:
         """In the reading thread, which alone uses the reader."""
         if self._reader is None:
             self._reader = Reader(self.home / DATABASE_FILE, self._schemas())
-        return question(self._reader)
+        try:
+            return question(self._reader)
+        except StoreFault:
+            # It answers nothing more; the next question gets a new one.
+            self._close_reader()
+            raise
 
     def _close_reader(self) -> None:
         if self._reader is not None:
@@ -327,19 +338,6 @@ class Node:
         except RemoteFault:
             return None
 
-    def _verify_child(self, leaf: bytes, chain: bytes) -> PeerIdentity:
-        """TLS let it in; we ask again, more strictly, and the registry too."""
-        identity = verify_pem(leaf, chain, self.identity.trust, self.clock.now_us())
-        enrolment = self.core().registry.newest(identity.node)
-        if enrolment is None or enrolment.parent != self.config.node.node_id:
-            raise RemoteFault(Reason.NOT_ENROLLED, f"{identity.node} is not enrolled here")
-        check_registered(identity, {enrolment.transport_key_hash})
-        return identity
-
-    def _link_refused(self, address: str, reason: Reason, detail: str) -> None:
-        self.log.warning("link_refused", peer_address=address, reason=reason.name, detail=detail)
-        self.audit.append(AuditEvent.LINK_REFUSED, reason=reason.name, detail=detail)
-
     def _link_troubled(self, peer: str, trouble: LinkTrouble) -> None:
         """A session ended for a reason that a person may have to know."""
         if trouble.reason is not Reason.CLONE:  # the core says so itself
@@ -365,7 +363,7 @@ class Node:
         if (state, detail) != self.link_state:
             self.log.info("parent_link", state=state, detail=detail)
             if state == "connected":
-                self.audit.append(AuditEvent.LINK_ACCEPTED, peer=self.parent)
+                self._sparing.append(AuditEvent.LINK_ACCEPTED, self.parent, peer=self.parent)
         self.link_state = (state, detail)
         self._notify()
 
@@ -388,8 +386,10 @@ class Node:
         self.alarms.append({"name": act.name, "at": iso(self.clock.now_us()), **act.fields})
         del self.alarms[:-ALARMS_KEPT]
         self.log.warning("alarm", alarm=act.name, **{f"about_{k}": v for k, v in act.fields.items()})
-        if act.name in _AUDITED:
-            self.audit.append(_AUDITED[act.name], **{k: str(v) for k, v in act.fields.items()})
+        fields = {k: str(v) for k, v in act.fields.items()}
+        for event in _AUDITED.get(act.name, ()):
+            # Whoever runs a neighbour can bring these about without end.
+            self._sparing.append(event, " ".join(fields.get(k, "") for k in _WHO_AND_WHY), **fields)
 
     def _notify(self) -> None:
         changed, self.changed = self.changed, asyncio.Event()

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from node.clock import Clock, iso
+from node.enrol.bounds import Rates
 from node.telemetry import HIDDEN, is_secret, plain
 from sync.errors import LocalFault
 
@@ -28,6 +30,9 @@ START: Final = "0" * 64
 """What the first line names as the line before it."""
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 LINE_BYTES_MAX: Final = 64 * 1024
+SPARING_BURST: Final = 30
+SPARING_PER_S: Final = 1 / 300
+SPARING_KEYS_MAX: Final = 256
 _NAME: Final = re.compile(r"audit-(\d{6})\.jsonl")
 
 
@@ -240,6 +245,36 @@ class AuditLog:
         if type(number) is not int:
             raise LocalFault(f"the last line of {path.name} is damaged; run `tiersync doctor`")
         return AuditHead(number, hash_line(last)), torn
+
+
+class SparingAudit:
+    """For what a peer can bring about as often as it likes: of each event and key some lines at once, then one in five
+    minutes. The next line says how many were not told before it (`not_told_before`); `flush` says the rest.
+    """
+
+    def __init__(self, audit: AuditLog, clock: Clock) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._rates = Rates(SPARING_BURST, SPARING_PER_S, SPARING_KEYS_MAX)
+        self._untold: Counter[tuple[Event, str]] = Counter()
+
+    def append(self, event: Event, key: str, **fields: object) -> bool:
+        """Whether a line was written. `key`: who, and why. Raises LocalFault."""
+        if not self._rates.allows(f"{event.value} {key}", self._clock.monotonic_us()):
+            # Past so many keys they are counted together: a peer may think up more of them.
+            known = (event, key) in self._untold or len(self._untold) < SPARING_KEYS_MAX
+            self._untold[event, key if known else ""] += 1
+            return False
+        if before := self._untold.pop((event, key), 0) + self._untold.pop((event, ""), 0):
+            fields["not_told_before"] = before
+        self._audit.append(event, **fields)
+        return True
+
+    def flush(self) -> None:
+        """Says what was counted and not told yet, a line for each event and key. Raises LocalFault."""
+        for (event, key), count in sorted(self._untold.items(), key=lambda item: (item[0][0].value, item[0][1])):
+            self._audit.append(event, about=key, not_told_before=count)
+        self._untold.clear()
 
 
 class _Lock:

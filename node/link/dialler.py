@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 from tenacity import AsyncRetrying, RetryCallState, TryAgain
 from tenacity.wait import wait_base
 
-from node.clock import Randomness
+from node.clock import Clock, Randomness
 from node.link import options
 from node.link.switchboard import Switchboard
 from sync.reasons import Reason
@@ -23,8 +23,11 @@ missed for long, and one connection attempt costs it next to nothing."""
 CONTACT_TIMEOUT_S = 10.0
 STATUS_TIMEOUT_S = 0.5
 PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
+"""Of refusals that come in a frame, once the session is open; before that, each comes as a status (`_REFUSALS`)."""
 
-_REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_REFUSALS = frozenset(
+    {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+)
 
 
 class _Jittered(wait_base):
@@ -33,12 +36,14 @@ class _Jittered(wait_base):
     A parent that answers and refuses (`patient`) is left alone for longer from the start.
     """
 
-    def __init__(self, randomness: Randomness, patient: Callable[[], bool]) -> None:
+    def __init__(self, randomness: Randomness, clock: Clock, patient: Callable[[], bool]) -> None:
         self._randomness = randomness
+        self._clock = clock
+        self._since_us = clock.monotonic_us()
         self._patient = patient
 
     def __call__(self, state: RetryCallState) -> float:
-        away_s = state.seconds_since_start or 0.0
+        away_s = (self._clock.monotonic_us() - self._since_us) / 1e6
         most = WAIT_MAX_S if self._patient() else next((wait for near, wait in NEAR if away_s < near), WAIT_MAX_S)
         span = min(most, WAIT_FIRST_S * 2 ** min(state.attempt_number - 1, 12))
         return float(span * (0.5 + 0.5 * self._randomness.jitter()))
@@ -67,15 +72,19 @@ class Dialler:
         parent: str,
         address: str,
         credentials: Callable[[], grpc.ChannelCredentials],
+        clock: Clock,
         randomness: Randomness,
         state: Callable[[str, str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._board = board
         self._parent = parent
         self._address = address
         self._credentials = credentials
+        self._clock = clock
         self._randomness = randomness
         self._state = state
+        self._sleep = sleep
         self._contact = False
         self._patient = False
 
@@ -83,18 +92,19 @@ class Dialler:
         """For ever; cancel it to stop."""
         while True:
             self._contact = False
-            wait = _Jittered(self._randomness, lambda: self._patient)
-            async for attempt in AsyncRetrying(wait=wait, sleep=asyncio.sleep):
+            wait = _Jittered(self._randomness, self._clock, lambda: self._patient)
+            async for attempt in AsyncRetrying(wait=wait, sleep=self._sleep):
                 # Outside `with attempt`, which would swallow a cancellation as one more failure.
                 await self._once()
                 if self._contact:
                     break
                 with attempt:
                     raise TryAgain
-            await asyncio.sleep(WAIT_FIRST_S * (0.5 + self._randomness.jitter()))
+            await self._sleep(WAIT_FIRST_S * (0.5 + self._randomness.jitter()))
 
     async def _once(self) -> None:
         """One session, from dialling to its end."""
+        self._patient = False
         channel = grpc.aio.secure_channel(self._address, self._credentials(), options=options.client(self._parent))
         try:
             call: Any = channel.stream_stream(options.METHOD)()
@@ -131,4 +141,5 @@ class Dialler:
 
     def _failed(self, code: grpc.StatusCode, details: str | None, otherwise: str) -> None:
         """The call failed: the parent refused it and said why, or the line is gone."""
-        self._state("refused" if code in _REFUSALS else otherwise, details or "")
+        self._patient = code in _REFUSALS
+        self._state("refused" if self._patient else otherwise, details or "")

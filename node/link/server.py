@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import grpc
 
@@ -15,8 +15,23 @@ from sync.errors import RemoteFault
 from sync.reasons import Reason
 
 DETAIL_LETTERS_MAX = 300
-Verify = Callable[[bytes, bytes], Identity]
-"""(leaf PEM, chain PEM) -> who it is. Raises RemoteFault."""
+NAME_LETTERS_MAX = 100
+
+
+class Gate(Protocol):
+    """Who may come in, and who hears of it."""
+
+    def verify(self, leaf: bytes, chain: bytes) -> Identity:
+        """Who shows these certificates (PEM). Raises RemoteFault."""
+        ...
+
+    def accepted(self, peer: str) -> None:
+        """A session with this peer begins."""
+        ...
+
+    def refused(self, address: str, named: str, reason: Reason, detail: str) -> None:
+        """Somebody was not let in. `named`: what the certificate says of him; TLS asked no more than who signed it."""
+        ...
 
 
 class _ServerStream:
@@ -39,15 +54,13 @@ class LinkServer:
     def __init__(
         self,
         board: Switchboard,
-        verify: Verify,
+        gate: Gate,
         now: Callable[[], int],
-        refused: Callable[[str, Reason, str], None],
         sessions_max: int,
     ) -> None:
         self._board = board
-        self._verify = verify
+        self._gate = gate
         self._now = now
-        self._refused = refused
         self._free = sessions_max
         self._server: grpc.aio.Server | None = None
 
@@ -76,9 +89,9 @@ class LinkServer:
         leaf = b"".join(auth.get("x509_pem_cert", ()))
         chain = b"".join(auth.get("x509_pem_cert_chain", ()))
         try:
-            identity = self._verify(leaf, chain)
+            identity = self._gate.verify(leaf, chain)
         except RemoteFault as fault:
-            self._refused(context.peer(), fault.reason, fault.detail)
+            self._gate.refused(context.peer(), _named(auth), fault.reason, fault.detail)
             said = f"{fault.reason.name}: {fault.detail}"[:DETAIL_LETTERS_MAX]
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, said)
             return
@@ -86,6 +99,7 @@ class LinkServer:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many sessions; come again later")
             return
         self._free -= 1
+        self._gate.accepted(identity.node)
         pipe = self._board.pipe(identity.node)
         # A TLS stream outlives its certificate: we end it ourselves.
         life_s = max(0.0, (identity.not_after - self._now()) / 1e6)
@@ -98,3 +112,7 @@ class LinkServer:
             timer.cancel()
             self._board.release(pipe)
             self._free += 1
+
+
+def _named(auth: Mapping[str, Sequence[bytes]]) -> str:
+    return b"".join(auth.get("x509_common_name", ())).decode(errors="replace")[:NAME_LETTERS_MAX]

@@ -1,0 +1,191 @@
+"""How long a child waits before it dials again: by scripted answers of its parent, without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import grpc
+import pytest
+
+from node.link import dialler
+from node.link.dialler import NEAR, WAIT_FIRST_S, WAIT_MAX_S, Dialler
+from node.link.pipe import LinkTrouble
+from sync.reasons import Reason
+from tests.unit.node_base.fakes import HandClock
+
+GONE = grpc.StatusCode.UNAVAILABLE
+REFUSED = (
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+DOUBLED = [WAIT_FIRST_S * 2**n for n in range(20)]
+
+
+class Answer(NamedTuple):
+    """What one dial meets: a status before the session, or a session that heard something, or was closed for cause."""
+
+    code: grpc.StatusCode | None = None
+    heard: bool = False
+    trouble: Reason = Reason.NONE
+    at_once: bool = True
+    """The status comes while connecting; else it ends a session in which nothing was said."""
+
+
+class _Call:
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def wait_for_connection(self) -> None:
+        if self._answer.code is not None and self._answer.at_once:
+            nothing = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(self._answer.code, nothing, nothing, "as the script says")
+
+    async def code(self) -> grpc.StatusCode:
+        return self._answer.code or GONE
+
+    async def details(self) -> str:
+        return "as the script says"
+
+    def cancel(self) -> None:
+        return None
+
+
+class _Channel:
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def stream_stream(self, method: str) -> Any:
+        return lambda: _Call(self._answer)
+
+    async def close(self) -> None:
+        return None
+
+
+class _Pipe:
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.heard = asyncio.Event()
+
+    async def run(self, stream: object, *, dialled: bool) -> LinkTrouble | None:
+        if self._answer.heard:
+            self.heard.set()
+        return LinkTrouble(self._answer.trouble, "") if self._answer.trouble else None
+
+
+class _Randomness:
+    """Nearly the longest wait each time."""
+
+    def bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+    def jitter(self) -> float:
+        return 1.0
+
+
+class _World:
+    """Board, channel and time of one dialler."""
+
+    def __init__(self, script: Sequence[Answer]) -> None:
+        self._script = list(script)
+        self._now = Answer()
+        self.clock = HandClock()
+        self.waits: list[float] = []
+        self.states: list[str] = []
+
+    def secure_channel(self, *_: object, **__: object) -> _Channel:
+        if not self._script:
+            raise asyncio.CancelledError
+        self._now = self._script.pop(0)
+        return _Channel(self._now)
+
+    def pipe(self, peer: str) -> _Pipe:
+        return _Pipe(self._now)
+
+    def release(self, pipe: object) -> None:
+        return None
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.clock.us += round(seconds * 1e6)
+
+
+def waits(monkeypatch: pytest.MonkeyPatch, *script: Answer) -> list[float]:
+    """The wait after each dial."""
+    return played(monkeypatch, *script).waits
+
+
+def played(monkeypatch: pytest.MonkeyPatch, *script: Answer) -> _World:
+    world = _World(script)
+    monkeypatch.setattr(dialler.grpc.aio, "secure_channel", world.secure_channel)
+    board: Any = world
+    credentials: Any = lambda: None  # noqa: E731
+    made = Dialler(
+        board,
+        "p330000.cn-test",
+        "127.0.0.1:1",
+        credentials,
+        world.clock,
+        _Randomness(),
+        lambda state, _: world.states.append(state),
+        world.sleep,
+    )
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(made.run())
+    assert not world._script
+    return world
+
+
+def test_the_wait_doubles_up_to_a_quarter_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the parent has not been away for long."""
+    assert waits(monkeypatch, *[Answer(GONE)] * 6) == [0.05, 0.1, 0.2, 0.25, 0.25, 0.25]
+
+
+def test_the_bound_rises_with_the_parents_absence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of a second in the first minute, a second in the first ten, then a minute, and never more."""
+    found = waits(monkeypatch, *[Answer(GONE)] * 900)
+    away = 0.0
+    for wait in found:
+        assert wait <= next((most for near, most in NEAR if away < near), WAIT_MAX_S)
+        away = round(away + wait, 6)
+    assert found == sorted(found)
+    assert {0.25, 1.0, WAIT_MAX_S} == {w for w in found if found.count(w) > 1}
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["before the session", "after it was open"])
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_refused_child_goes_on_doubling_to_a_minute(
+    monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode, at_once: bool
+) -> None:
+    """From the start: in the first minute of refusals the parent hears of it a dozen times at most."""
+    world = played(monkeypatch, *[Answer(code, at_once=at_once)] * 14)
+    assert world.waits == [min(wait, WAIT_MAX_S) for wait in DOUBLED[:14]]
+    assert set(world.states) - {"connected"} == {"refused"}
+    dials, away = 0, 0.0
+    for wait in world.waits:
+        dials += away < 60
+        away += wait
+    assert dials <= 12
+
+
+@pytest.mark.parametrize("reason", sorted(dialler.PATIENT_REASONS))
+def test_so_does_one_that_is_refused_in_a_frame(monkeypatch: pytest.MonkeyPatch, reason: Reason) -> None:
+    """The parent's words are no sign that it wants to be dialled again soon."""
+    assert waits(monkeypatch, *[Answer(heard=True, trouble=reason)] * 12) == [min(w, 60.0) for w in DOUBLED[:12]]
+
+
+def test_any_contact_resets_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One frame heard is enough, however the session ended."""
+    for contact in (Answer(heard=True), Answer(heard=True, trouble=Reason.MALFORMED)):
+        found = waits(monkeypatch, *[Answer(GONE)] * 5, contact, Answer(GONE), Answer(GONE))
+        assert found[4] == 0.25
+        assert found[5] < 0.1
+        assert found[6:] == [0.05, 0.1]
+
+
+def test_a_parent_that_refused_and_is_then_away_is_looked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience ends with the refusals: it may be restarting, with what was missing in its registry."""
+    refused, gone = Answer(REFUSED[0]), Answer(GONE)
+    assert waits(monkeypatch, *[refused] * 8, gone, gone)[7:] == [6.4, 0.25, 0.25]
