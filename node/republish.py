@@ -5,7 +5,7 @@ What differs goes out again above all versions found; the answer is one LocalDif
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from node.store.store import Store
@@ -80,13 +80,23 @@ def find_differences(store: Store, publisher: Publisher, replica: Replica) -> Lo
         for out, said in ways:
             name = FeedName(core.me.node, out.publication, out.addressee)
             if name in core.feeds:
-                live = ((s.version, s.cells) for s in said.values())
+                # Of the columns it is to carry from now on: what it said in others leaves with the rows that said it.
+                carried = _carried(schema, out.columns)
+                live = ((s.version, carried(s.cells)) for s in said.values())
                 feeds[name] = (digest_rows(live) if said else EMPTY_DIGEST, len(said))
             found = _to_say(schema, out, said, current, differing)
             if found.puts or found.ends:
                 outgoing.append(found)
     changed = [(dataset, key) for dataset, keys in core.local_keys.items() for key in keys]
     return LocalDifferences(outgoing, feeds, changed)
+
+
+def _carried(schema: RowSchema, columns: tuple[str, ...]) -> Callable[[Row], Row]:
+    """A function of cells in schema order that leaves these columns only."""
+    if len(columns) == len(schema.names):
+        return lambda cells: cells
+    keep = [name in columns for name in schema.names]
+    return lambda cells: tuple(cell if kept else None for cell, kept in zip(cells, keep, strict=True))
 
 
 def _ways(

@@ -6,7 +6,8 @@ must move everywhere. A row that no longer matches a filter leaves that audience
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 from sync.judge import LocalRows, Outgoing
@@ -40,6 +41,7 @@ class TierPublisher:
 
     def __init__(self, catalogue: Catalogue, standing: Standing) -> None:
         self._ready: dict[str, _Ready] = {}
+        self._parent = standing.parent
         tiers = standing.profile.tiers(standing.parent)
         for dataset in catalogue.datasets.values():
             if not any(tier in dataset.owner for tier in tiers):
@@ -62,6 +64,17 @@ class TierPublisher:
             if puts or ends:
                 outgoing.append(_outgoing(way, ready.schema, puts, ends, was))
         return outgoing
+
+    def settings(self) -> Mapping[str, str]:
+        """A digest of what decides who gets what, by publication: while it stays the same, `publish` may be given rows
+        that were published by an earlier life."""
+        said: dict[str, list[str]] = {}
+        for ready in self._ready.values():
+            for way in ready.ways:
+                publication = way.publication
+                to = (self._parent, publication.route.name, way.addressee)
+                said.setdefault(publication.id, []).append(repr((to, publication.columns, publication.filter)))
+        return {name: sha256("\n".join(sorted(ways)).encode()).hexdigest() for name, ways in said.items()}
 
 
 _Parts = tuple[Sequence[Row], list[End], list[tuple[Key, int, Row]]]

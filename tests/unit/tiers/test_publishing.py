@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sync.judge import LocalRows, Outgoing, Publisher
@@ -180,3 +182,20 @@ def test_all_is_a_setting() -> None:
     catalogue = Catalogue.build(builtin_texts(), [("site.toml", text)])
     out = TierPublisher(catalogue, CITY_STANDS).publish(LocalRows("case", [a_case(1)], [], {}))
     assert {o.publication for o in out} == {"case.parent", "case.nation"}
+
+
+def test_settings_tell_what_decides_who_gets_what() -> None:
+    """The same for the same; another filter, other columns or another parent show in the publications they change."""
+
+    def settings(stands: Standing = CITY_STANDS, **override: object) -> dict[str, str]:
+        text = "".join(f"{name} = {value}\n" for name, value in override.items())
+        site = [("node.toml", f'[override."case.nation"]\n{text}')] if override else []
+        return dict(TierPublisher(Catalogue.build(builtin_texts(), site), stands).settings())
+
+    normal = settings()
+    assert settings() == normal
+    everything = settings(filter='"all"')
+    assert {name for name in normal if everything[name] != normal[name]} == {"case.nation"}
+    elsewhere = settings(replace(CITY_STANDS, parent="p440000.cn-demo"))
+    assert all(elsewhere[name] != normal[name] for name in normal)
+    assert "case.parent" not in settings(NATION_STANDS)
