@@ -25,6 +25,7 @@ from node.config import CONFIG_NAME, Config, overrides
 from node.engine import Engine
 from node.enrol.home import in_use
 from node.identity import NodeIdentity
+from node.intake import HERE
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
 from node.known import StoreKnown
 from node.link.dialler import Dialler
@@ -41,14 +42,16 @@ from sync.core import Core, Identity, Seams
 from sync.effects import Act, Alarm, CloseLink, Reply, Send
 from sync.errors import InputFault, RemoteFault
 from sync.events import AnchorKnown, Drain
+from sync.judge import Judgement, Known, Signer
 from sync.ports import Rebuilt
 from sync.reasons import Reason
 from sync.replica import Replica
+from sync.rows import RowBatch
 from sync.schema import RowSchema
 from sync.values import Key, Row
-from sync.wire.v1.entry_pb2 import Anchor, AnchorBody
+from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EntryHeader
 from tiers.catalogue import Catalogue
-from tiers.door import Door
+from tiers.door import Door, TypedRows
 from tiers.judging import TierJudge
 from tiers.profile import PROFILES, Standing, signing_scope
 from tiers.publishing import TierPublisher
@@ -58,6 +61,8 @@ T = TypeVar("T")
 ALARMS_KEPT = 200
 DISK_ASKED_EVERY_US = 2_000_000
 DRAIN_US = 2_000_000
+ROW_BYTES_ABOUT = 500
+"""Of a row in memory, where it was not measured."""
 _AUDITED: Mapping[str, tuple[AuditEvent, ...]] = {
     "fork": (AuditEvent.FORK_FOUND, AuditEvent.FEED_FROZEN),
     "clone": (AuditEvent.CLONE_FOUND,),
@@ -65,6 +70,7 @@ _AUDITED: Mapping[str, tuple[AuditEvent, ...]] = {
     "feed_withheld": (AuditEvent.FEED_WITHHELD,),
     "anchor_refused": (AuditEvent.SEAL_REFUSED,),
     "link_closed": (AuditEvent.LINK_CLOSED,),
+    "held_back_refused": (AuditEvent.HELD_BACK_REFUSED,),
 }
 _WHO_AND_WHY = ("peer", "origin", "reason")
 """The fields of an alarm by which its lines of audit are counted together."""
@@ -78,6 +84,23 @@ def read_catalogue(home: Path, config: Config) -> Catalogue:
     if changed := overrides(config):
         site.append((CONFIG_NAME, changed))
     return Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)
+
+
+class _WatchfulJudge(TierJudge):
+    """Tells of columns that should have stayed where they are: somebody's catalogue or program went wrong."""
+
+    def __init__(self, catalogue: Catalogue, tell: Callable[[Act], None]) -> None:
+        super().__init__(catalogue)
+        self._tell = tell
+
+    def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
+        """As TierJudge.records."""
+        found = super().records(header, batch, signer, known)
+        reason = Reason.HELD_BACK_PRESENT
+        if count := sum(bad.reason is reason for bad in found.bad):
+            fields = {"origin": header.origin, "publication": header.publication, "dataset": batch.dataset}
+            self._tell(Alarm("held_back_refused", {**fields, "rows": count, "reason": reason.name}))
+        return found
 
 
 class Node:
@@ -238,7 +261,9 @@ class Node:
         job = PutJob(
             ticket, schema, rows, voids, void_reason, self.door, self._known, self.config.node.node_id, dry_run, load
         )
-        self.writer.submit(job)
+        # Rows take about a quarter of their size in an entry; that is what a transaction is bounded by.
+        size = rows.size if isinstance(rows, TypedRows) else ROW_BYTES_ABOUT * len(rows)
+        self.writer.submit(job, HERE, size // 4)
         return ticket.future
 
     def _disk_is_low(self) -> bool:
@@ -278,9 +303,8 @@ class Node:
             check_instance(self.home, store)
             self._known = StoreKnown(store, self.catalogue)
             publisher = TierPublisher(self.catalogue, self._standing(self.identity.nation, signing=None))
-            seams = Seams(
-                SUITES, self.identity.log_key, self._judge, publisher, self._known, store, self._verify_anchor
-            )
+            judge = _WatchfulJudge(self.catalogue, do)
+            seams = Seams(SUITES, self.identity.log_key, judge, publisher, self._known, store, self._verify_anchor)
             boot = self.randomness.bytes(16)
 
             def build(rebuilt: Rebuilt) -> Replica:
@@ -320,12 +344,14 @@ class Node:
     def _schemas(self) -> list[RowSchema]:
         return [d.schema for d in self.catalogue.datasets.values()]
 
-    def _follow_scope(self) -> None:
-        """The door keeps to the scope that the registry says, from the moment it says it."""
+    def _follow_scope(self) -> bool:
+        """The door keeps to the scope that the registry says, from the moment it says it. Whether it changed."""
         mine = self.core().registry.newest(self.config.node.node_id)
         if mine is not None and mine.signing != self.standing.scope:
             self.standing = self._standing(self.identity.nation, mine.signing)
             self.door = Door(self.catalogue, self.standing)
+            return True
+        return False
 
     def _standing(self, nation: str, signing: Any) -> Standing:
         own = self.config.node
@@ -378,7 +404,8 @@ class Node:
                 self.board.close(act)
             elif isinstance(act, Alarm):
                 self._alarm(act)
-        self._follow_scope()
+        if self._follow_scope():
+            self.audit.append(AuditEvent.SCOPE_CHANGED, scope=str(self.standing.scope))
         self._notify()
 
     def _alarm(self, act: Alarm) -> None:

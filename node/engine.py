@@ -72,8 +72,9 @@ class Engine:
         """Whether a step should follow at once, without waiting for a new event."""
         return bool(self._queue) or self.replica.more
 
-    def step(self, items: Sequence[Item], now: int) -> None:
+    def step(self, items: Sequence[Item], now: int) -> bool:
         """One transaction: all the items, a Tick if one is due, the seals; then the commit; then the acts, in order.
+        Whether anything was written.
 
         Raises StoreFault if the store failed (nothing was said; the caller reopens it), and whatever `between` raises.
         """
@@ -87,7 +88,8 @@ class Engine:
         for item in events:
             self._one(item, now, acts)
         self._perform(replica.handle(BeforeCommit(), now), acts)
-        if self.store.in_transaction:
+        wrote = self.store.in_transaction
+        if wrote:
             self._pause()
             self.store.commit()
         self._act(acts)
@@ -95,6 +97,7 @@ class Engine:
         self._perform(replica.handle(Committed(), now), after)
         assert not self.store.in_transaction, "passing on writes nothing"
         self._act(after)
+        return wrote
 
     def rebuild(self) -> None:
         """Drops what is not committed and starts again from the store, as after a crash."""

@@ -8,6 +8,7 @@ long as the link below is busy (ADR 0007).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -17,11 +18,15 @@ HERE = 0
 
 
 class Waiting(NamedTuple, Generic[T]):
-    """One item and where it came from. size: bytes of data that it brings, 0 for what is small."""
+    """One item and where it came from. size: bytes of data that it brings, 0 for what is small.
+
+    done: called in the asyncio loop once the item's transaction is over, so that its source may bring more.
+    """
 
     source: int
     item: T
-    size: int
+    size: int = 0
+    done: Callable[[], None] | None = None
 
 
 class Intake(Generic[T]):
@@ -39,11 +44,15 @@ class Intake(Generic[T]):
         """Puts an item at the end of its source's queue."""
         self._queues.setdefault(waiting.source, deque()).append(waiting)
 
-    def take(self) -> list[T]:
+    def keep(self, source: int) -> None:
+        """Drops what all other sources brought."""
+        self._queues = {own: queue for own, queue in self._queues.items() if own == source}
+
+    def take(self) -> list[Waiting[T]]:
         """The next batch: of every source in turn all that is small and one item with data, again and again while there
         is room. The first item with data goes however large it is.
         """
-        taken: list[T] = []
+        taken: list[Waiting[T]] = []
         size = 0
         while self._queues and len(taken) < self._batch_items and size < self._batch_bytes:
             source, queue = next(iter(self._queues.items()))
@@ -51,7 +60,7 @@ class Intake(Generic[T]):
             del self._queues[source]
             while queue and len(taken) < self._batch_items:
                 waiting = queue.popleft()
-                taken.append(waiting.item)
+                taken.append(waiting)
                 size += waiting.size
                 if waiting.size:
                     break

@@ -95,9 +95,11 @@ class Writer:
         """A token for a local event or job."""
         return Ticket(self._loop)
 
-    def submit(self, item: Item | Ask[Any], source: int = HERE, size: int = 0) -> None:
-        """Queues an item behind those of its source; `size` as node.intake.Waiting. From any thread."""
-        self._queue.put(Waiting(source, item, size))
+    def submit(
+        self, item: Item | Ask[Any], source: int = HERE, size: int = 0, done: Callable[[], None] | None = None
+    ) -> None:
+        """Queues an item behind those of its source; `size` and `done` as node.intake.Waiting. From any thread."""
+        self._queue.put(Waiting(source, item, size, done))
 
     async def call(self, make: Callable[[Ticket[Any]], Item]) -> Any:
         """Submits what `make` builds around a fresh token, and waits for its Reply. Raises what the Reply holds."""
@@ -122,10 +124,14 @@ class Writer:
         return future.result()
 
     async def stop(self) -> None:
-        """Finishes what is queued, closes the store, ends the thread."""
+        """Finishes what this node itself has queued, closes the store, ends the thread.
+
+        What links brought and was not taken yet is dropped: nothing of it was acknowledged, and a peer would else say
+        how long this takes.
+        """
         if self._thread.ident is None or self.engine is None:
             return
-        self._queue.put(Waiting(HERE, _ASKED_STOP, 0))
+        self._queue.put(Waiting(HERE, _ASKED_STOP))
         # What made it fail was raised where it mattered; here it only has to be over.
         await asyncio.wait([self.stopped])
 
@@ -166,24 +172,27 @@ class Writer:
     def _round(self, engine: Engine) -> bool:
         """One batch; False when asked to stop and nothing waits any more."""
         items: list[Item] = []
-        for item in self._take(engine):
-            if isinstance(item, Ask):
-                self._answer(item, engine)
+        batch = self._take(engine)
+        for waiting in batch:
+            if isinstance(waiting.item, Ask):
+                self._answer(waiting.item, engine)
             else:
-                items.append(item)
+                items.append(waiting.item)
         try:
-            engine.step(items, self.now())
+            self._wrote = engine.step(items, self.now()) or self._wrote
         except StoreFault as fault:
             self._refuse(items, fault)
             raise
-        self._wrote = self._wrote or bool(items)
         if items or self._said:
             # Also when nothing is to be done: whoever follows the status wants to see what the events changed.
             self._tell(list(self._said))
             self._said.clear()
+        done = [waiting.done for waiting in batch if waiting.done is not None]
+        if done:
+            self._loop.call_soon_threadsafe(_call, done)
         return not self._asked_stop or bool(self._intake)
 
-    def _take(self, engine: Engine) -> list[Any]:
+    def _take(self, engine: Engine) -> list[Waiting[Any]]:
         """What waits in the queue, after waiting for something to do."""
         wait: float | None = 0.0
         if not engine.busy and not self._intake and not self._asked_stop:
@@ -196,6 +205,8 @@ class Writer:
             while True:
                 self._let_in(self._queue.get_nowait())
         except Empty:
+            if self._asked_stop:
+                self._intake.keep(HERE)
             batch = self._intake.take()
         if resting and not batch:
             engine.store.checkpoint()
@@ -226,3 +237,8 @@ class Writer:
 
     def _tell(self, acts: Sequence[Act]) -> None:
         self._loop.call_soon_threadsafe(self._act, acts)
+
+
+def _call(done: Sequence[Callable[[], None]]) -> None:
+    for one in done:
+        one()

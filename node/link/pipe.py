@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
@@ -26,6 +27,8 @@ OPEN_IN_PLACE_BYTES = 8 * limits.KIB
 SCAN_FROM_BYTES = 64 * limits.KIB
 PREPARED_AHEAD_MAX = 8
 OUT_FRAMES_MAX = 4_096
+BACKLOG_BYTES_MAX = limits.URGENT_CREDIT_BYTES + limits.BULK_CREDIT_BYTES + limits.MESSAGE_BYTES_MAX
+"""Read and not yet handled: a peer that keeps to its credit never gets there, and another is not read any further."""
 LAST_WORDS_S = 1.0
 
 Opener = Callable[[Run], OpenedRun | BadRun]
@@ -61,7 +64,10 @@ class Pipe:
         self._executor = executor
         self._log = log
         self._out: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._ordered: asyncio.Queue[Awaitable[Event] | Event | None] = asyncio.Queue(PREPARED_AHEAD_MAX)
+        self._ordered: asyncio.Queue[tuple[Awaitable[Event] | Event, int] | None] = asyncio.Queue(PREPARED_AHEAD_MAX)
+        self.backlog = 0
+        """Bytes of frames that were read and that the writer has not handled."""
+        self._room = asyncio.Event()
         self._ended: LinkTrouble | None = None
         self.heard = asyncio.Event()
         """Set by the first frame that came: the peer lives."""
@@ -132,7 +138,11 @@ class Pipe:
             self.heard.set()
             if len(data) > limits.MESSAGE_BYTES_MAX:
                 raise LinkTrouble(Reason.LIMIT_EXCEEDED, f"a frame of {len(data)} bytes")
-            await self._ordered.put(self._event(data))
+            self.backlog += len(data)
+            await self._ordered.put((self._event(data), len(data)))
+            while self.backlog > BACKLOG_BYTES_MAX:
+                self._room.clear()
+                await self._room.wait()
         await self._ordered.put(None)
         await asyncio.sleep(LAST_WORDS_S)
 
@@ -154,8 +164,14 @@ class Pipe:
 
     async def _forward(self) -> None:
         while (item := await self._ordered.get()) is not None:
-            event = await item if isinstance(item, Awaitable) else item
-            self._writer.submit(event, self.number, event.run.size if isinstance(event, RunArrived) else 0)
+            coming, size = item
+            event = await coming if isinstance(coming, Awaitable) else coming
+            brings = event.run.size if isinstance(event, RunArrived) else 0
+            self._writer.submit(event, self.number, brings, partial(self._handled, size))
+
+    def _handled(self, size: int) -> None:
+        self.backlog -= size
+        self._room.set()
 
     async def _write(self, stream: Stream) -> None:
         while (frame := await self._out.get()) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import structlog
 
 from node import audit
-from node.link.pipe import Pipe
+from node.link.pipe import BACKLOG_BYTES_MAX, Pipe
 from node.serve import AUDIT_FOLDER
 from node.testing import DEMO, Topology
 from sync.events import LinkClosed, LinkOpened
+from sync.wire.v1.frame_pb2 import Frame, Notice
 from tests.integration.kit import cases, has_no_link, put, run
 
 SOON_S = 15.0
@@ -25,9 +27,12 @@ class _Writer:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.to_release: list[Callable[[], None]] = []
 
-    def submit(self, item: Any, source: int, size: int = 0) -> None:
+    def submit(self, item: Any, source: int, size: int = 0, done: Callable[[], None] | None = None) -> None:
         self.told.append(item)
+        if done is not None:
+            self.to_release.append(done)
 
 
 class _Ending:
@@ -65,6 +70,48 @@ def test_the_writer_hears_of_the_end_however_often_the_call_is_cancelled() -> No
                     await asyncio.sleep(0)
                 await asyncio.gather(task, return_exceptions=True)
                 assert writer.told == [LinkOpened(7, "peer", False, b""), LinkClosed(7)], cancels
+
+    run(work())
+
+
+class _Flooding:
+    """A peer that sends notices of a megabyte and never waits for anything."""
+
+    def __init__(self) -> None:
+        self.frame = Frame(notice=Notice(detail="x" * 1_000_000)).SerializeToString()
+        self.read_from = 0
+
+    async def read(self) -> bytes | None:
+        self.read_from += 1
+        return self.frame
+
+    async def write(self, frame: bytes) -> None:
+        return None
+
+
+def test_a_peer_that_does_not_keep_to_its_credit_is_read_no_further_than_that() -> None:
+    """What waits for the writer has a bound; when the writer has done with some of it, reading goes on."""
+
+    async def work() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            writer: Any = _Writer()
+            opener: Any = None
+            pipe = Pipe(7, "peer", writer, opener, executor, structlog.get_logger())
+            stream = _Flooding()
+            task = asyncio.create_task(pipe.run(stream, dialled=False))
+            async with asyncio.timeout(SOON_S):
+                while pipe.backlog <= BACKLOG_BYTES_MAX:  # noqa: ASYNC110 - a pipe tells nobody
+                    await asyncio.sleep(0)
+                for _ in range(200):
+                    await asyncio.sleep(0)
+                held = stream.read_from
+                assert pipe.backlog <= BACKLOG_BYTES_MAX + len(stream.frame)
+                writer.to_release.pop(0)()
+                while stream.read_from == held:  # noqa: ASYNC110 - a pipe tells nobody
+                    await asyncio.sleep(0)
+            assert stream.read_from == held + 1
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     run(work())
 

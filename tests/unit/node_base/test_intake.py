@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.intake import Intake, Waiting
+from node.intake import HERE, Intake, Waiting
+
+T = TypeVar("T")
 
 RUN = 300_000
+
+
+def taken_of(intake: Intake[T]) -> list[T]:
+    return [waiting.item for waiting in intake.take()]
+
+
 ARRIVALS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0, 0, 1, RUN, 2 * RUN))), max_size=60)
 
 
@@ -17,8 +27,8 @@ def test_an_ack_does_not_wait_behind_the_runs_of_another_link() -> None:
     for number in range(100):
         intake.add(Waiting(1, f"run {number}", RUN))
     intake.add(Waiting(2, "ack", 0))
-    assert intake.take() == ["run 0", "ack", "run 1"]
-    assert intake.take() == ["run 2", "run 3"]
+    assert taken_of(intake) == ["run 0", "ack", "run 1"]
+    assert taken_of(intake) == ["run 2", "run 3"]
 
 
 def test_two_busy_links_share_a_batch() -> None:
@@ -27,7 +37,7 @@ def test_two_busy_links_share_a_batch() -> None:
     for number in range(3):
         intake.add(Waiting(1, f"a{number}", RUN))
         intake.add(Waiting(2, f"b{number}", RUN))
-    assert [intake.take() for _ in range(3)] == [["a0", "b0"], ["a1", "b1"], ["a2", "b2"]]
+    assert [taken_of(intake) for _ in range(3)] == [["a0", "b0"], ["a1", "b1"], ["a2", "b2"]]
     assert not intake
 
 
@@ -43,9 +53,9 @@ def test_everything_comes_out_once_and_in_the_order_of_its_source(
         given_in.append((source, number, size))
         intake.add(Waiting(source, given_in[-1], size))
         if data.draw(st.booleans()):
-            taken += intake.take()
+            taken += taken_of(intake)
     while intake:
-        batch = intake.take()
+        batch = taken_of(intake)
         assert batch, "what waits is taken"
         assert len(batch) <= batch_items
         assert sum(size for _, _, size in batch[:-1]) < batch_bytes
@@ -53,3 +63,13 @@ def test_everything_comes_out_once_and_in_the_order_of_its_source(
     assert sorted(taken, key=lambda item: item[1]) == given_in
     for source in range(4):
         assert [item for item in taken if item[0] == source] == [item for item in given_in if item[0] == source]
+
+
+def test_at_the_end_only_what_the_node_itself_does_is_kept() -> None:
+    """Nothing of what links brought was acknowledged yet."""
+    intake: Intake[str] = Intake(batch_items=64, batch_bytes=RUN)
+    for source, item in ((1, "run"), (HERE, "put"), (2, "ack")):
+        intake.add(Waiting(source, item))
+    intake.keep(HERE)
+    assert taken_of(intake) == ["put"]
+    assert not intake

@@ -43,10 +43,11 @@ class EngineFake:
     def __init__(self, store: StoreFake) -> None:
         self.store = store
 
-    def step(self, items: Sequence[object], now: int) -> None:
+    def step(self, items: Sequence[object], now: int) -> bool:
         self.store.steps += len(items)
         if items:
             self.store.wal_filled = 0.5
+        return bool(items)
 
 
 def test_a_writer_at_rest_checkpoints_once_and_after_its_work() -> None:
