@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from sync import limits
 from sync.reasons import Reason
 from sync.registry import scope_to_wire
 from sync.scope import Scope, ScopeItem
 from sync.suites import HEADS
 from sync.values import FeedName, Lane, Route
-from sync.wire.v1.entry_pb2 import ROUTE_PARENT, Anchor, EnrolmentRecord
+from sync.wire.v1.entry_pb2 import ROUTE_PARENT, Anchor, EnrolmentRecord, EntryHeader, RefusalsPayload
 from sync.wire.v1.frame_pb2 import (
     Entry,
     Evidence,
@@ -235,6 +236,20 @@ def test_a_row_is_refused_and_its_neighbour_lives(reason: Reason, bad: int, how:
     stage.wait(1)
     assert stage.head(FeedName(PROVINCE, "refusals", CITY)) == 1
     assert city.runs(FeedName(PROVINCE, "refusals", CITY))
+
+
+def test_of_more_refused_rows_than_an_entry_lists_the_rest_is_counted() -> None:
+    """1,001 of one entry: 1,000 are listed to the origin, one is said to be more; all have their fate here."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    many = limits.REFUSALS_PER_ENTRY_MAX + 1
+    city.run(forge.next_run(*(a_case(n, division="440106") for n in range(1, many + 1))))
+    stage.wait(1)
+    runs = city.runs(FeedName(PROVINCE, "refusals", CITY))
+    told = [RefusalsPayload.FromString(entry.payload) for run in runs for entry in run.entries]
+    assert [(len(t.refusals), t.not_listed) for t in told] == [(1_000, 1)]
+    assert EntryHeader.FromString(runs[0].entries[0].header).rows == 1_000
+    assert len(stage.fates(CASE_FEED)) == many
 
 
 @pytest.mark.parametrize(
