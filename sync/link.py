@@ -130,6 +130,9 @@ class Link:
     transport_key_hash: bytes
     phase: Phase = Phase.HELLO
     hello: Hello | None = None
+    format: int = 0
+    capabilities: frozenset[str] = frozenset()
+    """What both sides know: the lower format, the capabilities of both."""
     progress_at: int = 0
     heard_at: int = 0
     cursors_sent: bool = False

@@ -109,6 +109,8 @@ def hello_arrived(core: Core, link: Link, hello: Hello) -> None:
     if refusal is not None:
         close(core, link, *refusal)
         return
+    link.format = min(FORMAT, hello.format)
+    link.capabilities = frozenset(CAPABILITIES) & frozenset(hello.capabilities)
     older = [o for o in core.links.values() if o.peer == link.peer and o is not link and o.phase is not Phase.CLOSED]
     if older and not link.dialled:
         link.phase = Phase.CONTESTED

@@ -146,6 +146,16 @@ def test_a_restart_within_five_seconds_is_no_clone() -> None:
     assert "clone" not in stage.alarmed()
 
 
+def test_of_two_formats_the_lower_holds_and_what_only_one_side_knows_is_left_alone() -> None:
+    """A Hello from a later version: format 9, capabilities that nobody here has heard of."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY, format=9, capabilities=["statements", "rows-arrow", "telepathy"])
+    link = stage.core.links[city.link]
+    assert (link.format, link.capabilities) == (1, frozenset({"statements"}))
+    city.run(forge.next_run())
+    assert (city.acked, city.notices()) == (1, [])
+
+
 def test_a_session_that_never_says_hello_is_closed_after_ten_seconds() -> None:
     """With its reason."""
     stage = Stage()
