@@ -106,6 +106,12 @@ def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> No
 
 def _want(core: Core, link: Link, feed: FeedName, cursor: Cursor, from_seq: int) -> None:
     """This side lost its tail: the peer is asked for it, and must prove its cursor by seals."""
+    new_own = feed.origin == core.me.node and feed not in core.recovering
+    if (feed not in link.wants and len(link.wants) >= limits.FEEDS_PER_LINK_MAX) or (
+        new_own and len(core.recovering) >= limits.FEEDS_PER_ORIGIN_MAX
+    ):
+        core.notice(link, Reason.LIMIT_EXCEEDED, feed, "too many cursors beyond what is held", epoch=cursor.epoch)
+        return
     if feed.origin == core.me.node:
         begin(core, feed, link.peer, cursor.seq)
     _ask(core, link, feed, cursor, from_seq)

@@ -79,6 +79,9 @@ def evidence_arrived(core: Core, evidence: Evidence) -> bool:
     if one is None or other is None or one == other:
         return False
     state = core.feeds.get(feed)
+    of_origin = sum(1 for other in core.evidence if other.origin == feed.origin)
+    if state is None and feed not in core.evidence and of_origin >= limits.FEEDS_PER_ORIGIN_MAX:
+        return False
     if state is None or state.head.epoch == evidence.epoch or not state.head.seq:
         freeze(core, feed, evidence.seq, evidence)
     return True

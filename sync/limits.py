@@ -22,6 +22,8 @@ MESSAGE_PARTS_MAX = 65_536
 """Parts of a message and of what it holds. An EnrolmentRecord has a dozen, and three more for each closing."""
 RUN_ENTRIES_MAX = 4_096
 FEEDS_PER_ORIGIN_MAX = 4_096
+FEEDS_PER_LINK_MAX = 4 * FEEDS_PER_ORIGIN_MAX
+"""Feeds that one session remembers because its peer named them: cursors, Wants, trouble."""
 CURSORS_PER_FRAME_MAX = 2_000
 REFUSALS_PER_ENTRY_MAX = 1_000
 STATEMENTS_PER_FRAME_MAX = 256

@@ -21,7 +21,7 @@ from sync.recovery import take_own_back
 from sync.registry import Enrolment, Registry
 from sync.session import BENIGN, close
 from sync.suites import Suites
-from sync.values import REGISTRY, FeedName, Head, Kind, Lane, Route
+from sync.values import REGISTRY, FeedName, Head, Kind, Lane, Route, is_well_named
 from sync.wire.v1.entry_pb2 import AdoptionPayload
 from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Frame
 
@@ -65,6 +65,12 @@ def drop(core: Core, link: Link, run: OpenedRun | BadRun, seq: int, reason: Reas
     """Never stored: counted against the link, told with its credit, asked for again (fate a)."""
     credit = Credit(lane=int(run.lane), bytes=run.size)  # type: ignore[arg-type]
     core.notice(link, reason, run.feed, detail, epoch=run.epoch, seq=seq, credit=credit)
+    if not is_well_named(run.feed):
+        core.alarm("run_dropped", peer=link.peer, feed=str(run.feed)[:200], seq=seq, reason=reason.name, detail=detail)
+        return  # of no feed, so there is nothing to ask for again
+    if run.feed not in link.inn and len(link.inn) >= limits.FEEDS_PER_LINK_MAX:
+        close(core, link, Reason.LIMIT_EXCEEDED, "trouble with too many feeds")
+        return
     trouble = link.inn.setdefault(run.feed, InFeed())
     if reason is Reason.GAP and trouble.retry_at:
         return  # it was under way behind the one that was dropped

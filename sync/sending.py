@@ -126,6 +126,9 @@ def ack_arrived(core: Core, link: Link, ack: Ack) -> None:
     """Frees credit and nothing else: a relay that was restored may ask for acknowledged entries again."""
     for cursor in ack.committed:
         feed = feed_of(cursor.feed)
+        if feed not in link.out:
+            # Not pushed on this link: nothing asks for it, and a peer might name any number.
+            continue
         link.acked[feed] = (cursor.seq, cursor.header_hash)
     for credit in ack.credit:
         give_back(core, link, credit)

@@ -199,6 +199,9 @@ def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
         for cursor in single_registry:
             go_on(core, link, cursor)
         link.peer_cursors.extend(c for c in cursors.cursors if c.feed.publication != REGISTRY)
+        if len(link.peer_cursors) > limits.FEEDS_PER_LINK_MAX:
+            close(core, link, Reason.LIMIT_EXCEEDED, "too many cursors in a session")
+            return
         if cursors.end:
             link.cursors_ended = True
             # Before the registry is level, it is not known which feeds go this way.

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from sync import limits
 from sync.core import Core
+from sync.counting import count_parts
 from sync.effects import FeedState, SaveStatement
 from sync.link import Link, Phase
 from sync.suites import HEADS, RECEIPT
@@ -208,8 +209,10 @@ def arrived(core: Core, link: Link, statements: Statements) -> None:
 
 
 def _is_early(core: Core, link: Link, sort: str, by: str, about: str, enrolment: int, said: Early) -> bool:
-    """Whether the registry record that would prove a statement is still on its way: it is looked at again then."""
-    if core.registry.enrolment(by, enrolment) is not None:
+    """Whether a registry record is still on its way that would prove a statement, or show whom it is about: it is
+    looked at again then. Nothing about a node that nobody enrolled is ever kept."""
+    shown = not about or core.registry.newest(about) is not None
+    if shown and core.registry.enrolment(by, enrolment) is not None:
         return False
     if len(core.early) < limits.EARLY_STATEMENTS_MAX:
         core.early[sort, by, about] = (link.id, said)
@@ -238,6 +241,10 @@ def _verified(core: Core, signer: str, enrolment: int, domain: bytes, body: byte
 
 
 def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
+    most = limits.FEEDS_PER_ORIGIN_MAX + limits.MESSAGE_FIELDS_MAX
+    if count_parts(statement.body, most, depth=1) > most:
+        core.alarm("statement_refused", peer=link.peer, sort=RECEIPT_SORT)
+        return
     try:
         body = ReceiptBody.FromString(statement.body)
     except DecodeError:
@@ -291,6 +298,9 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
     ):
         core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
         return
+    if len(statement.heads) > limits.FEEDS_PER_ORIGIN_MAX:
+        core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
+        return
     heads = list(statement.heads) if statement.whole else _heads_of(held)
     if heads_digest(core, heads) != body.digest:
         # The list that belongs to this statement did not come: it will, whole, with the next session or change.
@@ -298,12 +308,21 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
     detail = HeadsStatement(heads=heads).SerializeToString()
     core.statements[key] = (statement.body, statement.signature, detail)
     core.do(SaveStatement(HEADS_SORT, body.origin, "", statement.body, statement.signature, detail))
+    _forget_unstated(core, body.origin, heads)
     for head in heads:
         _look_at(core, link, body.origin, head)
     whole = HeadsStatement(body=statement.body, signature=statement.signature, heads=heads, whole=True)
     for other in core.links.values():
         if other.phase is Phase.EXCHANGE and other is not link and _concerns(core, body.origin, heads, other.peer):
             core.send(other, Frame(statements=Statements(heads=[whole])))
+
+
+def _forget_unstated(core: Core, origin: str, heads: list[FeedHead]) -> None:
+    """A head that its origin states no longer is waited for no longer."""
+    stated = {FeedName(origin, h.publication, h.addressee) for h in heads}
+    for feed in [f for f in core.withheld if f.origin == origin and f not in stated]:
+        del core.withheld[feed]
+        core.alarmed.discard(("feed_withheld", str(feed)))
 
 
 def _heads_of(held: tuple[bytes, bytes, bytes] | None) -> list[FeedHead]:
