@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,18 @@ from structlog.typing import FilteringBoundLogger
 
 from node.app import Node
 from node.audit import AuditLog
+from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, SystemClock, SystemRandomness
 from node.commands import COMMANDS
 from node.config import Config
 from node.control.service import ControlServer
+from node.enrol.home import is_whole
 from node.enrol.invites import advertised
 from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
+from node.faults import Code, translated
 from node.identity import read_home
 from node.telemetry import make_logger, make_sink
+from sync.errors import LocalFault
 
 AUDIT_FOLDER = "audit"
 LOG_FOLDER = "logs"
@@ -38,6 +42,7 @@ SWITCH_S = 0.0005
 would hold up the loop that brings it the next frame.
 """
 GC_OBJECTS = 20_000
+_CUSTODY = frozenset({Code.KEY_CUSTODY, Code.HOME_PERMISSIONS, Code.CERTIFICATE_UNFIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,21 @@ class Served:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Serving:
+        try:
+            return await self._up()
+        except Exception as error:
+            _audit_refusal(self._home, self._clock, error)
+            raise
+
+    async def _up(self) -> Serving:
         home, clock, randomness = self._home, self._clock, self._randomness
         async with AsyncExitStack() as stack:
             config, identity = read_home(home, clock.now_us())
             audit = AuditLog(home / AUDIT_FOLDER, clock)
             log = _logger(home, config, clock, stack)
             node = Node(home, config, identity, clock, randomness, audit, log)
+            await node.start()  # stops by itself what it began, if it fails
             stack.push_async_callback(node.stop)
-            await node.start()
             port = await _enrolment(node, stack)
             control = ControlServer(node, COMMANDS)
             await control.start()
@@ -79,6 +91,18 @@ class Served:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+
+def _audit_refusal(home: Path, clock: Clock, error: Exception) -> None:
+    """Says why the node did not start, if the folder is a node's: anything else is not written into."""
+    if not is_whole(home):
+        return
+    fault = translated(error)
+    event = AuditEvent.KEY_CUSTODY_REFUSED if fault and fault.code in _CUSTODY else AuditEvent.START_REFUSED
+    fields = {"code": str(fault.code), "reason": fault.code.name} if fault else {"reason": type(error).__name__}
+    # What the caller has to hear is why the start failed, also where that is why no line can be written.
+    with suppress(LocalFault):
+        AuditLog(home / AUDIT_FOLDER, clock).append(event, **fields, detail=str(fault.message if fault else error))
 
 
 async def _enrolment(node: Node, stack: AsyncExitStack) -> int:

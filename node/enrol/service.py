@@ -229,8 +229,9 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         decision, invite = answer.decision, answer.invite
         node = invite.node if invite else ""
         if decision.keys is None:
+            # judge_submission says TIMEOUT of an invite that ran out, and of nothing else.
             await self._note(
-                Event.INVITE_REFUSED,
+                Event.INVITE_EXPIRED if decision.reason is Reason.TIMEOUT else Event.INVITE_REFUSED,
                 invite_id=submission.token,
                 node=node,
                 reason=decision.reason.name,
@@ -250,6 +251,8 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
             await self._note(Event.CERTIFICATE_ISSUED, node=node, certificate=answer.leaf_fingerprint.hex())
             self._log.info("enrolled", node=node)
         reply = SubmitReply.FromString(answer.issued)
+        if reply.record.closes_older and not again:
+            await self._note(Event.ENROLMENT_CLOSED, node=node, versions_before=reply.record.version)
         reply.anchor.CopyFrom(await self._anchor())
         reply.exchange_address = self._exchange_address
         return reply

@@ -221,6 +221,7 @@ async def test_an_expired_invite(country: Path, tmp_path: Path) -> None:
         fault = await refused(made.line, tmp_path / "b")
         assert fault.code is Code.INVITE_EXPIRED
         assert "At the parent" in str(fault.next_step)
+        assert nation.events() == ["invite_made", "enrolment_asked", "invite_expired"]
         assert [v.status for v in await nation.invitations.all()] == ["expired"]
         assert (await nation.invited()).node == made.node
 
@@ -381,7 +382,9 @@ async def test_a_node_installed_anew_gets_its_next_version(country: Path, tmp_pa
         with pytest.raises(UserFault, match="is enrolled already"):
             await nation.invited()
         made = await nation.invitations.make(MUNICIPAL, again=True)
+        assert "enrolment_closed" not in nation.events()
         await joined(made.line, tmp_path / "second")
+        assert nation.events()[-1] == "enrolment_closed"
         newest = nation.core().registry.newest(MUNICIPALITY)
         assert newest is not None
         assert (newest.version, newest.key_lost, newest.closes_older) == (2, True, True)

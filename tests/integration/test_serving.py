@@ -1,0 +1,129 @@
+"""How a home comes up and goes down: what systemd is told, who may speak to it, what a refused start leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from certs.files import HomeFiles
+from node import audit
+from node.clock import SystemClock, SystemRandomness
+from node.config import ListenSection
+from node.control.place import SOCKET_FILE
+from node.faults import Code, UserFault
+from node.founding import found_nation
+from node.serve import AUDIT_FOLDER, Served, notify_systemd
+from node.store.faults import HomeFault
+from node.store.home import DATABASE_FILE
+from tests.integration.kit import run
+
+LISTEN = ListenSection(exchange="127.0.0.1:0", enrolment="127.0.0.1:0", advertise_exchange="127.0.0.1:7001")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A nation that was founded and not yet started."""
+    made = tmp_path / "nation"
+    found_nation(made, tmp_path / "root", "cn-test", "100000", "国家平台", LISTEN, SystemClock(), SystemRandomness())
+    return made
+
+
+async def served(home: Path) -> None:
+    """Up and down once."""
+    async with Served(home):
+        return
+
+
+def last(home: Path) -> tuple[str, str]:
+    """Event and reason of the newest line of audit; its detail must say something."""
+    line = list(audit.read(home / AUDIT_FOLDER))[-1]
+    assert line["fields"]["detail"]
+    return line["event"], line["fields"]["reason"]
+
+
+# --- systemd ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["a file", "an abstract name"])
+def test_systemd_is_told_in_one_datagram(tmp_path: Path, abstract: bool) -> None:
+    """Under the name that $NOTIFY_SOCKET gives, of either sort."""
+    name = f"@tiersync{tmp_path}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind("\0" + name[1:] if abstract else name)
+        for state in ("READY=1", "STOPPING=1"):
+            notify_systemd(state, {"NOTIFY_SOCKET": name})
+            assert systemd.recv(100) == state.encode()
+
+
+def test_nobody_is_told_where_nobody_waits(tmp_path: Path) -> None:
+    """Started by hand there is no $NOTIFY_SOCKET."""
+    notify_systemd("READY=1", {})
+    notify_systemd("READY=1", {"NOTIFY_SOCKET": ""})
+
+
+# --- the control socket -----------------------------------------------------------------------------------------------
+
+
+def test_only_the_owner_may_open_the_control_socket(home: Path) -> None:
+    """0600 in a home of 0700: whoever may open it may do everything."""
+
+    def mode(path: Path) -> str:
+        return stat.filemode(path.stat().st_mode)
+
+    async def work() -> None:
+        async with Served(home):
+            assert mode(home / SOCKET_FILE) == "srw-------"
+            assert mode(home) == "drwx------"
+
+    run(work())
+    assert not (home / SOCKET_FILE).exists()
+
+
+# --- a start that is refused ------------------------------------------------------------------------------------------
+
+
+def test_keys_that_others_could_read_are_refused_and_audited(home: Path) -> None:
+    """A key's mode and the home's mode are questions of custody."""
+    key = HomeFiles(home).transport_key
+    for path, code in ((key, Code.KEY_CUSTODY), (home, Code.HOME_PERMISSIONS)):
+        good = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(good | 0o044)
+        with pytest.raises(UserFault):
+            asyncio.run(served(home))
+        assert last(home) == ("key_custody_refused", code.name)
+        path.chmod(good)
+    run(served(home))
+
+
+def test_a_start_that_is_refused_for_another_reason_is_audited_too(home: Path) -> None:
+    """A configuration with a mistake; a store that belongs to another installation."""
+    config = home / "node.toml"
+    good = config.read_text("utf-8")
+    config.write_text(good + "\n[wrong]\n", "utf-8")
+    with pytest.raises(UserFault):
+        asyncio.run(served(home))
+    assert last(home) == ("start_refused", Code.CONFIG_INVALID.name)
+    config.write_text(good, "utf-8")
+    (home / "instance").write_text("0" * 32, "utf-8")
+    with pytest.raises(HomeFault):
+        asyncio.run(served(home))
+    assert last(home)[0] == "start_refused"
+    assert (home / DATABASE_FILE).exists()
+
+
+def test_a_folder_that_is_no_node_is_not_written_into(tmp_path: Path) -> None:
+    """A wrong --home leaves nothing behind."""
+    folder = tmp_path / "other"
+    folder.mkdir(mode=0o700)
+    with pytest.raises(UserFault):
+        asyncio.run(served(folder))
+    assert list(folder.iterdir()) == []
+    shutil.rmtree(folder)
+    with pytest.raises(UserFault):
+        asyncio.run(served(folder))
+    assert not folder.exists()
