@@ -65,6 +65,7 @@ def rules_of(core: Core, catalogue: Catalogue, publisher: TierPublisher) -> Rule
         schema_of=catalogue.schema,
         applies=applies,
         published=published,
+        registry=core.registry,
     )
 
 

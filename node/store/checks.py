@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
+from sync.chain import Opened
 from sync.effects import LogEntry
+from sync.errors import RemoteFault
+from sync.receive import check_adoption
+from sync.registry import Registry
 from sync.suites import HEADER, PAYLOAD, SEAL, Suites, genesis
 from sync.values import FeedName, Head
 from sync.wire.v1.entry_pb2 import EntryHeader
@@ -37,6 +41,8 @@ class Fault(Enum):
     WRONG_FEED = ("header belongs to another federation, feed or epoch", Remedy.RESTORE)
     ROUTE_CHANGED = ("route changed within an epoch", Remedy.RESTORE)
     ENROLMENT_FELL = ("enrolment version fell within an epoch", Remedy.RESTORE)
+    ADOPTION = ("enrolment version rose without an adoption that the old key signed", Remedy.RESTORE)
+    CLOSED = ("entry stands beyond the end of its enrolment version", Remedy.RESTORE)
     SEQ = ("entries are missing or out of place", Remedy.RESTORE)
     PREV = ("entry does not follow the one before it", Remedy.RESTORE)
     PAYLOAD_MISSING = ("payload is missing", Remedy.RESTORE)
@@ -51,6 +57,8 @@ class Fault(Enum):
     ENTRIES = ("kept number of entries is not that of the log", Remedy.REPORT)
     PARKED = ("kept number of parked rows is not that of the fates", Remedy.REPORT)
     STATE_MISSING = ("feed has entries and no state", Remedy.RESTORE)
+    FATE_UNTOLD = ("a row has a fate that this node never told its origin", Remedy.REPLAY)
+    FATE_MISSING = ("a row that this node told its origin it refused has no fate", Remedy.REPLAY)
     ROW_MISSING = ("the feed says a row that the table lacks", Remedy.REPLAY)
     ROW_EXTRA = ("the table has a row that the feed does not say", Remedy.REPLAY)
     ROW_DIFFERS = ("the table has a row otherwise than the feed says", Remedy.REPLAY)
@@ -103,9 +111,12 @@ class Finding(NamedTuple):
 class Chain:
     """Checks one epoch of one feed, entry by entry, in order; a fault does not hide those that come after it.
 
-    (1) the header parses, names federation, feed, epoch  (2) route is constant, enrolment never falls  (3) seq goes on
-    (4) prev is the hash before, or the genesis  (5) the stored hash is the header's  (6) the payload is the header's
-    (7) the seal, where there is one, verifies.
+    (1) the header parses, names federation, feed, epoch  (2) route is constant, enrolment never falls, rises only by
+    adoption and ends where a later one closed it  (3) seq goes on  (4) prev is the hash before, or the genesis
+    (5) the stored hash is the header's  (6) the payload is the header's  (7) the seal, where there is one, verifies.
+
+    Without `registry` adoptions and closings are not looked at. `before`: older epochs of the feed, which a closing
+    in a newer one leaves as they are. `own`: a feed of this node, whose older lives are closed for others alone.
     """
 
     feed: FeedName
@@ -114,6 +125,9 @@ class Chain:
     suites: Suites
     key_of: KeyOf
     head: Head
+    registry: Registry | None = None
+    before: Collection[bytes] = ()
+    own: bool = False
     last_sealed: int = 0
     entries: int = 0
     seals: int = 0
@@ -133,6 +147,7 @@ class Chain:
             yield self._finding(Fault.HEADER_UNREADABLE, entry.seq)
             return
         yield from self._fields(header, entry)
+        yield from self._enrolment(header, entry, before.hash)
         suite = self.suites.get(header.suite)
         if suite is None:
             yield self._finding(Fault.SUITE, entry.seq, f"suite {header.suite}")
@@ -163,9 +178,30 @@ class Chain:
         route = int(header.route)
         if self.route and route != self.route:
             yield self._finding(Fault.ROUTE_CHANGED, entry.seq, f"{self.route} to {route}")
-        if header.enrolment < self.enrolment:
-            yield self._finding(Fault.ENROLMENT_FELL, entry.seq, f"{self.enrolment} to {header.enrolment}")
-        self.route, self.enrolment = route, header.enrolment
+        self.route = route
+
+    def _enrolment(self, header: EntryHeader, entry: LogEntry, prev: bytes) -> Iterator[Finding]:
+        """The receiver's rules (sync.receive) on a chain that is held already."""
+        old, self.enrolment = self.enrolment, header.enrolment
+        if header.enrolment < old:
+            yield self._finding(Fault.ENROLMENT_FELL, entry.seq, f"{old} to {header.enrolment}")
+        if self.registry is None:
+            return
+        new = self.registry.enrolment(header.origin, header.enrolment)
+        if new is None:
+            return  # its key is unknown: the seal's check says so
+        if old and header.enrolment > old:
+            try:
+                check_adoption(self.registry, self.suites, Opened(header, entry, None), old, new, prev)
+            except RemoteFault as fault:
+                yield self._finding(Fault.ADOPTION, entry.seq, fault.detail)
+        limit = self.registry.closed_at(header.origin, header.enrolment, header.publication, header.addressee)
+        if not self.own and limit is not None and self._is_beyond(limit, entry.seq):
+            yield self._finding(Fault.CLOSED, entry.seq, f"version {header.enrolment} counts up to entry {limit[1]}")
+
+    def _is_beyond(self, limit: tuple[bytes, int], seq: int) -> bool:
+        epoch, last = limit
+        return not epoch or (epoch == self.epoch and seq > last) or epoch in self.before
 
     def _payload(self, header: EntryHeader, entry: LogEntry, held: bool) -> Iterator[Finding]:
         if not held:

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from node.store.absent import stand_in
 from node.store.checks import SPOILT, Chain, Fault, Finding, KeyOf
 from node.store.driver import connect_reader
+from node.store.fsck_fates import KeptFate, ToldFates
 from node.store.fsck_rows import Published, RowChecks
 from node.store.names import Names, entry_id, seq_of
 from node.store.records import Records
@@ -25,19 +26,24 @@ from node.store.schema import SEQ_MAX
 from node.store.session import Session
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
+from sync.registry import Registry
 from sync.schema import RowSchema
 from sync.suites import Suites
-from sync.values import DIGEST_BYTES, Fate, FeedName, Head, Kind, Route
+from sync.values import DIGEST_BYTES, REFUSALS, Fate, FeedName, Head, Kind, Route
 from sync.wire.v1.entry_pb2 import EntryHeader, EpochStartPayload
 
 FINDINGS_KEPT_MAX = 10_000
+TELL_EVERY_ENTRIES = 500
+
+OnProgress = Callable[[int, int], None]
+"""(entries checked, entries that the feeds' states count)"""
 
 _FEEDS = "SELECT id FROM feed ORDER BY id"
 _CHAINS = "SELECT id, epoch FROM chain WHERE feed = ? ORDER BY id"
 _ENTRIES = """SELECT id, header, header_hash,
     coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id"""
-_FATES = "SELECT seq, place FROM fate WHERE chain = ? AND fate <> ?"
+_FATES = "SELECT seq, place, dataset, key, fate FROM fate WHERE chain = ?"
 _PARKED = "SELECT count(*) FROM fate WHERE chain = ? AND fate = ?"
 _OUTBOX = """SELECT kind, codec, payload, plain_size, rows, schema_version, change_group
     FROM outbox WHERE feed = ? ORDER BY id"""
@@ -47,7 +53,8 @@ _OUTBOX = """SELECT kind, codec, payload, plain_size, rows, schema_version, chan
 class Rules:
     """What the store is checked against. `schema_of` is the judge's; `applies` says whether a feed is judged here.
 
-    Without `published` own rows are not compared with own feeds.
+    Without `published` own rows are not compared with own feeds; without `registry` adoptions and closings are not
+    checked.
     """
 
     node: str
@@ -58,6 +65,7 @@ class Rules:
     schema_of: SchemaOf
     applies: Callable[[FeedName, Route], bool]
     published: Published | None = None
+    registry: Registry | None = None
 
 
 @dataclass(slots=True)
@@ -86,21 +94,21 @@ class Report:
                 self.findings.append(finding)
 
 
-def check_file(path: Path, rules: Rules) -> Report:
+def check_file(path: Path, rules: Rules, on_progress: OnProgress | None = None) -> Report:
     """Checks a database through a read-only connection of its own. Raises StoreFault, UnsafeSqlite."""
     session = Session(connect_reader(path))
     try:
         stand_in(session, rules.schemas)
-        return check_store(session, rules)
+        return check_store(session, rules, on_progress)
     finally:
         session.close()
 
 
-def check_store(session: Session, rules: Rules) -> Report:
+def check_store(session: Session, rules: Rules, on_progress: OnProgress | None = None) -> Report:
     """Checks the store behind a session that has no transaction open, as of one moment. Raises StoreFault."""
     session.run("BEGIN")
     try:
-        return _Check(session, rules).run()
+        return _Check(session, rules, on_progress).run()
     finally:
         session.rollback()
 
@@ -113,17 +121,21 @@ class _ChainRow(NamedTuple):
 
 
 class _Check:
-    def __init__(self, session: Session, rules: Rules) -> None:
+    def __init__(self, session: Session, rules: Rules, on_progress: OnProgress | None) -> None:
         self._session = session
+        self._on_progress = on_progress
+        self._entries_seen = self._entries_all = 0
         self._rules = rules
         self._names = Names(session)
         self._records = Records(session, self._names)
+        self._told = ToldFates(session, rules.node, self._records.meta("instance"))
         self._report = Report()
 
     def run(self) -> Report:
         """All of it."""
         rows = RowChecks(self._session, self._names, self._rules.node, self._rules.schemas)
         states = {state.name: state for state in self._records.feeds()}
+        self._entries_all = sum(state.entries for state in states.values())
         own: dict[FeedName, Replay] = {}
         for (number,) in self._session.rows(_FEEDS):
             name = self._names.feed_name(number)
@@ -170,8 +182,9 @@ class _Check:
         chains = self._chains(number)
         entries = parked = 0
         head: Head | None = None
-        for chain in chains:
-            checked = self._check_chain(name, chain, state, replay)
+        for index, chain in enumerate(chains):
+            older = [one.epoch for one in chains[:index]]
+            checked = self._check_chain(name, chain, older, state, replay)
             entries += checked.entries
             if state is not None and chain.epoch == state.head.epoch:
                 head = checked.head
@@ -185,14 +198,18 @@ class _Check:
                 self._replay_outbox(name, number, replay)
         return replay
 
-    def _check_chain(self, name: FeedName, chain: _ChainRow, state: FeedState | None, replay: Replay) -> Chain:
-        rules = self._rules
+    def _check_chain(
+        self, name: FeedName, chain: _ChainRow, older: Sequence[bytes], state: FeedState | None, replay: Replay
+    ) -> Chain:
+        rules, own = self._rules, name.origin == self._rules.node
         start = Head(chain.epoch, 0, bytes(DIGEST_BYTES))
-        check = Chain(name, chain.epoch, rules.federation, rules.suites, rules.key_of, start)
+        known = (rules.federation, rules.suites, rules.key_of)
+        check = Chain(name, chain.epoch, *known, start, rules.registry, older, own)
         without: dict[int, set[int]] = {}
-        for seq, place in self._session.rows(_FATES, (chain.number, Fate.APPLIED.value)):
-            without.setdefault(seq, set()).add(place)
-        own = name.origin == rules.node
+        kept = [KeptFate(*fate) for fate in self._session.rows(_FATES, (chain.number,))]
+        for fate in kept:
+            if fate.fate != Fate.APPLIED.value:
+                without.setdefault(fate.seq, set()).add(fate.place)
         applied = state is not None and (own or rules.applies(name, state.route))
         with self._session.stepping(_ENTRIES, _span(chain.number)) as found:
             for number, header, header_hash, payload, digest, seal in found:
@@ -200,18 +217,26 @@ class _Check:
                 entry = LogEntry(seq_of(number), header, header_hash, payload or b"", digest, seal)
                 faults = list(check.take(entry, held))
                 self._report.add(faults)
+                self._tell_progress()
                 if not applied or entry.seq > chain.counts_up_to:
                     continue
                 if any(finding.fault in SPOILT for finding in faults):
                     replay.unread += 1
                 else:
                     self._report.add(_replay(replay, name, entry, () if own else without.get(entry.seq, ())))
+        if not own and name.publication != REFUSALS:
+            self._report.add(self._told.compare(name, chain.epoch, check.head.seq, kept))
         if check.entries:
             self._report.epochs += 1
             self._report.add(check.end())
         self._report.entries += check.entries
         self._report.seals += check.seals
         return check
+
+    def _tell_progress(self) -> None:
+        self._entries_seen += 1
+        if self._on_progress is not None and self._entries_seen % TELL_EVERY_ENTRIES == 0:
+            self._on_progress(self._entries_seen, self._entries_all)
 
     def _chains(self, feed: int) -> list[_ChainRow]:
         """The feed's epochs in order, each with the last seq that counts."""

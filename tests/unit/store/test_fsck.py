@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,23 @@ from sync.effects import (
 )
 from sync.payload import encode_records
 from sync.reasons import Reason
+from sync.registry import Registry
 from sync.rows import End, EndKind, row_hash, shift_digest
 from sync.values import Fate, FeedName, Kind, Lane, Route, Row
+from sync.wire.v1.entry_pb2 import ENROLMENT_STATUS_ENROLLED, AnchorBody, Closing, EnrolmentRecord
 from tests.unit.store.world import (
     EPOCH,
+    FEDERATION,
     FEED,
     FEW,
+    KEYS,
+    NEW_SIGNER,
+    NODE,
     ORIGIN,
     OTHER_FEED,
     SCHEMA,
+    SIGNER,
+    Key1,
     Log,
     few,
     key,
@@ -39,6 +47,7 @@ from tests.unit.store.world import (
     row,
     rules,
     state_of,
+    tell,
 )
 
 
@@ -173,27 +182,126 @@ def test_a_log_of_another_world_is_found(store: Store, case: str) -> None:
     assert fault in faults(check_store(store.session, rules(**changed)))
 
 
-def test_refused_and_parked_rows_are_left_out_of_the_replay(store: Store) -> None:
-    """Rows that the fates say are not in effect need not be in the tables; one that came into effect must be."""
+FATES = (
+    FateRow(1, 1, "demo", '["c000000", 2]', Fate.REFUSED, Reason.OUT_OF_SCOPE, ""),
+    FateRow(2, -1, "demo", "", Fate.PARKED, Reason.UNKNOWN_DATASET, ""),
+    FateRow(1, 2, "demo", "", Fate.APPLIED, Reason.UNKNOWN_CODE, ""),
+)
+
+
+def judged(store: Store, fates: Sequence[FateRow], in_effect: Sequence[Row]) -> None:
+    """Two entries of which only some rows are in effect, and fates that say so (or not)."""
     log = Log()
     log.add(1, [row(1), row(2), row(3)])
     log.add(2, [row(9)])
-    whole = log.changes
-    log.changes = [whole[0]._replace(puts=[row(1), row(3)])]
+    log.changes = [log.changes[0]._replace(puts=list(in_effect))]
     state = receive(store, log)
-    fates = [
-        FateRow(1, 1, "demo", "", Fate.REFUSED, Reason.OUT_OF_SCOPE, ""),
-        FateRow(2, -1, "demo", "", Fate.PARKED, Reason.UNKNOWN_DATASET, ""),
-        FateRow(1, 2, "demo", "", Fate.APPLIED, Reason.UNKNOWN_CODE, ""),
-    ]
-    state.parked = 1
+    state.parked = sum(fate.fate is Fate.PARKED for fate in fates)
     store.begin()
     store.perform(SaveFates(FEED, EPOCH, fates))
     store.perform(SaveFeed(state))
     store.commit()
+
+
+def test_refused_and_parked_rows_are_left_out_of_the_replay(store: Store) -> None:
+    """Rows that the fates say are not in effect need not be in the tables; one that came into effect must be."""
+    judged(store, FATES, [row(1), row(3)])
+    tell(store, FATES)
     assert check_store(store.session, rules()).findings == []
     sql(store, "DELETE FROM fate WHERE place = 1")
-    assert faults(check_store(store.session, rules())) == {"ROW_MISSING", "DIGEST"}
+    assert faults(check_store(store.session, rules())) == {"ROW_MISSING", "DIGEST", "FATE_MISSING"}
+
+
+def test_a_row_hidden_behind_a_made_up_fate_is_found(store: Store) -> None:
+    """Row, digest and counts fit a fate that was put in: but this node never told the row's origin of it."""
+    judged(store, FATES, [row(1), row(3)])
+    tell(store, FATES[1:])
+    (found,) = check_store(store.session, rules()).findings
+    assert (found.fault, found.feed, found.seq, found.key) == (Fault.FATE_UNTOLD, FEED, 1, FATES[0].key)
+
+
+def test_a_refused_row_that_was_put_in_is_found(store: Store) -> None:
+    """The fate is gone, and row, digest and counts say that it was let in: this node told otherwise."""
+    judged(store, FATES[1:], [row(1), row(2), row(3)])
+    tell(store, FATES)
+    (found,) = check_store(store.session, rules()).findings
+    assert (found.fault, found.seq, found.key) == (Fault.FATE_MISSING, 1, FATES[0].key)
+
+
+def test_what_a_lost_life_told_is_not_held_against_the_tables(store: Store) -> None:
+    """A restored node judges again what it fetches again, and may know more than when it refused."""
+    judged(store, FATES[1:], [row(1), row(2), row(3)])
+    tell(store, FATES, instance=b"another instance")
+    assert check_store(store.session, rules()).findings == []
+
+
+def test_refusals_that_were_only_counted_vouch_for_as_many_fates(store: Store) -> None:
+    """An entry lists so many refusals; the rest of its feed's are a number."""
+    judged(store, FATES, [row(1), row(3)])
+    tell(store, FATES[1:], not_listed=1)
+    assert check_store(store.session, rules()).findings == []
+    sql(store, "INSERT INTO fate SELECT chain, seq, 0, dataset, 'x', fate, reason, detail FROM fate WHERE place = 1")
+    assert "FATE_UNTOLD" in faults(check_store(store.session, rules()))
+
+
+def enrolled(closed: tuple[bytes, int] | None = None, *, key_lost: bool = False) -> Registry:
+    """ORIGIN below NODE in two versions; the second may close the first."""
+    registry = Registry(FEDERATION)
+    anchor = AnchorBody(
+        federation=FEDERATION, nation=NODE, enrolment=1, suite=1, log_public_key=b"a", serial=1, region="330000"
+    )
+    assert registry.set_anchor(anchor) is Reason.NONE
+    for version, (suite, public_key) in KEYS.items():
+        record = EnrolmentRecord(
+            node=ORIGIN,
+            parent=NODE,
+            version=version,
+            suite=suite,
+            log_public_key=public_key,
+            transport_key_hash=bytes(32),
+            status=ENROLMENT_STATUS_ENROLLED,
+            key_lost=key_lost and version > 1,
+            closes_older=closed is not None and version > 1,
+        )
+        if closed is not None and version > 1:
+            record.closings.append(Closing(publication=FEED.publication, epoch=closed[0], seq=closed[1]))
+        assert registry.admit(NODE, record) == (Reason.NONE, "")
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("by", "registry", "expected"),
+    [
+        (SIGNER, enrolled(), set()),
+        (NEW_SIGNER, enrolled(), {"ADOPTION"}),
+        (NEW_SIGNER, enrolled((EPOCH, 2), key_lost=True), set()),
+        (SIGNER, enrolled((EPOCH, 1)), {"CLOSED"}),
+        (SIGNER, enrolled((b"x" * 16, 9)), set()),
+        (SIGNER, enrolled((b"", 0)), {"CLOSED"}),
+    ],
+    ids=["old key", "own key", "lost key", "closed before", "closed in an epoch to come", "closed from the start"],
+)
+def test_a_feed_passes_to_a_new_enrolment_by_the_receivers_rules(
+    store: Store, by: Key1, registry: Registry, expected: set[str]
+) -> None:
+    """The old key signs the adoption unless it is lost; no entry of a version stands beyond where it was closed."""
+    log = Log()
+    log.add(1, [row(1)])
+    log.add(2, [row(2)])
+    log.adopt(NEW_SIGNER, by)
+    log.add(3, [row(3)])
+    receive(store, log)
+    assert faults(check_store(store.session, rules(registry=registry))) == expected
+
+
+def test_a_new_enrolment_without_adoption_is_found(store: Store) -> None:
+    """Sealed by the new key, and nothing says that the old one agreed."""
+    log = Log()
+    log.add(1, [row(1)])
+    log.signer, log.enrolment = NEW_SIGNER, 2
+    log.add(2, [row(2)])
+    receive(store, log)
+    assert faults(check_store(store.session, rules(registry=enrolled()))) == {"ADOPTION"}
 
 
 def test_a_feed_that_is_only_carried_has_no_rows_here(store: Store) -> None:

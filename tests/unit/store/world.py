@@ -14,14 +14,15 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from node.store.fsck import Rules
 from node.store.store import Store
-from sync.chain import Author, Draft, make_entry, seal
-from sync.effects import Append, FeedState, LogEntry, SaveFeed, UpsertRows
+from sync.chain import Author, Draft, adoption_message, make_entry, seal
+from sync.effects import Append, FateRow, FeedState, LogEntry, SaveFeed, SaveMeta, UpsertRows
 from sync.merge import Change, keys_of, merge
-from sync.payload import encode_records
+from sync.payload import CODEC_MESSAGE, encode_records
 from sync.rows import End, row_hash, shift_digest, to_schema_order
 from sync.schema import CellType, Column, RowSchema
 from sync.suites import genesis
-from sync.values import FeedName, Head, Key, Kind, Lane, Route, Row
+from sync.values import REFUSALS, FeedName, Head, Key, Kind, Lane, Route, Row
+from sync.wire.v1.entry_pb2 import AdoptionPayload, Refusal, RefusalsPayload
 
 ORIGIN = "hangzhou.zhejiang.cn"
 NODE = "zhejiang.cn"
@@ -74,8 +75,8 @@ class Key1:
 
     suite = 1
 
-    def __init__(self) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    def __init__(self, seed: bytes = b"k" * 32) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public_key = self._key.public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
@@ -84,6 +85,10 @@ class Key1:
 
 SUITE = Ed25519Sha256()
 SIGNER = Key1()
+NEW_SIGNER = Key1(b"n" * 32)
+
+
+KEYS = {1: (1, SIGNER.public_key), 2: (1, NEW_SIGNER.public_key)}
 
 
 def row(number: int, **cells: object) -> Row:
@@ -120,6 +125,7 @@ class Log:
         self.head = Head(EPOCH, 0, genesis(SUITE, FEDERATION, *feed, EPOCH))
         self.entries: list[LogEntry] = []
         self.changes: list[Change] = []
+        self.signer, self.enrolment = SIGNER, 1
 
     def add(self, group: int, puts: Sequence[Row] = (), ends: Sequence[End] = (), *, sealed: bool = True) -> LogEntry:
         """One entry; `puts` in this log's columns."""
@@ -127,13 +133,24 @@ class Log:
         draft = Draft(
             Kind.RECORDS, Lane.BULK, encoded.codec, encoded.payload, encoded.plain_size, encoded.rows, 1, group
         )
-        author = Author(FEDERATION, self.origin, INSTANCE, 1)
+        self.changes.append(Change(group, self.columns, list(puts), list(ends)))
+        return self.say(draft, sealed=sealed)
+
+    def adopt(self, signer: Key1, by: Key1) -> LogEntry:
+        """The feed passes to the next enrolment version, whose key is `signer`'s; `by` signs as the old one."""
+        message = adoption_message(SUITE, self.head.hash, self.enrolment + 1, signer.public_key)
+        payload = AdoptionPayload(old_signature=by.sign(message)).SerializeToString()
+        self.signer, self.enrolment = signer, self.enrolment + 1
+        return self.say(Draft(Kind.ADOPTION, Lane.BULK, CODEC_MESSAGE, payload, len(payload), 0, 1, 0))
+
+    def say(self, draft: Draft, *, sealed: bool = True) -> LogEntry:
+        """One entry of any kind."""
+        author = Author(FEDERATION, self.origin, INSTANCE, self.enrolment)
         entry = make_entry(SUITE, author, self.feed, Route.PARENT, self.head, draft, 0)
         if sealed:
-            entry = seal(SIGNER, entry)
+            entry = seal(self.signer, entry)
         self.head = Head(EPOCH, entry.seq, entry.header_hash)
         self.entries.append(entry)
-        self.changes.append(Change(group, self.columns, list(puts), list(ends)))
         return entry
 
 
@@ -160,6 +177,31 @@ def receive(store: Store, log: Log, state: FeedState | None = None) -> FeedState
     return state
 
 
+def tell(store: Store, fates: Sequence[FateRow], *, instance: bytes = INSTANCE, not_listed: int = 0) -> None:
+    """Tells ORIGIN, in a feed of NODE, what became of rows of FEED; `instance` is the store's now."""
+    told = [
+        Refusal(
+            publication=FEED.publication,
+            epoch=EPOCH,
+            seq=f.seq,
+            dataset=f.dataset,
+            key=f.key,
+            fate=int(f.fate),  # type: ignore[arg-type]
+        )
+        for f in fates
+    ]
+    payload = RefusalsPayload(refusals=told, not_listed=not_listed).SerializeToString()
+    log = Log(FeedName(NODE, REFUSALS, ORIGIN), origin=NODE)
+    entry = log.say(Draft(Kind.REFUSALS, Lane.NORMAL, CODEC_MESSAGE, payload, len(payload), len(told), 1, 1))
+    state = state_of(log.feed, log.head)
+    state.entries = 1
+    store.begin()
+    store.perform(SaveMeta("instance", instance))
+    store.perform(Append(log.feed, EPOCH, [entry]))
+    store.perform(SaveFeed(state))
+    store.commit()
+
+
 def publish(store: Store, log: Log, group: int, rows: Sequence[Row], state: FeedState) -> None:
     """Writes own rows at the origin and seals them into one feed that carries log.columns of each."""
     cells = [tuple(r[SCHEMA.names.index(c)] for c in log.columns) for r in rows]
@@ -183,7 +225,7 @@ def rules(node: str = NODE, **changed: object) -> Rules:
         "node": node,
         "federation": FEDERATION,
         "suites": {1: SUITE},
-        "key_of": lambda origin, enrolment: (1, SIGNER.public_key) if enrolment == 1 else None,
+        "key_of": lambda origin, enrolment: KEYS.get(enrolment),
         "schemas": [SCHEMA],
         "schema_of": lambda publication, dataset: SCHEMA if dataset == "demo" else None,
         "applies": lambda feed, route: True,
