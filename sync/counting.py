@@ -4,8 +4,10 @@ from __future__ import annotations
 
 
 def count_parts(data: bytes, stop_at: int, depth: int = 2) -> int:
-    """Counts the length-delimited fields of a message down to a depth, without building any. Stops counting soon after
-    `stop_at`; what comes before the first byte that no message holds counts.
+    """Counts the fields of a message down to a depth, without building any. Stops counting soon after `stop_at`.
+
+    What is in a group counts as if it stood outside. Counting ends where a parser does: at a wire type that there is
+    not.
     """
     return _count(memoryview(data), depth, stop_at)
 
@@ -16,6 +18,7 @@ def _count(view: memoryview, depth: int, stop_at: int) -> int:
     while position < size:
         tag, position = _varint(view, position)
         kind = tag & 7
+        total += 1
         if kind == 0:
             _, position = _varint(view, position)
         elif kind == 1:
@@ -24,11 +27,10 @@ def _count(view: memoryview, depth: int, stop_at: int) -> int:
             position += 4
         elif kind == 2:
             length, position = _varint(view, position)
-            total += 1
             if depth > 1:
                 total += _count(view[position : position + length], depth - 1, stop_at - total)
             position += length
-        else:
+        elif kind > 5:
             return total
         if total > stop_at:
             return total

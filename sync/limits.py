@@ -18,8 +18,8 @@ COLUMNS_MAX = 256
 KEY_COLUMNS_MAX = 8
 MESSAGE_FIELDS_MAX = 16
 """Fields of a message, beside the changes that its header counts: later versions may add some."""
-MESSAGE_PARTS_MAX = 65_536
-"""Parts of a message and of what it holds. An EnrolmentRecord has a dozen, and three more for each closing."""
+MESSAGE_PARTS_MAX = 131_072
+"""Fields of a message and of what it holds: an entry full of EnrolmentRecords has fewer."""
 RUN_ENTRIES_MAX = 4_096
 FEEDS_PER_ORIGIN_MAX = 4_096
 FEEDS_PER_LINK_MAX = 4 * FEEDS_PER_ORIGIN_MAX
