@@ -33,7 +33,7 @@ from node.link.gate import Gatekeeper
 from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
-from node.store.faults import HomeFault, StoreFault
+from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
@@ -170,7 +170,7 @@ class Node:
             self._follow_scope()
             if self.config.listen.exchange:
                 limit = self.config.limits.sessions_max
-                self._server = LinkServer(self.board, self._gate, self.clock.now_us, limit)
+                self._server = LinkServer(self.board, self._gate, self.clock.now_us, limit, self.log)
                 self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
             if self.config.parent is not None:
                 dialler = Dialler(
@@ -198,9 +198,10 @@ class Node:
         self.board.end_all()
         if self._server is not None:
             await self._server.stop()
+        # Before the writer: only the last connection to go moves the WAL into the database and takes it away.
+        await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
         await self.writer.stop()
         self.board.shut()
-        await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
         self._reading.shutdown(wait=False)
         if self._lock is not None:
             self._sparing.flush()
@@ -298,7 +299,11 @@ class Node:
 
     def _open_engine(self, do: Callable[[Act], None]) -> Engine:
         """In the writer's thread."""
-        store = Store.open(self.home / DATABASE_FILE, self._schemas())
+        path = self.home / DATABASE_FILE
+        if not path.is_file():
+            # An empty one in its place would throw away the WAL beside it, which may hold all of the rest.
+            raise StoreFault(StoreTrouble.MISSING, f"{path} is missing")
+        store = Store.open(path, self._schemas())
         try:
             check_instance(self.home, store)
             self._known = StoreKnown(store, self.catalogue)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
@@ -22,6 +22,7 @@ NEAR = ((60.0, 0.25), (600.0, 1.0))
 missed for long, and one connection attempt costs it next to nothing."""
 CONTACT_TIMEOUT_S = 10.0
 STATUS_TIMEOUT_S = 0.5
+SECONDS_DIGITS_MAX = 6
 PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
 """Of refusals that come in a frame, once the session is open; before that, each comes as a status (`_REFUSALS`)."""
 
@@ -33,19 +34,23 @@ _REFUSALS = frozenset(
 class _Jittered(wait_base):
     """Doubles from 50 ms with jitter over the upper half, to a bound that rises with the parent's absence to 60 s.
 
-    A parent that answers and refuses (`patient`) is left alone for longer from the start.
+    A parent that answers and refuses (`patient`) is left alone for longer from the start, and for as long as it asks
+    (`asked_s`).
     """
 
-    def __init__(self, randomness: Randomness, clock: Clock, patient: Callable[[], bool]) -> None:
+    def __init__(
+        self, randomness: Randomness, clock: Clock, patient: Callable[[], bool], asked_s: Callable[[], float]
+    ) -> None:
         self._randomness = randomness
         self._clock = clock
         self._since_us = clock.monotonic_us()
         self._patient = patient
+        self._asked_s = asked_s
 
     def __call__(self, state: RetryCallState) -> float:
         away_s = (self._clock.monotonic_us() - self._since_us) / 1e6
         most = WAIT_MAX_S if self._patient() else next((wait for near, wait in NEAR if away_s < near), WAIT_MAX_S)
-        span = min(most, WAIT_FIRST_S * 2 ** min(state.attempt_number - 1, 12))
+        span = min(most, max(2 * self._asked_s(), WAIT_FIRST_S * 2 ** min(state.attempt_number - 1, 12)))
         return float(span * (0.5 + 0.5 * self._randomness.jitter()))
 
 
@@ -87,12 +92,13 @@ class Dialler:
         self._sleep = sleep
         self._contact = False
         self._patient = False
+        self._asked_s = 0.0
 
     async def run(self) -> None:
         """For ever; cancel it to stop."""
         while True:
             self._contact = False
-            wait = _Jittered(self._randomness, self._clock, lambda: self._patient)
+            wait = _Jittered(self._randomness, self._clock, lambda: self._patient, lambda: self._asked_s)
             async for attempt in AsyncRetrying(wait=wait, sleep=self._sleep):
                 # Outside `with attempt`, which would swallow a cancellation as one more failure.
                 await self._once()
@@ -104,7 +110,7 @@ class Dialler:
 
     async def _once(self) -> None:
         """One session, from dialling to its end."""
-        self._patient = False
+        self._patient, self._asked_s = False, 0.0
         channel = grpc.aio.secure_channel(self._address, self._credentials(), options=options.client(self._parent))
         try:
             call: Any = channel.stream_stream(options.METHOD)()
@@ -123,7 +129,7 @@ class Dialler:
                 self._board.release(pipe)
                 call.cancel()
         except grpc.aio.AioRpcError as error:
-            self._failed(error.code(), error.details(), "unreachable")
+            self._failed(error.code(), error.details(), error.trailing_metadata(), "unreachable")
         except (TimeoutError, grpc.aio.UsageError) as error:
             self._state("unreachable", type(error).__name__)
         finally:
@@ -133,13 +139,23 @@ class Dialler:
         """Nobody said in a frame why the session ended; the call may know. What writing raised first tells nothing."""
         try:
             async with asyncio.timeout(STATUS_TIMEOUT_S):
-                code, details = await call.code(), await call.details()
+                code, details, last = await call.code(), await call.details(), await call.trailing_metadata()
         except TimeoutError:
             self._state("closed", "")
         else:
-            self._failed(code, details, "closed")
+            self._failed(code, details, last, "closed")
 
-    def _failed(self, code: grpc.StatusCode, details: str | None, otherwise: str) -> None:
+    def _failed(
+        self, code: grpc.StatusCode, details: str | None, last: Iterable[tuple[str, Any]] | None, otherwise: str
+    ) -> None:
         """The call failed: the parent refused it and said why, or the line is gone."""
         self._patient = code in _REFUSALS
+        if self._patient:
+            self._asked_s = _seconds(dict(last or ()).get(options.RETRY_AFTER))
         self._state("refused" if self._patient else otherwise, details or "")
+
+
+def _seconds(said: object) -> float:
+    """What a parent says in `options.RETRY_AFTER`; 0 for what is no such number."""
+    digits = said if isinstance(said, str) and len(said) <= SECONDS_DIGITS_MAX else ""
+    return float(digits) if digits.isascii() and digits.isdigit() else 0.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sync import limits
 
 METHOD = "/tiersync.v1.Link/Exchange"
+RETRY_AFTER = "retry-after"
+"""Trailing metadata of a refusal that will pass: seconds, as decimal digits."""
 FRAME_BYTES_MAX = limits.MESSAGE_BYTES_MAX + limits.KIB
 
 _BOTH: tuple[tuple[str, int], ...] = (
@@ -14,6 +16,7 @@ _BOTH: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import grpc
+from structlog.typing import FilteringBoundLogger
 
 from certs.verify import Identity
 from node.link import options
@@ -16,6 +17,8 @@ from sync.reasons import Reason
 
 DETAIL_LETTERS_MAX = 300
 NAME_LETTERS_MAX = 100
+RETRY_AFTER_S = 5
+"""What a child is told that finds no place free (`[limits] sessions_max`)."""
 
 
 class Gate(Protocol):
@@ -57,11 +60,13 @@ class LinkServer:
         gate: Gate,
         now: Callable[[], int],
         sessions_max: int,
+        log: FilteringBoundLogger,
     ) -> None:
         self._board = board
         self._gate = gate
         self._now = now
         self._free = sessions_max
+        self._log = log
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str, credentials: grpc.ServerCredentials) -> int:
@@ -96,7 +101,9 @@ class LinkServer:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, said)
             return
         if self._free <= 0:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many sessions; come again later")
+            self._log.warning("sessions_full", peer=identity.node)
+            again = ((options.RETRY_AFTER, str(RETRY_AFTER_S)),)
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many sessions; come again later", again)
             return
         self._free -= 1
         self._gate.accepted(identity.node)

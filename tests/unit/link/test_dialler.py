@@ -32,6 +32,8 @@ class Answer(NamedTuple):
     trouble: Reason = Reason.NONE
     at_once: bool = True
     """The status comes while connecting; else it ends a session in which nothing was said."""
+    again: str = ""
+    """What the parent says in `retry-after`."""
 
 
 class _Call:
@@ -40,11 +42,14 @@ class _Call:
 
     async def wait_for_connection(self) -> None:
         if self._answer.code is not None and self._answer.at_once:
-            nothing = grpc.aio.Metadata()
-            raise grpc.aio.AioRpcError(self._answer.code, nothing, nothing, "as the script says")
+            last = await self.trailing_metadata()
+            raise grpc.aio.AioRpcError(self._answer.code, grpc.aio.Metadata(), last, "as the script says")
 
     async def code(self) -> grpc.StatusCode:
         return self._answer.code or GONE
+
+    async def trailing_metadata(self) -> grpc.aio.Metadata:
+        return grpc.aio.Metadata(*([("retry-after", self._answer.again)] if self._answer.again else []))
 
     async def details(self) -> str:
         return "as the script says"
@@ -189,3 +194,22 @@ def test_a_parent_that_refused_and_is_then_away_is_looked_for_again_soon(monkeyp
     """Patience ends with the refusals: it may be restarting, with what was missing in its registry."""
     refused, gone = Answer(REFUSED[0]), Answer(GONE)
     assert waits(monkeypatch, *[refused] * 8, gone, gone)[7:] == [6.4, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["before the session", "after it was open"])
+def test_a_full_parent_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+    """With jitter above that, so that all who were turned away do not come back at once; never more than a minute."""
+    busy = grpc.StatusCode.RESOURCE_EXHAUSTED
+    asked = [Answer(busy, at_once=at_once, again=again) for again in ("5", "5", "3600")]
+    assert waits(monkeypatch, *asked, Answer(GONE)) == [10.0, 10.0, WAIT_MAX_S, 0.4]
+
+
+@pytest.mark.parametrize("again", ["", "-5", "5.5", "1e9", "９", "9" * 400, "soon"])
+def test_what_is_no_number_of_seconds_asks_for_nothing(monkeypatch: pytest.MonkeyPatch, again: str) -> None:
+    """The parent may say what it likes."""
+    monkeypatch.setattr(_Call, "trailing_metadata", lambda _: _after(again))
+    assert waits(monkeypatch, Answer(REFUSED[2]), Answer(REFUSED[2])) == [0.05, 0.1]
+
+
+async def _after(again: str) -> grpc.aio.Metadata:
+    return grpc.aio.Metadata(("retry-after", again))

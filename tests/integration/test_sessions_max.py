@@ -1,0 +1,43 @@
+"""A parent whose places are all taken says so, and when to come again; a child that was turned away comes in later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from node.link import server
+from node.serve import LOG_FOLDER
+from node.telemetry import LOG_NAME
+from node.testing import DEMO, Topology
+from tests.integration.kit import cases, has_no_link, node_of, put, run
+
+
+def test_more_children_than_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One place for two cities: the second waits outside, and gets in when the first is gone."""
+    monkeypatch.setattr(server, "RETRY_AFTER_S", 1)
+
+    async def work() -> None:
+        async with Topology(tmp_path, DEMO) as net:
+            inside, outside, province = net["hangzhou"], net["ningbo"], net["province"]
+            await inside.stop()
+            await outside.stop()
+            await province.until(has_no_link(inside))
+            await province.until(has_no_link(outside))
+            listening = node_of(province)._server
+            assert listening is not None
+            listening._free = 1
+            await inside.start()
+            await put(inside, cases(3))
+            await province.until(lambda s: any(link["peer"] == inside.node for link in s["links"]))
+            await outside.start()
+            status = await outside.until(lambda s: s["parent_link"]["state"] == "refused")
+            assert status["parent_link"]["detail"] == "too many sessions; come again later"
+            assert '"sessions_full"' in (province.home / LOG_FOLDER / LOG_NAME).read_text("utf-8")
+            await inside.stop()
+            await outside.until(lambda s: s["parent_link"]["state"] == "connected")
+            listening._free += 1
+            await inside.start()
+            await net.level()
+
+    run(work())
