@@ -30,8 +30,10 @@ from node.settings import (
     split_address,
 )
 from node.texts import N_, Text
+from sync.errors import InputFault
 from sync.values import is_publication
-from tiers.profile import PROFILES
+from tiers.profile import PROFILES, TierProfile, profile_of
+from tiers.profile import node_id as standing_id
 
 __all__ = [
     "CONFIG_NAME",
@@ -235,7 +237,7 @@ def _publications(table: Any, mistakes: Mistakes) -> dict[str, Publication]:
 
 def _relations(tables: Mapping[str, Any], found: _Found, mistakes: Mistakes) -> None:
     """What must hold between settings: each relation is looked at if the settings it is about are sound."""
-    _standing(found, isinstance(tables.get("parent"), dict), mistakes)
+    _standing(found, "parent" in tables, mistakes)
     exchange, enrolment = found.get("listen.exchange"), found.get("listen.enrolment")
     if exchange is None or enrolment is None:
         return
@@ -256,6 +258,9 @@ def _standing(found: _Found, has_parent: bool, mistakes: Mistakes) -> None:
         return
     if has_parent and profile.is_root:
         mistakes.add("parent", Text(N_("this tier has no parent; leave the section out")))
+    if not has_parent and not profile.is_root:
+        # Without it the node would publish to nobody, and what was entered meanwhile would never go up.
+        mistakes.add("parent", Text(N_("is missing: this tier has a node above it")))
     if region is None:
         return
     if re.fullmatch(profile.regions, region) is None:
@@ -263,6 +268,18 @@ def _standing(found: _Found, has_parent: bool, mistakes: Mistakes) -> None:
     label = f"{profile.label}{region}"
     if node_id is not None and node_id.partition(".")[0] != label:
         mistakes.add("node.node_id", Text(N_("must begin with '{label}.' (tier and region)"), label=label))
+    elif (
+        node_id is not None and parent is not None and node_id != parent and not _fits(profile, region, node_id, parent)
+    ):
+        mistakes.add("parent.node_id", Text(N_("'{parent}' is not above '{node}'"), parent=parent, node=node_id))
+
+
+def _fits(profile: TierProfile, region: str, own: str, parent: str) -> bool:
+    """Whether `own` is the id that a node of this tier has below `parent`."""
+    try:
+        return profile_of(parent) is not None and own == standing_id(profile, region, parent)
+    except InputFault:
+        return False
 
 
 def overrides(config: Config) -> str:

@@ -255,7 +255,7 @@ async def test_an_invite_that_names_another_parent(country: Path, tmp_path: Path
     """What answers has a certificate of this root and is not the parent of the letter."""
     async with running(country / "nation") as nation:
         made = await nation.invited()
-        fault = await refused(changed(made.line, parent=PROVINCE), tmp_path / "city")
+        fault = await refused(changed(made.line, parent="n990000.cn-test"), tmp_path / "city")
         assert fault.code is Code.CERTIFICATE_UNFIT
 
 

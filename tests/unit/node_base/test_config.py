@@ -15,6 +15,7 @@ from node.texts import translator
 from tiers.catalogue import Catalogue
 
 CITY = NodeSection("cn-demo", "c330100.p330000.cn-demo", "city", "330100", "杭州市城市运行管理服务平台")
+PARENT = ParentSection("p330000.cn-demo", "parent.example:7443")
 
 titles = st.text(min_size=1, max_size=60).filter(str.isprintable)
 addresses = st.one_of(
@@ -29,7 +30,7 @@ def configs(draw: st.DrawFn) -> Config:
     """Any valid configuration."""
     code = draw(st.from_regex(r"[0-9]{6}", fullmatch=True))
     node = NodeSection("cn-demo", f"c{code}.p330000.cn-demo", "city", code, draw(titles))
-    parent = draw(st.none() | st.just(ParentSection("p330000.cn-demo", "10.0.0.1:7443")))
+    parent = draw(st.sampled_from([PARENT, ParentSection(PARENT.node_id, "10.0.0.1:7443")]))
     listens = st.builds(
         ListenSection,
         exchange=st.just("0.0.0.0:7443"),
@@ -68,9 +69,9 @@ def test_every_setting_stands_under_a_comment_in_two_languages() -> None:
 
 
 def test_the_least_a_file_must_say() -> None:
-    """Only [node] is required; everything else has a default."""
-    text = '[node]\nfederation="f"\nnode_id="c330100.p330000.f"\ntier="city"\nregion="330100"\ntitle="t"\n'
-    assert config.load("node.toml", text) == Config(NodeSection("f", "c330100.p330000.f", "city", "330100", "t"))
+    """Only [node] is required, and [parent] where there is one; everything else has a default."""
+    text = '[node]\nfederation="f"\nnode_id="n100000.f"\ntier="national"\nregion="100000"\ntitle="t"\n'
+    assert config.load("node.toml", text) == Config(NodeSection("f", "n100000.f", "national", "100000", "t"))
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,9 @@ def broken(**changes: str) -> str:
         ({"tier": "national", "region": "100000", "node_id": "n100000.cn-demo"}, "parent"),
         ({"tier": "national", "region": "330100", "node_id": "n330100.cn-demo"}, "node.region"),
         ({"parent": "c330100.p330000.cn-demo"}, "parent.node_id"),
+        ({"parent": "p440000.cn-other"}, "parent.node_id"),
+        ({"parent": "d330106.p330000.cn-demo"}, "parent.node_id"),
+        ({"parent": "n100000.cn-demo"}, "parent.node_id"),
         ({"exchange": "0.0.0.0:1"}, "listen.enrolment"),
         ({"enrolment": "0.0.0.0:1"}, "listen.exchange"),
         ({"exchange": "0.0.0.0:1", "enrolment": "0.0.0.0:1"}, "listen.enrolment"),
@@ -195,6 +199,29 @@ def test_a_mistake_hides_only_what_depends_on_it(changes: dict[str, str], places
     assert {str(detail).partition(": ")[0] for detail in caught.value.details} == places
 
 
+@pytest.mark.parametrize(
+    ("tier", "node", "region"), [("city", "c330100.p330000", "330100"), ("provincial", "p330000", "330000")]
+)
+def test_who_is_not_the_topmost_needs_a_parent(tier: str, node: str, region: str) -> None:
+    """Without it such a node would publish to nobody, and say nothing of it."""
+    text = f'[node]\nfederation="f"\nnode_id="{node}.f"\ntier="{tier}"\nregion="{region}"\ntitle="t"\n'
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", text)
+    assert [str(detail).partition(": ")[0] for detail in caught.value.details] == ["parent"]
+
+
+@pytest.mark.parametrize(
+    ("node_id", "region", "parent"),
+    [
+        ("c310000.cn-demo", "310000", "n100000.cn-demo"),
+        ("c654200.c654000.p650000.cn-demo", "654200", "c654000.p650000.cn-demo"),
+    ],
+)
+def test_parents_that_are_above(node_id: str, region: str, parent: str) -> None:
+    """A municipality below the nation, whose label stands in no other id; a city below a city."""
+    assert config.load("node.toml", broken(node_id=node_id, region=region, parent=parent)).parent is not None
+
+
 def test_free_ports_may_be_asked_for_twice() -> None:
     """Port 0 means any free port, so both addresses may say it."""
     both = broken(exchange="127.0.0.1:0", enrolment="127.0.0.1:0")
@@ -213,8 +240,8 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     path.write_bytes(b"#" * (config.CONFIG_BYTES_MAX + 1))
     with pytest.raises(UserFault, match="larger than"):
         config.load_file(path)
-    path.write_text("\ufeff" + config.render(Config(CITY)), encoding="utf-8")
-    assert config.load_file(path) == Config(CITY)
+    path.write_text("\ufeff" + config.render(Config(CITY, PARENT)), encoding="utf-8")
+    assert config.load_file(path) == Config(CITY, PARENT)
 
 
 @settings(deadline=None)
