@@ -9,6 +9,7 @@ import typer
 
 from node.cli.asking import command, is_running
 from node.cli.output import moment, remark, say, say_json, table
+from node.cli.progress import counting
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code
@@ -31,11 +32,15 @@ def fsck(context: typer.Context) -> int:
 
 
 def _checked(session: Session) -> dict[str, Any]:
-    if is_running(session):
-        return command(session, "fsck")
-    from node.commands.fsck import check_stopped, report_shown
+    with counting(_("Checking entries"), "entries") as progress:
+        if is_running(session):
+            return command(session, "fsck", progress)
+        from node.commands.fsck import check_stopped, progress_shown, report_shown
 
-    return report_shown(check_stopped(session.home, session.config, session.catalogue))
+        def tell(done: int, of: int) -> None:
+            progress(progress_shown(done, of))
+
+        return report_shown(check_stopped(session.home, session.config, session.catalogue, tell))
 
 
 def _show_findings(found: dict[str, Any]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli.asking import ask, command, is_running
-from node.cli.output import cell, console, moment, remark, say, say_json, table
+from node.cli.output import cell, moment, remark, say, say_json, table
+from node.cli.progress import counting, moving
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
@@ -102,8 +102,8 @@ def _load(session: Session, converter: Converter, file: Path, dry_run: bool) -> 
 
     loader = Loader(file, converter, _own_regions(session))
     with open_sink(session.home, converter.dataset.id, file, loader, dry_run=dry_run) as sink:
-        with _bar() as progress:
-            report = loader.run(sink, dry_run, sink.keep, progress)
+        with moving(_("Loading")) as tell:
+            report = loader.run(sink, dry_run, sink.keep, lambda counts: tell(_counts(counts)))
         sink.finish(report.counts)
     _tell(session, report, sink.number, _preview(loader) if dry_run else [])
     return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
@@ -122,18 +122,6 @@ def _own_regions(session: Session) -> Callable[[str], bool]:
     items = command(session, "standing")["scope"]
     scope = Scope(tuple(ScopeItem(i["region"], tuple(i["leaving_out"]), i["since"], i["until"]) for i in items))
     return scope.covers
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Counts], None]]:
-    """A moving line on stderr, if somebody watches."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    shown = console(err=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[counts]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=shown, transient=True, disable=not shown.is_terminal) as bar:
-        task = bar.add_task(_("Loading"), total=None, counts="")
-        yield lambda counts: bar.update(task, counts=_counts(counts))
 
 
 def _counts(counts: Counts) -> str:
@@ -165,7 +153,8 @@ def _rehearse_alone(session: Session, converter: Converter, file: Path) -> int:
     own = session.config.node
     scope = signing_scope(PROFILES[own.tier], own.region)
     loader = Loader(file, converter, scope.covers)
-    report = loader.run(_NoDoor(), dry_run=True)
+    with moving(_("Loading")) as tell:
+        report = loader.run(_NoDoor(), dry_run=True, on_progress=lambda counts: tell(_counts(counts)))
     remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))
     _tell(session, report, 0, _preview(loader))
     return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
@@ -327,7 +316,11 @@ def unload(
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Write nothing; say what would be done."))] = False,
 ) -> None:
     session = here(context)
-    found = ask(session, "unload.plan", load=number) if dry_run else command(session, "unload", load=number)
+    if dry_run:
+        found = ask(session, "unload.plan", load=number)
+    else:
+        with counting(_("Unloading"), "rows") as progress:
+            found = command(session, "unload", progress, load=number)
     found = {**found, "dry_run": dry_run}
     if session.as_json:
         return say_json(found)

@@ -295,7 +295,13 @@ def refused(
 def trace(
     context: typer.Context,
     what: Annotated[
-        str, typer.Argument(metavar="KEY", help=_("Key of the row, or its number in the system it came from."))
+        str,
+        typer.Argument(
+            metavar="KEY|FEED@SEQ",
+            help=_(
+                "Key of the row, its number in the system it came from, or an entry: feed as `feeds` writes it, @, seq."
+            ),
+        ),
     ],
     dataset: Annotated[str, typer.Option(metavar="DATASET", help=_("Only in this dataset."))] = "",
     origin: Annotated[str, typer.Option(metavar="NODE", help=_("Only rows of this origin."))] = "",

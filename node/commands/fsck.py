@@ -14,31 +14,50 @@ from node.checking import rules_of
 from node.commands.stopped import reader_of, rebuilt
 from node.commands.view import Arguments
 from node.config import Config
-from node.store.fsck import Report, Rules, check_file
+from node.store.fsck import OnProgress, Report, Rules, check_file
 from node.store.home import DATABASE_FILE
 from tiers.catalogue import Catalogue
 from tiers.publishing import TierPublisher
 
 
 async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """fsck {} -> what was looked at and found. On a connection and in a thread of its own: the node works on."""
+    """fsck {} -> progress {entries, of}, then what was looked at and found.
+
+    On a connection and in a thread of its own: the node works on.
+    """
     publisher = TierPublisher(node.catalogue, replace(node.standing, nation=node.identity.nation))
     rules = rules_of(node.core(), node.catalogue, publisher)
-    report = await asyncio.to_thread(check_file, node.home / DATABASE_FILE, rules)
+    told: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def tell(done: int, of: int) -> None:
+        loop.call_soon_threadsafe(told.put_nowait, progress_shown(done, of))
+
+    checking = asyncio.create_task(asyncio.to_thread(check_file, node.home / DATABASE_FILE, rules, tell))
+    # The end is told by the same way, so that nothing told before it is left behind.
+    checking.add_done_callback(lambda _: told.put_nowait({}))
+    while progress := await told.get():
+        yield progress
+    report = await checking
     event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
     node.audit.append(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)
     yield report_shown(report)
 
 
-def check_stopped(home: Path, config: Config, catalogue: Catalogue) -> Report:
+def check_stopped(home: Path, config: Config, catalogue: Catalogue, on_progress: OnProgress | None = None) -> Report:
     """The store of a stopped node, read-only. Raises StoreFault, UnsafeSqlite."""
     reader = reader_of(home, catalogue)
     try:
         stopped = rebuilt(home, config, catalogue, reader)
         rules: Rules = rules_of(stopped.replica.core, catalogue, stopped.publisher)
-        return check_file(home / DATABASE_FILE, rules)
+        return check_file(home / DATABASE_FILE, rules, on_progress)
     finally:
         reader.close()
+
+
+def progress_shown(done: int, of: int) -> dict[str, Any]:
+    """How far a check is, as JSON."""
+    return {"entries": done, "of": of}
 
 
 def report_shown(report: Report) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 A row is asked for by its key, or by the number it has in the system it came from (column `source_key`, where the
 dataset has one). Which entry carries a version is found by the group in the headers, which rises along a feed.
+
+What was refused or parked may have no key that can be named (it is missing, or the dataset is unknown here): the entry
+itself is asked for then, by its feed and seq.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from sync.rows import EndKind, RowBatch, key_getter, key_text
 from sync.schema import CellType
 from sync.statements import RECEIPT_SORT
 from sync.values import Cell, Fate, FeedName, Head, Key, Kind
-from sync.wire.v1.entry_pb2 import EntryHeader
+from sync.wire.v1.entry_pb2 import EntryHeader, Refusal
 from sync.wire.v1.frame_pb2 import ReceiptBody
 from tiers.dataset import Dataset
 
@@ -31,12 +34,16 @@ SOURCE_COLUMN = "source_key"
 ROWS_MAX = 20
 TOLD_MAX = 100
 ENTRIES_LOOKED_AT = 1_000
+SEQ_DIGITS_MAX = 12
 _ENDS = {EndKind.VOID: "void", EndKind.LEFT: "left"}
 _WHOLE = (CellType.INTEGER, CellType.TIMESTAMP)
 
 
 def trace(view: View, arguments: Arguments) -> dict[str, Any]:
-    """trace {what, dataset?, origin?} -> {what, rows}. Raises UserFault ROW_UNKNOWN, UNKNOWN_DATASET."""
+    """trace {what, dataset?, origin?} -> {what, rows}; `what` is a key, a source number or FEED@SEQ.
+
+    Raises UserFault ROW_UNKNOWN, UNKNOWN_DATASET.
+    """
     what, name, origin = text(arguments, "what"), text(arguments, "dataset"), text(arguments, "origin")
     datasets = [d for d in view.catalogue.datasets.values() if name in ("", d.id)]
     if not datasets:
@@ -49,6 +56,7 @@ def trace(view: View, arguments: Arguments) -> dict[str, Any]:
         )
     found = [row for dataset in datasets for row in _rows(view, dataset, what, origin)]
     told = [one for dataset in datasets for one in _without_row(view, dataset, what, found)]
+    told += [one for one in _of_entry(view, what) if name in ("", one["dataset"]) and origin in ("", one["origin"])]
     if not found and not told:
         raise UserFault(
             Code.ROW_UNKNOWN,
@@ -132,6 +140,45 @@ def _without_row(view: View, dataset: Dataset, what: str, found: Sequence[dict[s
         yield {**_about(view, dataset, "", 0, key, ""), **said}
 
 
+def _of_entry(view: View, what: str) -> Iterator[dict[str, Any]]:
+    """What is known of an entry FEED@SEQ: each row of it that has a fate or of which others told; else its own line."""
+    named, _, number = what.rpartition("@")
+    state = next((s for s in view.reader.feeds() if str(s.name) == named), None)
+    if state is None or not (number.isascii() and number.isdigit()) or len(number) > SEQ_DIGITS_MAX:
+        return
+    feed, seq = state.name, int(number)
+    for head in reversed(view.reader.epochs(feed)):
+        entry = view.reader.entry(feed, head.epoch, seq)
+        if entry is None:
+            continue
+        rows: dict[tuple[str, str], dict[str, list[Any]]] = {}
+        for told in view.reader.fates_at(feed, head.epoch, seq, TOLD_MAX):
+            _found_in(rows, told.row.dataset, told.row.key)["fates"].append(told_shown(told))
+        for by, r in view.reader.heard_at(feed, head.epoch, seq, TOLD_MAX) if feed.origin == view.node else ():
+            _found_in(rows, r.dataset, r.key)["heard"].append(_heard_shown(by, r))
+        if not rows:
+            _found_in(rows, "", "")
+        header = _header(entry)
+        shown = _entry_shown(view, state, head, entry, Kind(int(header.kind)).name.lower())
+        for (dataset, key), said in rows.items():
+            yield {
+                "dataset": dataset,
+                "origin": feed.origin,
+                "key": key,
+                "source": "",
+                "version": header.group,
+                "load": None,
+                "entries": [shown],
+                "waiting": [],
+                **said,
+            }
+        return
+
+
+def _found_in(rows: dict[tuple[str, str], dict[str, list[Any]]], dataset: str, key: str) -> dict[str, list[Any]]:
+    return rows.setdefault((dataset, key), {"heard": [], "fates": []})
+
+
 def _ended(view: View, dataset: Dataset, key: Key) -> tuple[str, int] | None:
     """(origin, version) of the newest removal of a row, if one of the last entries of the dataset's feeds says it."""
     looked = 0
@@ -147,19 +194,20 @@ def _ended(view: View, dataset: Dataset, key: Key) -> tuple[str, int] | None:
 
 def _said(view: View, dataset: Dataset, named: str) -> dict[str, Any]:
     """What other nodes said of the row, and what became of it here."""
-    heard = [
-        {
-            "by": by,
-            "publication": r.publication,
-            "seq": r.seq,
-            "fate": Fate(r.fate).name if r.fate else "",
-            "reason": reason_name(r.reason),
-            "detail": r.detail,
-        }
-        for by, r in view.reader.heard_about(dataset.id, named, TOLD_MAX)
-    ]
+    heard = [_heard_shown(by, r) for by, r in view.reader.heard_about(dataset.id, named, TOLD_MAX)]
     fates = [told_shown(told) for told in view.reader.fates_about(dataset.id, named, TOLD_MAX)]
     return {"heard": heard, "fates": fates}
+
+
+def _heard_shown(by: str, told: Refusal) -> dict[str, Any]:
+    return {
+        "by": by,
+        "publication": told.publication,
+        "seq": told.seq,
+        "fate": Fate(told.fate).name if told.fate else "",
+        "reason": reason_name(told.reason),
+        "detail": told.detail,
+    }
 
 
 def _feeds(view: View, dataset: Dataset, origin: str) -> list[FeedState]:
@@ -176,17 +224,22 @@ def _entries(view: View, dataset: Dataset, state: FeedState, key: Key, version: 
         says = "" if entry is None else _says(dataset, entry, key)
         if entry is None or not says:
             continue
-        signed = _receipts(view.reader, feed, head.epoch, entry.seq)
-        yield {
-            "feed": str(feed),
-            "epoch": head.epoch.hex(),
-            "seq": entry.seq,
-            "says": says,
-            "sealed": entry.seq <= state.head.seq or head.epoch != state.head.epoch,
-            "received_by": [by for by, received, _ in signed if received],
-            "applied_by": [by for by, _, applied in signed if applied],
-        }
+        yield _entry_shown(view, state, head, entry, says)
         return
+
+
+def _entry_shown(view: View, state: FeedState, head: Head, entry: LogEntry, says: str) -> dict[str, Any]:
+    """An entry, and who has signed for it."""
+    signed = _receipts(view.reader, state.name, head.epoch, entry.seq)
+    return {
+        "feed": str(state.name),
+        "epoch": head.epoch.hex(),
+        "seq": entry.seq,
+        "says": says,
+        "sealed": entry.seq <= state.head.seq or head.epoch != state.head.epoch,
+        "received_by": [by for by, received, _ in signed if received],
+        "applied_by": [by for by, _, applied in signed if applied],
+    }
 
 
 def _of_group(reader: Reader, feed: FeedName, head: Head, group: int) -> LogEntry | None:

@@ -39,6 +39,11 @@ _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC L
 _EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
 _FATES_ABOUT = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
     FROM fate JOIN chain ON chain.id = fate.chain WHERE key = ? AND dataset = ? ORDER BY fate.chain, seq LIMIT ?"""
+_FATES_AT = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
+    FROM fate JOIN chain ON chain.id = fate.chain
+    WHERE chain.feed = ? AND chain.epoch = ? AND seq = ? ORDER BY place LIMIT ?"""
+_HEARD_AT = """SELECT by_node, body FROM heard
+    WHERE publication = ? AND addressee = ? AND epoch = ? AND seq = ? ORDER BY rowid LIMIT ?"""
 _HEARD_ABOUT = "SELECT by_node, body FROM heard WHERE key = ? AND dataset = ? ORDER BY rowid LIMIT ?"
 _QUEUED = "SELECT feed, count(*) FROM outbox WHERE change_group = ? GROUP BY feed"
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
@@ -172,10 +177,7 @@ class Reader:
         if feed is not None and number is None:
             return []
         wanted = None if fate is None else fate.value
-        return [
-            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), detail))
-            for of, epoch, seq, place, ds, key, f, why, detail in self._session.rows(_FATES, (number, wanted, limit))
-        ]
+        return self._told(_FATES, (number, wanted, limit))
 
     def heard(self, limit: int) -> list[tuple[str, Refusal]]:
         """(node, refusal): what other nodes said of this node's rows, newest first."""
@@ -183,12 +185,16 @@ class Reader:
 
     def fates_about(self, dataset: str, key: str, limit: int) -> list[Told]:
         """What became here of a row, by its key as JSON text; reads the whole list of fates."""
-        return [
-            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), detail))
-            for of, epoch, seq, place, ds, key, f, why, detail in self._session.rows(
-                _FATES_ABOUT, (key, dataset, limit)
-            )
-        ]
+        return self._told(_FATES_ABOUT, (key, dataset, limit))
+
+    def fates_at(self, feed: FeedName, epoch: bytes, seq: int, limit: int) -> list[Told]:
+        """What became here of the rows of one entry, in order of place."""
+        return self._told(_FATES_AT, (self._names.find_feed(feed), epoch, seq, limit))
+
+    def heard_at(self, feed: FeedName, epoch: bytes, seq: int, limit: int) -> list[tuple[str, Refusal]]:
+        """(node, refusal): what other nodes said of the rows of one entry of an own feed, oldest first."""
+        found = self._session.rows(_HEARD_AT, (feed.publication, feed.addressee, epoch, seq, limit))
+        return [(by, Refusal.FromString(body)) for by, body in found]
 
     def heard_about(self, dataset: str, key: str, limit: int) -> list[tuple[str, Refusal]]:
         """(node, refusal): what other nodes said of a row, oldest first."""
@@ -264,6 +270,12 @@ class Reader:
     def bytes_on_disk(self) -> int:
         """Size of the database without its WAL."""
         return int(self._session.first(_SIZE)[0])
+
+    def _told(self, sql: str, parameters: Sequence[Cell]) -> list[Told]:
+        return [
+            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), detail))
+            for of, epoch, seq, place, ds, key, f, why, detail in self._session.rows(sql, parameters)
+        ]
 
     def _table(self, dataset: str) -> RowTable:
         table = self._tables.get(dataset)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from node.cli.asking import command
+from node.cli.session import Session
 from node.config import CONFIG_NAME
 from node.control.place import socket_path
+from node.faults import Manner
+from node.store import fsck
 from node.store.driver import library
+from sync.reasons import Reason
+from sync.values import Fate
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.cli.test_rows import case
 
@@ -93,27 +101,65 @@ def test_a_left_over_socket_counts_as_stopped(call: Call, tmp_path: Path, countr
     assert (called.code, "E1101" in called.err) == (4, True)
 
 
-def test_fsck_finds_what_was_changed_behind_the_nodes_back(call: Call, country: Country, tmp_path: Path) -> None:
-    """A copy of a home in which a row was edited: the exit code says damage, the report says what to do."""
-    city = Path(country.home("city"))
-    call("--home", str(city), "put", "case", "--row", json.dumps(case("fsck-1", supervised=False)))
+@pytest.fixture
+def copied(call: Call, country: Country, tmp_path: Path) -> Path:
+    """The nation's home with a row of the city, copied while it was stopped."""
+    row = json.dumps(case("fsck-1", supervised=False))
+    assert call("--home", country.home("city"), "put", "case", "--row", row).code == 0
     country.level()
     country.do(country.net["nation"].stop())
-    copy = tmp_path / "copy"
     try:
-        shutil.copytree(country.home("nation"), copy)
+        shutil.copytree(country.home("nation"), tmp_path / "copy")
     finally:
         country.do(country.net["nation"].start())
         country.do(country.net.settled())
-    assert call("--home", str(copy), "fsck", "--json").json["sound"] is True
-    connection = library.connect(copy / "store.db")
-    with connection:
+    return tmp_path / "copy"
+
+
+def test_an_entry_is_traced_by_feed_and_seq(call: Call, country: Country, copied: Path) -> None:
+    """A row without a key that can be named is reached by the entry it came in; other entries say who has signed."""
+    feed = f"{country.node('city')}/case.parent"
+    with closing(library.connect(copied / "store.db")) as connection, connection:
+        (chain,) = connection.execute(
+            "SELECT chain.id FROM chain JOIN feed ON feed.id = chain.feed "
+            "WHERE publication = 'case.parent' AND origin = ?",
+            (country.node("city"),),
+        ).fetchone()
+        fate = (chain, Fate.PARKED.value, Reason.UNKNOWN_DATASET.value)
+        connection.execute("INSERT INTO fate VALUES (?, 1, -1, 'x_unknown', '', ?, ?, 'no such dataset')", fate)
+    (row,) = call("--home", str(copied), "trace", f"{feed}@1", "--json").json["rows"]
+    assert (row["dataset"], row["key"], row["origin"]) == ("x_unknown", "", country.node("city"))
+    assert [(fate["fate"], fate["detail"]) for fate in row["fates"]] == [("PARKED", "no such dataset")]
+    assert [(entry["feed"], entry["seq"]) for entry in row["entries"]] == [(feed, 1)]
+    assert "no such dataset" in call("--home", str(copied), "trace", f"{feed}@1").out
+    (plain,) = call("--home", country.home("city"), "trace", f"{feed}@1", "--json").json["rows"]
+    assert plain["entries"][0]["applied_by"] == [country.node("nation")]
+    assert plain["fates"] == []
+    for nothing in (f"{feed}@999999", f"{feed}@x", f"{feed}@", "no/feed@1"):
+        assert call("--home", country.home("city"), "trace", nothing).code == 3
+    assert "fate_untold" in {f["fault"] for f in call("--home", str(copied), "fsck", "--json").json["findings"]}
+
+
+def test_a_long_check_says_how_far_it_is(country: Country, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running node tells entries checked, of how many; the last word is the report."""
+    monkeypatch.setattr(fsck, "TELL_EVERY_ENTRIES", 1)
+    session = Session(Manner())
+    session.home_given = Path(country.home("city"))
+    told: list[dict[str, Any]] = []
+    report = command(session, "fsck", told.append)
+    assert [one["entries"] for one in told] == list(range(1, report["entries"] + 1))
+    assert {one["of"] for one in told} == {report["entries"]}
+
+
+def test_fsck_finds_what_was_changed_behind_the_nodes_back(call: Call, country: Country, copied: Path) -> None:
+    """A copy of a home in which a row was edited: the exit code says damage, the report says what to do."""
+    assert call("--home", str(copied), "fsck", "--json").json["sound"] is True
+    with closing(library.connect(copied / "store.db")) as connection, connection:
         connection.execute("UPDATE rows_case SET state = 'closed' WHERE case_id = 'fsck-1'")
-    connection.close()
-    told = call("--home", str(copy), "fsck", "--json")
+    told = call("--home", str(copied), "fsck", "--json")
     assert told.code == 7
     assert "row_differs" in {finding["fault"] for finding in told.json["findings"]}
-    assert "What to do" in call("--home", str(copy), "fsck").out
+    assert "What to do" in call("--home", str(copied), "fsck").out
 
 
 def test_a_broken_audit_is_shown(call: Call, country: Country, tmp_path: Path) -> None:
