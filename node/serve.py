@@ -9,8 +9,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ from node.control.service import ControlServer
 from node.enrol.home import is_whole
 from node.enrol.invites import advertised
 from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
-from node.faults import Code, translated
+from node.faults import Code, Exit, translated
 from node.identity import read_home
 from node.telemetry import make_logger, make_sink
+from node.texts import _
 from sync.errors import LocalFault
 
 AUDIT_FOLDER = "audit"
@@ -42,6 +44,7 @@ SWITCH_S = 0.0005
 would hold up the loop that brings it the next frame.
 """
 GC_OBJECTS = 20_000
+STOP_S = 30.0
 _CUSTODY = frozenset({Code.KEY_CUSTODY, Code.HOME_PERMISSIONS, Code.CERTIFICATE_UNFIT})
 
 
@@ -143,6 +146,12 @@ async def serve(home: Path, environment: Mapping[str, str]) -> None:
         loop.add_reader(int(life), starter_gone)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # The bound begins when the stop does, and ends after all that stands below has stopped.
+    with ExitStack() as bound:
+        await _serve(home, environment, stop, bound)
+
+
+async def _serve(home: Path, environment: Mapping[str, str], stop: asyncio.Event, bound: ExitStack) -> None:
     async with Served(home) as serving:
         node = serving.node
         _settle_memory()
@@ -160,8 +169,30 @@ async def serve(home: Path, environment: Mapping[str, str]) -> None:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         notify_systemd("STOPPING=1", environment)
         stopping.cancel()
+        bound.enter_context(bounded_stop(STOP_S))
         if node.writer.stopped.done():
             node.writer.stopped.result()
+
+
+@contextmanager
+def bounded_stop(seconds: float) -> Iterator[None]:
+    """What runs inside has so long; then the process ends, in the middle of whatever it does. What was acknowledged is
+    durable by then. A thread keeps the time, because the loop may be what hangs.
+    """
+    said = _("The node did not stop within {seconds} s: the process ends now; what was committed stays.")
+
+    def end() -> None:
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), (said.format(seconds=seconds) + "\n").encode())
+        os._exit(Exit.FAILED)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _settle_memory() -> None:

@@ -6,6 +6,8 @@ import asyncio
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from node import audit
 from node.clock import SystemClock, SystemRandomness
 from node.config import ListenSection
 from node.control.place import SOCKET_FILE
-from node.faults import Code, UserFault
+from node.faults import Code, Exit, UserFault
 from node.founding import found_nation
 from node.serve import AUDIT_FOLDER, Served, notify_systemd
 from node.store.faults import HomeFault
@@ -64,6 +66,37 @@ def test_nobody_is_told_where_nobody_waits(tmp_path: Path) -> None:
     """Started by hand there is no $NOTIFY_SOCKET."""
     notify_systemd("READY=1", {})
     notify_systemd("READY=1", {"NOTIFY_SOCKET": ""})
+
+
+# --- a stop that hangs ------------------------------------------------------------------------------------------------
+
+
+def ended(inside: str) -> subprocess.CompletedProcess[str]:
+    """A process that stops in bounds, and what it did meanwhile."""
+    program = f"""
+import os, threading
+from node.serve import bounded_stop
+from node.texts import use
+use("en")
+with bounded_stop({{}}):
+    {inside}
+print("stopped")
+"""
+    program = program.format("0.01" if "wait" in inside else "60")
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_stop_that_hangs_ends_with_the_process_and_says_so() -> None:
+    """Also when the loop itself is what hangs: nothing runs any more, and nobody is waited for."""
+    said = ended("threading.Event().wait()")
+    assert (said.returncode, said.stdout) == (Exit.FAILED, "")
+    assert said.stderr.startswith("The node did not stop within 0.01 s")
+
+
+def test_a_stop_in_time_is_left_alone() -> None:
+    """The process goes on to its own end."""
+    said = ended("pass")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "stopped\n", "")
 
 
 # --- the control socket -----------------------------------------------------------------------------------------------
