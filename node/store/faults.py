@@ -21,6 +21,9 @@ class StoreTrouble(Enum):
     IO = "the disk reported an error: check the disk and its cables, run 'tiersync fsck', restore if it finds damage"
     CORRUPT = "the database is damaged: run 'tiersync fsck' and restore from the last backup"
     BUSY = "another process holds the database: close it, then start the node again"
+    MISSING = (
+        "put store.db back beside its store.db-wal, or the whole home from its backup; nothing was made or changed"
+    )
     READ_ONLY = "the database cannot be written: check owner and mode of the home folder"
     REFUSED = "the store refused the values: this is a fault of the program, please report it"
     OUTDATED = "the store was made by a newer program or catalogue: use that one, or restore an older backup"
