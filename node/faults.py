@@ -315,7 +315,9 @@ def _bug(error: BaseException, manner: Manner, clock: Clock) -> UserFault:
 def show(fault: UserFault, as_json: bool) -> None:
     """Tells the user: JSON alone on stdout, or text on stderr."""
     if as_json:
-        print(json.dumps(fault.as_json(), ensure_ascii=False), flush=True)  # noqa: T201 - this is the output
+        # A file's name may hold bytes that are not UTF-8; as an escape they are JSON too.
+        said = json.dumps(fault.as_json(), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+        print(said, flush=True)  # noqa: T201 - this is the output
     else:
         print(fault.as_text(), file=sys.stderr, flush=True)  # noqa: T201 - the last word to the user
 

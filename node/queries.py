@@ -6,6 +6,7 @@ import json
 from typing import NamedTuple
 
 from node.faults import Code, UserFault
+from node.storable import check_storable
 from node.store.readers import Reader
 from node.texts import N_
 from sync.errors import InputFault
@@ -31,7 +32,7 @@ class QueryWish(NamedTuple):
 
 
 def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[str, ...], list[Row]]:
-    """(columns, rows) of a dataset, in order of origin and key. Raises InputFault; UserFault BAD_FILTER."""
+    """(columns, rows) of a dataset, in order of origin and key. Raises InputFault, UserFault."""
     dataset = catalogue.datasets.get(wish.dataset)
     if dataset is None:
         known = ", ".join(sorted(catalogue.datasets))
@@ -40,6 +41,7 @@ def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[
     unknown = [c for c in columns if c not in dataset.schema.names]
     if unknown:
         raise InputFault(Reason.UNKNOWN_COLUMN, f"column '{unknown[0]}' of dataset '{wish.dataset}'")
+    check_storable(wish.origin)
     conditions: list[str] = []
     parameters: list[Cell] = []
     if wish.origin:
@@ -49,14 +51,26 @@ def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[
         text, values = filter_sql(_filter(wish.filter, dataset.schema))
         conditions.append(f"({text})")
         parameters.extend(values)
-    found = reader.query(wish.dataset, " AND ".join(conditions), parameters, columns, wish.limit or ROWS_MAX)
+    most = wish.limit if 0 < wish.limit <= ROWS_MAX else ROWS_MAX + 1
+    found = reader.query(wish.dataset, " AND ".join(conditions), parameters, columns, most)
+    if len(found) > ROWS_MAX:
+        # Half an answer that looks like a whole one would be taken for it.
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{dataset}' has more than {most} rows of this kind, which is the most that one question can get."),
+            N_("Ask in parts, with --filter or --origin, or for the first {most} with --limit {most}."),
+            dataset=wish.dataset,
+            most=ROWS_MAX,
+        )
     return columns, found
 
 
 def _filter(text: str, schema: RowSchema) -> Filter:
     """A filter as a person wrote it. Raises UserFault BAD_FILTER with everything that is wrong with it."""
     try:
-        return parse_filter(json.loads(text), schema)
+        raw = json.loads(text)
+        check_storable(raw)
+        return parse_filter(raw, schema)
     except CatalogueFault as fault:
         detail = "; ".join(f"{mistake.path}: {mistake.text}" for mistake in fault.mistakes)
         raise _bad_filter(schema, detail) from fault

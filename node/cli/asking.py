@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from node.cli.session import Session
 from node.control.place import socket_path
 from node.faults import Code, UserFault
+from node.storable import check_storable
 from node.texts import N_
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def ask(session: Session, name: str, **arguments: Any) -> dict[str, Any]:
         return command(session, name, **arguments)
     from node.commands.questions import QUESTIONS
 
+    check_storable(arguments)
     with view(session) as stopped:
         return QUESTIONS[name](stopped, arguments)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.output import pairs, say, say_json, table
+from node.cli.reading import text_of
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
@@ -16,6 +17,8 @@ from node.texts import N_, _, current
 if TYPE_CHECKING:
     from tiers.catalogue import Catalogue
     from tiers.dataset import Dataset
+
+CATALOGUE_BYTES_MAX = 16 * 1024 * 1024
 
 VERBS = Verbs("catalogue", N_("What the datasets mean, and what of them goes to whom."))
 
@@ -162,7 +165,7 @@ def check(
     if files:
         folder = resources.files("tiers") / "catalogue"
         builtin = [(f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml")]
-        found = Catalogue.build(sorted(builtin), [(str(f), f.read_text("utf-8", "replace")) for f in files])
+        found = Catalogue.build(sorted(builtin), [(str(f), text_of(f, CATALOGUE_BYTES_MAX)) for f in files])
     else:
         found = _catalogue(session)
     if session.as_json:

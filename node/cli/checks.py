@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import command, is_running
-from node.cli.output import moment, remark, say, say_json, table
+from node.cli.output import LIMIT_MAX, moment, remark, say, say_json, table
 from node.cli.progress import counting
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
@@ -115,7 +115,7 @@ def verify(context: typer.Context) -> int:
 @AUDIT.verb(N_("Show the newest audited events."))
 def show(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 50,
     event: Annotated[str, typer.Option(metavar="EVENT", help=_("Only events of this name."))] = "",
 ) -> None:
     from collections import deque

@@ -13,6 +13,7 @@ from node.cli.output import moment, remark, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.storable import visible
 from node.texts import N_, _
 
 VERBS = Verbs("invite", N_("Invite nodes below this one, and approve them."))
@@ -62,7 +63,7 @@ def make(
     session = here(context)
     if from_list is not None:
         text = _list_text(from_list)
-        made = command(session, "invite.make_many", file=str(from_list), text=text, again=again)["invites"]
+        made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, again=again)["invites"]
     else:
         wish: dict[str, Any] = {"profile": profile, "region": region, "title": title, "node_id": node_id, "days": days}
         _check_wish(wish)

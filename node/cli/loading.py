@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.asking import ask, command, is_running
-from node.cli.output import cell, moment, remark, say, say_json, table
+from node.cli.output import LIMIT_MAX, cell, moment, remark, say, say_json, table
 from node.cli.progress import counting, moving
+from node.cli.reading import text_of
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
@@ -88,8 +89,7 @@ def _mapping(session: Session, name: str) -> tuple[str, Any]:
             name=name,
             known=", ".join((*mappings.names(), *site)),
         )
-    with path.open("rb") as source:
-        text = source.read(MAPPING_BYTES_MAX).decode("utf-8-sig", "replace")
+    text = text_of(path, MAPPING_BYTES_MAX)
     return str(path), parse(str(path), text, lambda beside: (path.parent / Path(beside).name).read_bytes())
 
 
@@ -258,7 +258,7 @@ LOADS = Verbs("loads", N_("What was loaded, and what was rejected of it."))
 @LOADS.verb(N_("List the loads, the newest first."), "list")
 def list_loads(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 50,
 ) -> None:
     session = here(context)
     found = ask(session, "loads", limit=limit)
@@ -297,7 +297,7 @@ def list_loads(
 def rejects(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="LOAD", min=1, help=_("Number of the load."))],
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 1_000,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 1_000,
 ) -> None:
     session = here(context)
     found = ask(session, "rejects", load=number, limit=limit)

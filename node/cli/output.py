@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from node.storable import visible
 from node.texts import _
 
 if TYPE_CHECKING:
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 NARROW = 100
 WIDE = 200
 """Columns of a table that goes to a file or pipe: nothing is cut to the width of a terminal there."""
+LIMIT_MAX = 1_000_000
+"""The most that --limit may ask for: node.queries.ROWS_MAX, not imported so that the program starts quicker."""
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def say_json(value: object) -> None:
     """One JSON document on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    text = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    typer.echo(visible(text))  # a file's name may hold bytes that are not UTF-8; as an escape they are JSON too
 
 
 def say(text: str = "") -> None:
@@ -85,14 +89,23 @@ def cell(value: object) -> str:
 
 
 def moment(us: int | str, zone: str) -> str:
-    """Microseconds since 1970, or ISO text in UTC, as the clock on the wall says; '' for none."""
+    """Microseconds since 1970, or ISO text in UTC, as the clock on the wall says; '' for none.
+
+    A moment outside the calendar is shown as it stands.
+    """
     if not us:
         return ""
     if isinstance(us, str):
         when = dt.datetime.fromisoformat(us)
     else:
-        when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=us)
-    return when.astimezone(zoneinfo.ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+        try:
+            when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=us)
+        except OverflowError:  # a timestamp column may hold what no calendar does
+            return str(us)
+    try:
+        return when.astimezone(zoneinfo.ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+    except OverflowError:
+        return str(us)
 
 
 def size(count: int) -> str:

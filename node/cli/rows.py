@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli.asking import client, done, is_running, view
-from node.cli.output import cell, clean, moment, remark, say, say_json, table
+from node.cli.output import LIMIT_MAX, cell, clean, moment, remark, say, say_json, table
+from node.cli.reading import text_of
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 VERBS = Verbs()
 INPUT_BYTES_MAX = 64 * 1024 * 1024
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 ROWS_AT_ONCE = 1_000
 SHOWN = 100
 
@@ -125,7 +127,9 @@ def query(
     origin: Annotated[str, typer.Option(metavar="NODE", help=_("Only rows of this origin."))] = "",
     limit: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help=_("At most so many; 0 is all. A table shows 100 if not given.")),
+        typer.Option(
+            metavar="N", min=0, max=LIMIT_MAX, help=_("At most so many; 0 is all. A table shows 100 if not given.")
+        ),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help=_("Answer as CSV on stdout."))] = False,
 ) -> None:
@@ -184,7 +188,10 @@ def _csv(names: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{clean(value)}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    """A negative decimal is a text too, but one that every spreadsheet takes for the number it is."""
+    if not isinstance(value, str) or value[:1] not in ("=", "+", "-", "@", "\t") or _NUMBER.fullmatch(value):
+        return value
+    return f"'{clean(value)}"
 
 
 # --- rows as people write them --------------------------------------------------------------------------------------
@@ -211,14 +218,7 @@ def _given(file: str, rows: Sequence[str]) -> Iterator[dict[str, Any]]:
     for place, text in enumerate(rows, start=1):
         yield _object(_json(text, f"--row {place}"), f"--row {place}")
     if file:
-        yield from _from_text(_text(file), file)
-
-
-def _text(file: str) -> str:
-    if file == "-":
-        return sys.stdin.read(INPUT_BYTES_MAX)
-    with Path(file).open("rb") as source:
-        return source.read(INPUT_BYTES_MAX).decode("utf-8-sig", "replace")
+        yield from _from_text(text_of(file, INPUT_BYTES_MAX), file)
 
 
 def _from_text(text: str, file: str) -> Iterator[dict[str, Any]]:
@@ -226,7 +226,8 @@ def _from_text(text: str, file: str) -> Iterator[dict[str, Any]]:
         for place, one in enumerate(_json(text, file), start=1):
             yield _object(one, f"{file}, {place}")
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    # At line feeds alone: the other ends of lines that Python knows are lawful inside a JSON text.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             where = f"{file}:{number}"
             yield _object(_json(line, where), where)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, client, done, is_running, view
-from node.cli.output import clean, moment, pairs, remark, say, say_json, size, table
+from node.cli.output import LIMIT_MAX, clean, moment, pairs, remark, say, say_json, size, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.texts import N_, _, current, reasons
@@ -259,7 +259,7 @@ def peers(context: typer.Context) -> None:
 def parked(
     context: typer.Context,
     feed: Annotated[str, typer.Option(metavar="FEED", help=_("Only of this feed, as `feeds` writes it."))] = "",
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
     found = ask(session, "parked", feed=feed, limit=limit)
@@ -275,7 +275,7 @@ def parked(
 def refused(
     context: typer.Context,
     feed: Annotated[str, typer.Option(metavar="FEED", help=_("Only of this feed, as `feeds` writes it."))] = "",
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
     found = ask(session, "refused", feed=feed, limit=limit)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, command
-from node.cli.output import moment, pairs, say, say_json, table
+from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
@@ -55,7 +55,7 @@ def new(
 def list_all(
     context: typer.Context,
     open_only: Annotated[bool, typer.Option("--open", help=_("Only those that are not ended."))] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help=_("At most so many."))] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
     found = ask(session, "task.list", limit=limit, open=open_only)

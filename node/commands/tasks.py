@@ -20,6 +20,7 @@ from tiers.flows.steps import fields_of, shown_state, state_of
 from tiers.flows.table import Flow, Party
 
 TASK_BYTES = 8
+ASKED_MORE = 4
 
 
 async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
@@ -57,9 +58,15 @@ def _check_holder(node: Node, holder: str) -> None:
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
     """task.list {limit, open?} -> {tasks: most recently moved first}. `open`: those that are not final."""
-    only_open = bool(arguments.get("open", False))
-    found = [_summary(view, last) for last in view.reader.tasks(limit(arguments))]
-    return {"tasks": [task for task in found if not (only_open and task["final"])]}
+    most, only_open = limit(arguments), bool(arguments.get("open", False))
+    asked = most
+    while True:
+        # What is open may stand behind any number of tasks that are not.
+        found = view.reader.tasks(asked)
+        wanted = [last for last in found if not (only_open and _is_final(last))]
+        if len(wanted) >= most or len(found) < asked:
+            return {"tasks": [_summary(view, last) for last in wanted[:most]]}
+        asked *= ASKED_MORE
 
 
 def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
@@ -88,20 +95,24 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
 def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = None) -> dict[str, Any]:
     waiting = view.reader.pending_moves(last.task) if pending is None else pending
     first = view.reader.moves(last.task)[0]
-    flow = FLOWS.get(last.flow)
     return {
         "task": last.task,
         "flow": last.flow,
         "issuer": last.issuer,
         "holder": last.holder,
         "state": last.state,
-        "final": flow is not None and any(s.final for s in flow.states if s.name == last.state),
+        "final": _is_final(last),
         "title": fields_of(first).get("title", ""),
         "due": _due(view, last.task),
         "number": last.number,
         "pending_moves": [body.move for body in waiting],
         "at": iso(last.at),
     }
+
+
+def _is_final(last: MoveBody) -> bool:
+    flow = FLOWS.get(last.flow)
+    return flow is not None and any(s.final for s in flow.states if s.name == last.state)
 
 
 def _due(view: View, task: str) -> str:

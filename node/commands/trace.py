@@ -17,6 +17,7 @@ from node.commands.lists import told_shown
 from node.commands.view import Arguments, View, text
 from node.faults import Code, UserFault
 from node.status import reason_name
+from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
 from sync.effects import FeedState, LogEntry
@@ -104,9 +105,10 @@ def _key(dataset: Dataset, what: str) -> Key | None:
         return None
     types = [dataset.schema.column(name).type for name in dataset.key]
     try:
-        return tuple(int(c) if t in _WHOLE else c for c, t in zip(cells, types, strict=True))
+        key = tuple(int(c) if t in _WHOLE else c for c, t in zip(cells, types, strict=True))
     except ValueError:
         return None
+    return key if storable(key) else None
 
 
 def _about(view: View, dataset: Dataset, origin: str, version: int, key: Key, source: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from node.control.place import MESSAGE_BYTES_MAX, socket_path
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import Code, RelayedFault, UserFault
+from node.storable import check_storable, unstorable
 from node.texts import N_
 from sync.values import Key, Row
 
@@ -88,6 +89,7 @@ class ControlClient:
         self, dataset: str, filter_json: str = "", columns: Sequence[str] = (), limit: int = 0, origin: str = ""
     ) -> tuple[list[str], list[Row]]:
         """(columns, rows)."""
+        check_storable([dataset, filter_json, *columns, limit, origin])
         request = pb.QueryRequest(dataset=dataset, filter=filter_json, columns=columns, limit=limit, origin=origin)
         names: list[str] = []
         rows: list[Row] = []
@@ -169,17 +171,20 @@ def put_request(
     load: int = 0,
     lines: Sequence[int] = (),
 ) -> pb.PutRows:
-    """A transaction as the socket carries it."""
-    return pb.PutRows(
-        dataset=dataset,
-        columns=columns,
-        rows=_encode(rows),
-        void_keys=_encode(voids) if voids else b"",
-        void_reason=void_reason,
-        dry_run=dry_run,
-        load_id=str(load) if load else "",
-        lines=lines,
-    )
+    """A transaction as the socket carries it. Raises UserFault BAD_ARGUMENT for what no store can hold."""
+    try:
+        return pb.PutRows(
+            dataset=dataset,
+            columns=columns,
+            rows=_encode(rows),
+            void_keys=_encode(voids) if voids else b"",
+            void_reason=void_reason,
+            dry_run=dry_run,
+            load_id=str(load) if load else "",
+            lines=lines,
+        )
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise unstorable() from error
 
 
 def not_running(path: Path) -> UserFault:

@@ -23,6 +23,7 @@ from node.faults import UserFault, translated
 from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
 from node.status import heard_of, status_of
+from node.storable import check_storable, unstorable
 from sync.errors import InputFault
 from sync.reasons import Reason
 from sync.schema import RowSchema
@@ -162,7 +163,7 @@ class _Servicer(rpc.ControlServicer):
         try:
             if run is None:
                 raise InputFault(Reason.MALFORMED, f"command '{request.name}' is not known to this node's version")
-            arguments = json.loads(request.arguments or "{}")
+            arguments = _arguments(request.arguments)
             held: Mapping[str, Any] | None = None
             async for value in run(self._node, arguments):
                 if held is not None:
@@ -172,6 +173,16 @@ class _Servicer(rpc.ControlServicer):
         except Exception as error:
             fault = _user_fault(error)
             yield pb.CommandReply(last=True, error=fault.code.number, message=json.dumps(fault.as_json()))
+
+
+def _arguments(text: str) -> Mapping[str, Any]:
+    """A command's arguments; what no store can hold goes no further than here. Raises UserFault BAD_ARGUMENT."""
+    try:
+        arguments = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise unstorable() from error
+    check_storable(arguments)
+    return arguments if isinstance(arguments, dict) else {}
 
 
 def in_schema_order(schema: RowSchema, columns: tuple[str, ...], rows: Sequence[Row]) -> list[Row]:

@@ -23,6 +23,7 @@ from node.control.client import ControlClient, put_request
 from node.control.v1 import control_pb2 as pb
 from node.faults import Code, UserFault
 from node.loading.load import Batch, Counts, Loader, Outcome, Reject, Rejected
+from node.storable import visible
 from node.texts import N_
 from sync.reasons import Reason
 
@@ -87,7 +88,9 @@ class ControlSink:
 
     def keep(self, reject: Reject) -> None:
         """Puts a reject into the load's books; a dry run keeps none. Raises UserFault."""
-        self._rejects.append({"line": reject.line, "reason": int(reject.reason), "detail": reject.detail.say()})
+        self._rejects.append(
+            {"line": reject.line, "reason": int(reject.reason), "detail": visible(reject.detail.say())}
+        )
         if len(self._rejects) >= REJECTS_AT_ONCE:
             self._send_rejects()
 
@@ -129,7 +132,9 @@ def open_sink(home: Path, dataset: str, file: Path, loader: Loader, *, dry_run: 
         loop.do(client.__aenter__())
         number = 0
         if not dry_run:
-            begun = loop.do(client.command("load.start", dataset=dataset, file=file.name, digest=loader.digest))
+            begun = loop.do(
+                client.command("load.start", dataset=dataset, file=visible(file.name), digest=loader.digest)
+            )
             number = int(begun["load"])
         sink = ControlSink(client, loop, number)
         yield sink
