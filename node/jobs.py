@@ -20,7 +20,7 @@ from sync.reasons import Reason
 from sync.rows import key_getter
 from sync.schema import RowSchema
 from sync.values import Key, Row
-from tiers.door import Door, Reject
+from tiers.door import VOID_REASON_MAX, Door, Reject
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, propose, start
 from tiers.profile import Standing
@@ -74,12 +74,14 @@ class PutJob:
         """As node.engine.Job.run. Raises InputFault for a dataset that this node may not write."""
         if len(self.rows) + len(self.voids) > ROWS_PER_ENTRY_MAX:
             raise InputFault(Reason.LIMIT_EXCEEDED, f"more than {ROWS_PER_ENTRY_MAX} rows in one transaction")
+        if len(self.void_reason) > VOID_REASON_MAX:
+            raise InputFault(Reason.TOO_LONG, f"the reason of a void has more than {VOID_REASON_MAX} characters")
         dataset = self.schema.dataset
         checked = self.door.check_local_rows(dataset, self.rows, self.known)
-        rejects = [*checked.rejects, *self.door.check_local_keys(dataset, self.voids)]
-        bad_keys = {r.place for r in rejects[len(checked.rejects) :]}
         key_of = key_getter(self.schema, self.schema.names)
         keys = [key_of(row) for row in checked.rows]
+        rejects = [*checked.rejects, *self.door.check_local_keys(dataset, self.voids, keys)]
+        bad_keys = {r.place for r in rejects[len(checked.rejects) :]}
         voids = [key for i, key in enumerate(self.voids) if i not in bad_keys]
         before = store.read_rows(dataset, self.node, [*keys, *voids])
         puts, unchanged = _changed(checked.rows, keys, before)

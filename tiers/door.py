@@ -20,6 +20,8 @@ from tiers.dataset import Dataset
 from tiers.profile import Standing
 from tiers.rules import CodesKnown, RowRules
 
+VOID_REASON_MAX = 200
+"""Characters of a void's reason: a longer one is refused by every receiver."""
 _KEY_TEXT_MAX = 200
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -116,16 +118,23 @@ class Door:
             raise InputFault(checked.rejects[0].reason, checked.rejects[0].detail)
         return checked.rows[0]
 
-    def check_local_keys(self, dataset: str, keys: Sequence[Key]) -> list[Reject]:
-        """Keys of rows to be voided: which of them cannot be keys of this dataset. Raises as check_local_rows."""
+    def check_local_keys(self, dataset: str, keys: Sequence[Key], put: Sequence[Key] = ()) -> list[Reject]:
+        """Keys of rows to be voided: those that cannot be keys of this dataset, that stand twice, or stand among the
+        keys that are `put` at the same time. Raises as check_local_rows.
+        """
         entrance = self._entrance(dataset)
         rejects = []
+        seen = set(put) if keys else set()
         for place, key in enumerate(keys):
             try:
-                msgspec.convert(key, entrance.key_type)
-            except msgspec.ValidationError:
+                _encode(msgspec.convert(key, entrance.key_type, builtin_types=(bytes,)))
+            except (msgspec.ValidationError, UnicodeEncodeError):
                 detail = f"not a key of '{dataset}': {', '.join(entrance.dataset.key)}"
                 rejects.append(Reject(place, _text(key), Reason.WRONG_TYPE, detail))
+                continue
+            if key in seen:
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key stands twice"))
+            seen.add(key)
         return rejects
 
     def _entrance(self, dataset: str) -> _Entrance:

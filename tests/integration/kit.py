@@ -82,7 +82,7 @@ class _OpenDoor:
     def check_local_rows(self, dataset: str, rows: Sequence[Row], known: object) -> Checked:
         return Checked(list(rows), [], 0)
 
-    def check_local_keys(self, dataset: str, keys: Sequence[Key]) -> list[Reject]:
+    def check_local_keys(self, dataset: str, keys: Sequence[Key], put: Sequence[Key]) -> list[Reject]:
         return []
 
 

@@ -119,3 +119,12 @@ def test_keys_to_be_voided_are_keys_of_the_dataset() -> None:
     """A key of another width or type is rejected."""
     rejects = DOOR.check_local_keys("case", [("case-1",), ("a", "b"), (5,), (None,)])
     assert [(r.place, r.reason) for r in rejects] == [(i, Reason.WRONG_TYPE) for i in (1, 2, 3)]
+    assert [r.reason for r in DOOR.check_local_keys("case", [("\ud800",)])] == [Reason.WRONG_TYPE]
+
+
+def test_a_key_is_voided_once_and_not_put_as_well() -> None:
+    """Receivers refuse an entry that says two things of one row."""
+    rejects = DOOR.check_local_keys("case", [("a",), ("b",), ("a",), ("c",)], [("c",)])
+    assert [(r.place, r.reason, r.detail) for r in rejects] == [
+        (place, Reason.RULE_BROKEN, "the key stands twice") for place in (2, 3)
+    ]
