@@ -35,6 +35,7 @@ _PARTS: Final = {
     "p": r"(?P<p>[AaPp][Mm]|上午|下午)",
     "z": r"(?P<z>Z|[+-]\d{2}:?\d{2})",
 }
+_ISO: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}(?:[Tt ].*)?", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 
 
@@ -83,6 +84,9 @@ class DateFormat:
 
     def _moment(self, text: str) -> dt.datetime:
         if self.pattern is None:
+            # Python takes any character between date and time, and so a count of milliseconds for an old date.
+            if _ISO.fullmatch(text) is None:
+                raise ValueError(text)
             return dt.datetime.fromisoformat(text)
         found = self.pattern.fullmatch(text)
         if found is None:

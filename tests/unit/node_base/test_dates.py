@@ -63,6 +63,9 @@ def test_stamps_with_their_own_offset(moment: int) -> None:
         ("%Y-%m-%d %p%I:%M", "2018-01-01 下午12:05", us(dt.datetime(2018, 1, 1, 20, 5, tzinfo=dt.UTC))),
         ("%Y%m%d", "20180101", us(dt.datetime(2018, 1, 1, 8, tzinfo=dt.UTC))),
         ("%Y-%m-%dT%H:%M:%S%z", "2018-01-01T00:00:00Z", us(dt.datetime(2018, 1, 1, tzinfo=dt.UTC))),
+        ("iso", "2018-01-01", us(dt.datetime(2018, 1, 1, 8, tzinfo=dt.UTC))),
+        ("iso", "20180101T000000Z", us(dt.datetime(2018, 1, 1, tzinfo=dt.UTC))),
+        ("iso", "2018-01-01 00:00:00.5+08:00", us(dt.datetime(2017, 12, 31, 16, tzinfo=dt.UTC)) + 500_000),
         ("100%% %Y-%m-%d", "100% 2018-01-01", us(dt.datetime(2018, 1, 1, 8, tzinfo=dt.UTC))),
     ],
 )
@@ -89,6 +92,8 @@ def test_an_hour_that_never_was_and_one_that_was_twice() -> None:
         ("%d %b %Y", "1 Foo 2018"),
         ("%Y-%m-%d", "0000-01-01"),
         ("iso", "yesterday"),
+        ("iso", "1791030511601"),
+        ("iso", "20260101x10"),
         ("unix", "1e9"),
         ("unix_ms", ""),
         ("%Y-%m-%d%z", "0001-01-01+14:00"),
