@@ -151,7 +151,7 @@ class _Parser:
         if op is None:
             return None
         if op == "is_null":
-            if raw not in (None, True, False):
+            if raw is not None and not isinstance(raw, bool):
                 table.wrong("value", "of is_null must be true or false, or be left out")
             return Not(IsNull(name)) if raw is False else IsNull(name)
         if op in _ORDER and column.type in _UNORDERED:

@@ -73,7 +73,7 @@ class TierJudge:
                 good = all(rules.flaw(row, signer.scope, known) is None for row in puts)
             if good:
                 return Judgement(puts, ends)
-        return _one_by_one(batch, rules, signer, known)
+        return _one_by_one(batch, rules, signer, known, newer)
 
     def move(self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
         """As sync.judge.Judge.move; the rules are in tiers/flows/arbiter.py."""
@@ -133,7 +133,7 @@ def _all_bad(batch: RowBatch, rules: RowRules | None, flaw: Flaw) -> Judgement:
     return Judgement([], [], [BadRow(place, key, *flaw) for place, key in enumerate(keys)])
 
 
-def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known) -> Judgement:
+def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known, newer: bool) -> Judgement:
     keys = [*map(rules.key_of, batch.puts), *(end.key for end in batch.ends)]
     again = duplicates(keys)
     twice = Flaw(Fate.REFUSED, Reason.RULE_BROKEN, "the key stands twice in one entry")
@@ -144,7 +144,7 @@ def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known) 
     for place, key in enumerate(keys):
         flaw = twice if place in again else None
         if flaw is None and place < first_end:
-            flaw = rules.flaw(batch.puts[place], signer.scope, known)
+            flaw = rules.flaw(batch.puts[place], signer.scope, known, newer)
         if flaw is not None:
             bad.append(BadRow(place, _text(key), *flaw))
         elif place < first_end:

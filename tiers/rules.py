@@ -115,8 +115,13 @@ class RowRules:
             and all(self._codes_good(rows, column, known) for column in self._codes)
         )
 
-    def flaw(self, row: Row, scope: Scope, known: CodesKnown) -> Flaw | None:
-        """The first rule that `row` breaks. Refusals come first: a parked row must be good otherwise."""
+    def flaw(self, row: Row, scope: Scope, known: CodesKnown, newer: bool = False) -> Flaw | None:
+        """The first rule that `row` breaks. Refusals come first: a parked row must be good otherwise.
+
+        `newer`: it is of a later schema, which may have lengthened a closed list or allowed more decimals. What only
+        this version takes amiss then waits for the newer one.
+        """
+        waits: Flaw | None = None
         if self._region is not None:
             day = business_day(row[self._date]) if self._date is not None and _is_dated(scope) else ""
             if not self._place_known(row[self._region], day, scope):
@@ -126,15 +131,23 @@ class RowRules:
                 self._good_places.add((row[self._region], day))
         for name, at, allowed in self._closed:
             if row[at] not in allowed:
-                return Flaw(Fate.REFUSED, Reason.UNKNOWN_CODE, f"column '{name}': '{str(row[at])[:_QUOTED_MAX]}'")
+                detail = f"column '{name}': '{str(row[at])[:_QUOTED_MAX]}'"
+                if not newer:
+                    return Flaw(Fate.REFUSED, Reason.UNKNOWN_CODE, detail)
+                waits = waits or Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail)
         for numbers in self._numbers:
             if not _number_good(row[numbers.at], numbers.decimals):
                 rule = (
                     "is -0.0 or no number" if numbers.decimals is None else f"has more than {numbers.decimals} decimals"
                 )
-                return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, f"column '{numbers.name}' {rule}")
+                detail = f"column '{numbers.name}' {rule}"
+                # Not a number, or -0.0, is no value of any version.
+                if not newer or not _number_good(row[numbers.at], None):
+                    return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, detail)
+                waits = waits or Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail)
         flaws = [f for c in self._codes if (f := self._code_flaw(row, c, known)) is not None]
-        return min(flaws, key=lambda f: f.fate is Fate.PARKED, default=None)
+        refused = next((f for f in flaws if f.fate is Fate.REFUSED), None)
+        return refused or waits or next(iter(flaws), None)
 
     def _place_known(self, region: Cell, day: str, scope: Scope) -> bool:
         """Whether a place was found good in this very scope before: rows that come one by one mostly share it."""

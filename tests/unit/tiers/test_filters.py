@@ -80,6 +80,8 @@ WRONG = {
     "empty list for in": (ask("integer", "in", []), "filter.value"),
     "one wrong value of in": (ask("integer", "in", [1, "2"]), "filter.value[1]"),
     "a text for is_null": (ask("integer", "is_null", "yes"), "filter.value"),
+    "a number for is_null": (ask("integer", "is_null", 0), "filter.value"),
+    "a fraction for is_null": (ask("integer", "is_null", 1.0), "filter.value"),
     "order of decimals": (ask("decimal", "<", "1.5"), "filter.op"),
     "order of flags": (ask("boolean", ">", False), "filter.op"),
     "a time without offset": (ask("timestamp", "=", "2026-01-01T08:00:00"), "filter.value"),

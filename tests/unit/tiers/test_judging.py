@@ -8,7 +8,7 @@ from sync.judge import Judge, Judgement
 from sync.reasons import Reason
 from sync.rows import BadRow, End, EndKind, RowBatch
 from sync.scope import Scope, ScopeItem
-from sync.values import Fate, Row
+from sync.values import Cell, Fate, Row
 from tests.unit.tiers.kit import (
     CATALOGUE,
     CITY_STANDS,
@@ -278,3 +278,30 @@ def test_plans_made_from_peers_column_lists_have_a_bound() -> None:
         batch = RowBatch("case", swapped, [tuple(published(a_case(1))[columns.index(c)] for c in swapped)], [])
         assert judging.records(a_header(), batch, CITY_SIGNS, NOTHING_KNOWN).bad == []
     assert len(judging._plans) <= 256
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among many"])
+@pytest.mark.parametrize("cells", [{"state": "reopened"}, {"pos_lat": 30.28712}])
+def test_what_a_later_schema_may_allow_waits_for_it(cells: dict[str, Cell], alone: bool) -> None:
+    """A value or a precision that only this version does not know is parked, the rows beside it apply."""
+    rows = (a_case(0), a_case(1, **cells)) if alone else rows_around(a_case(1, **cells))
+    judged = judge(a_batch(*rows), version=2)
+    assert [(b.key, b.fate, b.reason) for b in judged.bad] == [
+        ('["case-1"]', Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION)
+    ]
+    assert len(judged.puts) == len(rows) - 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"division": "330206"}, Reason.OUT_OF_SCOPE),
+        ({"pos_lon": -0.0}, Reason.RULE_BROKEN),
+        ({"pos_lat": float("nan")}, Reason.RULE_BROKEN),
+        ({"class_code": "0110"}, Reason.RULE_BROKEN),
+    ],
+)
+def test_what_no_schema_allows_is_refused_in_a_later_one_too(cells: dict[str, Cell], reason: Reason) -> None:
+    """Scope, rules between cells and what is no number do not wait, whatever else waits in the row."""
+    (bad,) = judge(a_batch(a_case(0), a_case(1, state="reopened", **cells)), version=2).bad
+    assert (bad.fate, bad.reason) == (Fate.REFUSED, reason)
