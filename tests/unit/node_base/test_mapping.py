@@ -113,6 +113,12 @@ CASES: dict[str, tuple[str, str, dict[str, str | None], Cell]] = {
         {"A": "2026-01-31"},
         "2026-01-31",
     ),
+    "milliseconds are no date of long ago": (
+        "at",
+        'at = {from = "A", dates = ["iso", "unix_ms"]}',
+        {"A": "1791030511601"},
+        1_791_030_511_601_000,
+    ),
     "a moment in the column's zone": (
         "at",
         'at = {from = "A", time_zone = "UTC"}',
