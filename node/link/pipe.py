@@ -25,6 +25,10 @@ from sync.wire.v1.frame_pb2 import Frame, Notice, Run
 
 OPEN_IN_PLACE_BYTES = 8 * limits.KIB
 SCAN_FROM_BYTES = 64 * limits.KIB
+RUN_PARTS_MAX = limits.RUN_ENTRIES_MAX + 64
+"""A frame's second level: a run's entries and its own few fields."""
+FRAME_PARTS_MAX = 8 * limits.RUN_ENTRIES_MAX
+"""Down to the third level: the fields of entries, the heads of a statement, the headers of evidence."""
 PREPARED_AHEAD_MAX = 8
 OUT_FRAMES_MAX = 4_096
 BACKLOG_BYTES_MAX = limits.URGENT_CREDIT_BYTES + limits.BULK_CREDIT_BYTES + limits.MESSAGE_BYTES_MAX
@@ -147,7 +151,10 @@ class Pipe:
         await asyncio.sleep(LAST_WORDS_S)
 
     def _event(self, data: bytes) -> Awaitable[Event] | Event:
-        if len(data) > SCAN_FROM_BYTES and count_parts(data, limits.RUN_ENTRIES_MAX) > limits.RUN_ENTRIES_MAX:
+        if len(data) > SCAN_FROM_BYTES and (
+            count_parts(data, RUN_PARTS_MAX) > RUN_PARTS_MAX
+            or count_parts(data, FRAME_PARTS_MAX, depth=3) > FRAME_PARTS_MAX
+        ):
             raise LinkTrouble(Reason.LIMIT_EXCEEDED, "a frame of too many parts")
         try:
             frame = Frame.FromString(data)

@@ -111,7 +111,7 @@ class LinkServer:
         # A TLS stream outlives its certificate: we end it ourselves.
         life_s = max(0.0, (identity.not_after - self._now()) / 1e6)
         timer = asyncio.get_running_loop().call_later(
-            min(life_s, 30 * 86_400.0), pipe.break_off, Reason.CERTIFICATE_EXPIRED, "the certificate has run out"
+            life_s, pipe.break_off, Reason.CERTIFICATE_EXPIRED, "the certificate has run out"
         )
         try:
             await pipe.run(_ServerStream(context), dialled=False, transport_key_hash=identity.key_hash)
