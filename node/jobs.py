@@ -23,6 +23,7 @@ from sync.values import Key, Row
 from tiers.door import VOID_REASON_MAX, Door, Reject
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, propose, start
+from tiers.flows.table import BEFORE, Party
 from tiers.profile import Standing
 
 _SURELY_FITS_BYTES = ENTRY_BYTES_MAX - HEADER_BYTES_MAX - 64 * KIB
@@ -145,6 +146,11 @@ class MoveJob:
             pending = store.pending_moves(wish.task)
             body = propose(flow, history, pending, wish.move, self.move_id, author, self.at, wish.fields)
         elif wish.holder:
+            opening = [rule.name for rule in flow.open_moves(BEFORE, Party.ISSUER)]
+            if wish.move not in opening:
+                raise InputFault(
+                    Reason.WRONG_STATE, f"task '{wish.task}' is not known here; '{opening[0]}' makes a new one"
+                )
             body = start(flow, self.standing, wish.holder, wish.task, self.move_id, author, self.at, wish.fields)
         else:
             raise InputFault(Reason.WRONG_STATE, f"task '{wish.task}' is not known here")

@@ -47,7 +47,8 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
 
 def _check_holder(node: Node, holder: str) -> None:
     """A task for a node that is not enrolled would wait here for ever. Raises UserFault PEER_UNKNOWN."""
-    if holder and node.core().registry.newest(holder) is None:
+    newest = node.core().registry.newest(holder) if holder else None
+    if holder and (newest is None or not newest.enrolled):
         raise UserFault(
             Code.PEER_UNKNOWN,
             N_("No node '{node}' is enrolled in this federation, as far as is known here."),

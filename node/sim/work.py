@@ -58,7 +58,9 @@ class Move:
         """As node.engine.Job.run."""
         flow = FLOWS["W2"]
         author = Author(self.node)
-        fields = dict.fromkeys(("title", "requirement", "due", "result", "reason", "until", "text"), "x")
+        fields = dict.fromkeys(("title", "requirement", "result", "reason", "text"), "x") | dict.fromkeys(
+            flow.dates, "2026-12-31"
+        )
         history, pending = store.moves(self.task), store.pending_moves(self.task)
         if not history:
             if self.opening is None:

@@ -10,6 +10,7 @@ A holder's move that is not decided yet is pending: number 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from sync.errors import InputFault
@@ -63,9 +64,19 @@ def legal_fault(flow: Flow, state: str, move: str, party: Party, fields: Mapping
     missing = [name for name in rule.fields if not fields.get(name, "").strip()]
     if missing:
         return Fault(Reason.MISSING_FIELD, f"'{move}' must say '{missing[0]}'")
+    wrong = [name for name in flow.dates if fields.get(name) and not _is_day(fields[name])]
+    if wrong:
+        return Fault(Reason.RULE_BROKEN, f"'{wrong[0]}' must be a date such as 2026-12-31")
     if state not in rule.starts:
         return Fault(Reason.WRONG_STATE, f"'{move}' cannot be made in state '{state}'")
     return None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return len(text) == len("2026-12-31") and date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def size_fault(body: MoveBody) -> Fault | None:

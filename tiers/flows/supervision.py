@@ -16,6 +16,7 @@ W2 = Flow(
     id="W2",
     title_zh="巡查发现与督办",
     title_en="Supervision",
+    dates=("due", "until"),
     states=(
         State("registered", "已登记", "registered", draft=True),
         State("issued", "已下发", "issued"),

@@ -61,7 +61,10 @@ class MoveRule:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A transition table. `above`: whether the issuer must stand above the holder in the tree."""
+    """A transition table. `above`: whether the issuer must stand above the holder in the tree.
+
+    dates: the fields that say a day, in every move that has them.
+    """
 
     id: str
     title_zh: str
@@ -69,6 +72,7 @@ class Flow:
     states: tuple[State, ...]
     moves: tuple[MoveRule, ...]
     above: bool = True
+    dates: tuple[str, ...] = ()
 
     def state(self, name: str) -> State:
         """The state of that name; KeyError if there is none."""

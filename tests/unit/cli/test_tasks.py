@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from node.faults import Code, UserFault
 from tests.unit.cli.conftest import Call, Country
 
 
@@ -53,6 +54,21 @@ def _wait(country: Country, call: Call, home: str, task: str, state: str) -> Non
     country.do(work())
 
 
+def test_only_the_opening_move_makes_a_task(country: Country) -> None:
+    """A move of a task that is not known here is refused, with or without a holder: nothing is registered."""
+
+    async def work() -> None:
+        client = await country.net["nation"].client()
+        with pytest.raises(UserFault) as told:
+            await client.command(
+                "task.move", flow="W2", task="never", move="close", holder=country.node("city"), fields={"title": "x"}
+            )
+        assert told.value.code is Code.MOVE_REFUSED
+        assert "never" not in [t["task"] for t in (await client.command("task.list"))["tasks"]]
+
+    country.do(work())
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "number"),
     [
@@ -79,7 +95,7 @@ def test_the_wrong_side_is_refused(call: Call, country: Country) -> None:
     wish = (country.node("city"), "--title", "x", "--task", "task-wrong", "--register-only", "--json")
     task = call("--home", nation, "task", "new", *wish).json
     assert (task["task"], task["state"]) == ("task-wrong", "registered")
-    assert call("--home", nation, "task", "issue", "task-wrong", "--requirement", "r", "--due", "d").code == 0
+    assert call("--home", nation, "task", "issue", "task-wrong", "--requirement", "r", "--due", "2026-12-31").code == 0
     assert "NOT_YOUR_MOVE" in _audited(call, nation) or call("--home", nation, "task", "sign", "task-wrong").code == 4
     assert "must say 'reason'" in call("--home", nation, "task", "withdraw", "task-wrong").err
     assert call("--home", nation, "task", "withdraw", "task-wrong", "not needed", "--json").json["state"] == "withdrawn"

@@ -29,7 +29,7 @@ from tiers.profile import Standing
 JUDGE = TierJudge(CATALOGUE)
 TASK = "task-1"
 STANDS = {s.node: s for s in (NATION_STANDS, PROVINCE_STANDS, CITY_STANDS, DISTRICT_STANDS)}
-ALL_FIELDS = {name: f"{name} of it" for rule in W2.moves for name in rule.fields}
+ALL_FIELDS = {name: "2026-12-31" if name in W2.dates else f"{name} of it" for rule in W2.moves for name in rule.fields}
 
 
 class Desk:

@@ -243,3 +243,20 @@ def test_an_arbiter_that_lost_its_tail_waits_until_it_has_it_back() -> None:
     issuer.history()[:] = kept
     issuer.parked.clear()
     assert issuer.hear(body, CITY_STANDS).fate is Fate.APPLIED
+
+
+@pytest.mark.parametrize("text", ["soon", "2026-13-01", "20261231", "2026-12-31T00:00", "2026-W53-4"])
+def test_a_limit_is_a_date(text: str) -> None:
+    """What is to be compared and sorted is one day written one way, at the desk and at the arbiter."""
+    issuer, holder = desks("issue", "sign")
+    with pytest.raises(InputFault) as told:
+        holder.make("ask_suspension", {"reason": "frost", "until": text})
+    assert (told.value.reason, "until" in str(told.value)) == (Reason.RULE_BROKEN, True)
+    body = forged(holder, "ask_extension")
+    del body.fields[:]
+    body.fields.extend([MoveField(name="reason", text="frost"), MoveField(name="due", text=text)])
+    holder.post.append(body)
+    settle(issuer, holder)
+    verdict = issuer.history()[-1]
+    assert (verdict.accepted, verdict.reason, verdict.state) == (False, Reason.RULE_BROKEN, "signed")
+    assert facts(issuer) == facts(holder)
