@@ -184,10 +184,10 @@ def _csv(names: Sequence[str], rows: Sequence[Row]) -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(names)
     for row in rows:
-        out.writerow(["" if c is None else _harmless(_plain(c)) for c in row])
+        out.writerow(["" if c is None else harmless(_plain(c)) for c in row])
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """A negative decimal is a text too, but one that every spreadsheet takes for the number it is."""
     if not isinstance(value, str) or value[:1] not in ("=", "+", "-", "@", "\t") or _NUMBER.fullmatch(value):
         return value

@@ -342,7 +342,8 @@ def _float(text: str, places: int | None) -> float:
     number = float(text) if _FLOAT.fullmatch(text) else math.nan
     if not math.isfinite(number):
         raise ValueError(text)
-    return number if places is None else round(number, places) + 0.0
+    # The sum makes 0.0 of -0.0, which no row may hold.
+    return (number if places is None else round(number, places)) + 0.0
 
 
 def _boolean(rule: Rule) -> Callable[[str], Cell]:

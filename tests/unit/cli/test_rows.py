@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from node.cli import rows
 from tests.unit.cli.conftest import Call, Country
 
 REPORTED = "2026-11-22T08:00:00+08:00"
@@ -119,6 +120,15 @@ def test_csv_is_safe_for_spreadsheets(call: Call, country: Country) -> None:
     columns = "case_id,summary,dispose_unit,overtime"
     out = call("--home", country.home("city"), "query", "case", "--filter", wanted, "--columns", columns, "--csv").out
     assert list(csv.reader(io.StringIO(out))) == [columns.split(","), ["csv-1", "'=1+1", "浦东, 区", ""]]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("-1.50", "-1.50"), ("-3", "-3"), ("-1+2", "'-1+2"), ("+1", "'+1"), ("-", "'-"), (-1.5, -1.5)],
+)
+def test_a_negative_decimal_stays_a_number_in_csv(value: object, written: object) -> None:
+    """Only what would run as a formula is told apart: an apostrophe before -1.50 would make a text of it."""
+    assert rows.harmless(value) == written
 
 
 def test_a_void_can_be_tried_before(call: Call, country: Country) -> None:

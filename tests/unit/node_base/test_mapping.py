@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from node import mappings
 from node.faults import Code, UserFault
+from node.loading import convert
 from node.loading.convert import BadCell, Converter, bind
 from node.loading.mapping import parse
 from sync.payload import check_cell
@@ -189,6 +190,13 @@ def test_held_back_values_are_not_quoted() -> None:
     made = kit.converter(ID + 'count = "A"')
     with pytest.raises(BadCell, match="SHOWME"):
         made.row({"ID": "1", "A": "SHOWME"}, "")
+
+
+@pytest.mark.parametrize("places", [None, 2])
+def test_a_float_is_never_minus_zero(places: int | None) -> None:
+    """No row may hold it: it is stored as 0.0 and would change the row's digest."""
+    assert str(convert._float("-0", places)) == "0.0"
+    assert convert._float("-0.5", places) == -0.5
 
 
 @lru_cache
