@@ -78,7 +78,8 @@ class _Flooding:
     """A peer that sends notices of a megabyte and never waits for anything."""
 
     def __init__(self) -> None:
-        self.frame = Frame(notice=Notice(detail="x" * 1_000_000)).SerializeToString()
+        # Bytes that cannot be taken for fields of a message, of which there may not be so many.
+        self.frame = Frame(notice=Notice(detail="\x07" * 1_000_000)).SerializeToString()
         self.read_from = 0
 
     async def read(self) -> bytes | None:
