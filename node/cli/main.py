@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from node.texts import LANGUAGES, N_, _, use, use_environment
 
 
 def main() -> None:
-    """The console script `tiersync`."""
+    """The console script `tiersync`; node/__main__.py holds SIGINT back for as long as nobody could answer it."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -48,9 +49,14 @@ def _choose_language(arguments: Sequence[str]) -> None:
 
 
 def _run(arguments: list[str], manner: Manner) -> int:
+    """As typer's own `main` would, but for Ctrl-C and a closed pipe: those it would end without a word."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     command = typer.main.get_command(build())
     try:
-        code = command.main(arguments, prog_name="tiersync", standalone_mode=False, obj=Session(manner))
+        with command.make_context("tiersync", arguments, obj=Session(manner)) as context:
+            code = command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
