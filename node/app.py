@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from certs.anchor import open_anchor
 from certs.suites import SUITES
 from node import VERSION, publications
-from node.audit import AuditLog, SparingAudit
+from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
 from node.config import CONFIG_NAME, Config, overrides
@@ -40,7 +40,7 @@ from node.store.store import Store
 from node.writer import Writer
 from sync.core import Core, Identity, Seams
 from sync.effects import Act, Alarm, CloseLink, Reply, Send
-from sync.errors import InputFault, RemoteFault
+from sync.errors import InputFault, LocalFault, RemoteFault
 from sync.events import AnchorKnown, Drain
 from sync.judge import Judgement, Known, Signer
 from sync.ports import Rebuilt
@@ -122,7 +122,8 @@ class Node:
         self.clock = clock
         self.randomness = randomness
         self.audit = audit
-        self._sparing = SparingAudit(audit, clock)
+        self._steady = SteadyAudit(audit, self._audit_failed)
+        self._sparing = SparingAudit(self._steady, clock)
         self.log = log
         self.catalogue = read_catalogue(home, config)
         self.profile = PROFILES[config.node.tier]
@@ -164,7 +165,7 @@ class Node:
         try:
             await self.writer.start()
             if self._republished:
-                self.audit.append(AuditEvent.PUBLICATION_CHANGED, publications=" ".join(self._republished))
+                self.note(AuditEvent.PUBLICATION_CHANGED, publications=" ".join(self._republished))
                 self.log.info("publications_changed", publications=self._republished)
             self.writer.submit(AnchorKnown(self.identity.anchor))
             self._follow_scope()
@@ -181,12 +182,13 @@ class Node:
                     self.clock,
                     self.randomness,
                     self._note_link,
+                    self._dialler_failed,
                 )
                 self._tasks.append(asyncio.create_task(dialler.run(), name="dialler"))
         except BaseException:
             await self.stop()
             raise
-        self.audit.append(AuditEvent.NODE_STARTED, node=self.config.node.node_id, version=VERSION)
+        self.note(AuditEvent.NODE_STARTED, node=self.config.node.node_id, version=VERSION)
 
     async def stop(self) -> None:
         """Ends links once what is under way was answered, finishes what is queued, closes the store."""
@@ -205,7 +207,7 @@ class Node:
         self._reading.shutdown(wait=False)
         if self._lock is not None:
             self._sparing.flush()
-            self.audit.append(AuditEvent.NODE_STOPPED, node=self.config.node.node_id)
+            self.note(AuditEvent.NODE_STOPPED, node=self.config.node.node_id)
             self._lock.release()
             self._lock = None
 
@@ -284,6 +286,10 @@ class Node:
         now = self.clock.now_us()
         made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, move_id, now))
         return str(made)
+
+    def note(self, event: AuditEvent, **fields: object) -> None:
+        """Audits what has happened here; as SteadyAudit.append. In the loop."""
+        self._steady.append(event, **fields)
 
     async def read(self, question: Callable[[Reader], T]) -> T:
         """Asks the store something beside the writer, on a connection of its own."""
@@ -398,6 +404,15 @@ class Node:
         self.link_state = (state, detail)
         self._notify()
 
+    def _dialler_failed(self, error: Exception) -> None:
+        detail = f"{type(error).__name__}: {error}"
+        self._alarm(Alarm("dialler_failed", {"detail": detail}))
+        self.log.error("dialler_failed", exc_info=error)
+        self._note_link("closed", detail)
+
+    def _audit_failed(self, fault: LocalFault) -> None:
+        self._alarm(Alarm("audit_failed", {"detail": str(fault)}))
+
     def _act(self, acts: Sequence[Act]) -> None:
         """What the core asks for, in order, after the commit. In the loop."""
         for act in acts:
@@ -410,7 +425,7 @@ class Node:
             elif isinstance(act, Alarm):
                 self._alarm(act)
         if self._follow_scope():
-            self.audit.append(AuditEvent.SCOPE_CHANGED, scope=str(self.standing.scope))
+            self.note(AuditEvent.SCOPE_CHANGED, scope=str(self.standing.scope))
         self._notify()
 
     def _alarm(self, act: Alarm) -> None:

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
@@ -221,19 +221,45 @@ class AuditLog:
         return AuditHead(number, hash_line(last)), torn
 
 
+class SteadyAudit:
+    """For what has happened already, in a node that runs: a line that cannot be written stops nothing.
+
+    The first one is told (`failed`), then none until a line was written again; that one says how many are missing
+    before it (`not_written_before`). Used in one thread.
+    """
+
+    def __init__(self, audit: AuditLog, failed: Callable[[LocalFault], None]) -> None:
+        self._audit = audit
+        self._failed = failed
+        self._missing = 0
+
+    def append(self, event: Event, **fields: object) -> None:
+        """As AuditLog.append, and never raises."""
+        if self._missing:
+            fields["not_written_before"] = self._missing
+        try:
+            self._audit.append(event, **fields)
+        except LocalFault as fault:
+            self._missing += 1
+            if self._missing == 1:
+                self._failed(fault)
+        else:
+            self._missing = 0
+
+
 class SparingAudit:
     """For what a peer can bring about as often as it likes: of each event and key some lines at once, then one in five
     minutes. The next line says how many were not told before it (`not_told_before`); `flush` says the rest.
     """
 
-    def __init__(self, audit: AuditLog, clock: Clock) -> None:
+    def __init__(self, audit: SteadyAudit, clock: Clock) -> None:
         self._audit = audit
         self._clock = clock
         self._rates = Rates(SPARING_BURST, SPARING_PER_S, SPARING_KEYS_MAX)
         self._untold: Counter[tuple[Event, str]] = Counter()
 
     def append(self, event: Event, key: str, **fields: object) -> bool:
-        """Whether a line was written. `key`: who, and why. Raises LocalFault."""
+        """Whether there was a line to write. `key`: who, and why."""
         if not self._rates.allows(f"{event.value} {key}", self._clock.monotonic_us()):
             # Past so many keys they are counted together: a peer may think up more of them.
             known = (event, key) in self._untold or len(self._untold) < SPARING_KEYS_MAX
@@ -245,7 +271,7 @@ class SparingAudit:
         return True
 
     def flush(self) -> None:
-        """Says what was counted and not told yet, a line for each event and key. Raises LocalFault."""
+        """Says what was counted and not told yet, a line for each event and key."""
         for (event, key), count in sorted(self._untold.items(), key=lambda item: (item[0][0].value, item[0][1])):
             self._audit.append(event, about=key, not_told_before=count)
         self._untold.clear()

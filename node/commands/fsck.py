@@ -40,7 +40,7 @@ async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         yield progress
     report = await checking
     event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
-    node.audit.append(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)
+    node.note(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)
     yield report_shown(report)
 
 

@@ -63,7 +63,7 @@ async def finish(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
         return _known(store, number_of)
 
     load = await in_store(node, work)
-    node.audit.append(
+    node.note(
         AuditEvent.ROWS_LOADED,
         load=load.id,
         dataset=load.dataset,

@@ -37,9 +37,9 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     try:
         move_id = await node.move(wish)
     except InputFault as fault:
-        node.audit.append(AuditEvent.MOVE_REFUSED, task=task, move=name, org=org, role=role, reason=fault.reason.name)
+        node.note(AuditEvent.MOVE_REFUSED, task=task, move=name, org=org, role=role, reason=fault.reason.name)
         raise of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail) from fault
-    node.audit.append(AuditEvent.MOVE_SIGNED, task=task, move=name, move_id=move_id, org=org, role=role)
+    node.note(AuditEvent.MOVE_SIGNED, task=task, move=name, move_id=move_id, org=org, role=role)
     here = node.config.node.node_id
     shown = await node.read(lambda reader: show_task(View(reader, node.catalogue, here), {"task": task}))
     yield {"move_id": move_id, **shown}

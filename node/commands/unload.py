@@ -60,7 +60,7 @@ async def unload(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
     # What somebody changed between the plan and its transaction is left alone like what was changed before.
     plan.left["changed_since"] += len(keys) - done
     if done:
-        node.audit.append(AuditEvent.ROWS_UNLOADED, load=load.id, dataset=load.dataset, rows=done, **plan.left)
+        node.note(AuditEvent.ROWS_UNLOADED, load=load.id, dataset=load.dataset, rows=done, **plan.left)
     yield _shown(load, done, plan)
 
 

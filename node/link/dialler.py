@@ -80,8 +80,10 @@ class Dialler:
         clock: Clock,
         randomness: Randomness,
         state: Callable[[str, str], None],
+        mistaken: Callable[[Exception], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """state: told how the link stands, and why. mistaken: told of a mistake of ours; dialling goes on."""
         self._board = board
         self._parent = parent
         self._address = address
@@ -89,6 +91,7 @@ class Dialler:
         self._clock = clock
         self._randomness = randomness
         self._state = state
+        self._mistaken = mistaken
         self._sleep = sleep
         self._contact = False
         self._patient = False
@@ -97,16 +100,25 @@ class Dialler:
     async def run(self) -> None:
         """For ever; cancel it to stop."""
         while True:
-            self._contact = False
-            wait = _Jittered(self._randomness, self._clock, lambda: self._patient, lambda: self._asked_s)
-            async for attempt in AsyncRetrying(wait=wait, sleep=self._sleep):
-                # Outside `with attempt`, which would swallow a cancellation as one more failure.
-                await self._once()
-                if self._contact:
-                    break
-                with attempt:
-                    raise TryAgain
-            await self._sleep(WAIT_FIRST_S * (0.5 + self._randomness.jitter()))
+            try:
+                await self._until_contact()
+            except Exception as error:
+                # Without its parent a node works on: it need not end because this did.
+                self._mistaken(error)
+                await self._sleep(WAIT_MAX_S)
+
+    async def _until_contact(self) -> None:
+        """Dials until there was a session in which the parent said something."""
+        self._contact = False
+        wait = _Jittered(self._randomness, self._clock, lambda: self._patient, lambda: self._asked_s)
+        async for attempt in AsyncRetrying(wait=wait, sleep=self._sleep):
+            # Outside `with attempt`, which would swallow a cancellation as one more failure.
+            await self._once()
+            if self._contact:
+                break
+            with attempt:
+                raise TryAgain
+        await self._sleep(WAIT_FIRST_S * (0.5 + self._randomness.jitter()))
 
     async def _once(self) -> None:
         """One session, from dialling to its end."""

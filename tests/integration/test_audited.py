@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from certs.authority import issue_leaf
 from certs.files import HomeFiles
 from certs.forms import new_key
 from node import audit
+from node.audit import AuditLog
 from node.clock import SystemClock, SystemRandomness
 from node.identity import read_home
 from node.serve import AUDIT_FOLDER
 from node.testing import Member, Topology
-from tests.integration.kit import cases, node_of, put, run
+from tests.integration.kit import cases, has_no_link, node_of, put, run
+from tests.unit.node_base.fakes import no_room
 from tiers.catalogue import Catalogue
 from tiers.dataset import Publication
 from tiers.publishing import TierPublisher
@@ -92,5 +95,35 @@ def test_columns_that_should_have_stayed_are_alarmed_and_audited(
             await province.until(lambda s: any(a["name"] == "held_back_refused" for a in s["alarms"]))
             line = audited(province, "held_back_refused")[0]
             assert (line["origin"], line["dataset"], line["rows"]) == (city.node, "case", "6")
+
+    run(work())
+
+
+def test_links_work_on_while_no_line_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk under the audit is an alarm, not the end of dialling or of a place for children."""
+
+    def is_told(status: Mapping[str, Any]) -> bool:
+        return any(alarm["name"] == "audit_failed" for alarm in status["alarms"])
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, province = net["city"], net["province"]
+            with monkeypatch.context() as full:
+                full.setattr(AuditLog, "_write", no_room)
+                for first in (1, 101, 201):
+                    await city.stop()
+                    await province.until(has_no_link(city))
+                    await city.start()
+                    await put(city, cases(5, first=first))
+                    await net.level()
+                await province.until(is_told)
+                await city.until(is_told)
+                listening = node_of(province)._server
+                assert listening is not None
+                assert listening._sessions == {city.node: 1}
+            await city.restart()
+            await net.level()
+            # Each session's first line, that of the last one included, which was written again.
+            assert audited(province, "link_accepted")[-1] == {"peer": city.node, "not_written_before": 3}
 
     run(work())

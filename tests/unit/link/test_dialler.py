@@ -34,6 +34,8 @@ class Answer(NamedTuple):
     """The status comes while connecting; else it ends a session in which nothing was said."""
     again: str = ""
     """What the parent says in `retry-after`."""
+    mistake: str = ""
+    """Of our own program, in the middle of the session."""
 
 
 class _Call:
@@ -75,6 +77,8 @@ class _Pipe:
         self.heard = asyncio.Event()
 
     async def run(self, stream: object, *, dialled: bool) -> LinkTrouble | None:
+        if self._answer.mistake:
+            raise AssertionError(self._answer.mistake)
         if self._answer.heard:
             self.heard.set()
         return LinkTrouble(self._answer.trouble, "") if self._answer.trouble else None
@@ -99,6 +103,7 @@ class _World:
         self.clock = HandClock()
         self.waits: list[float] = []
         self.states: list[str] = []
+        self.mistakes: list[str] = []
 
     def secure_channel(self, *_: object, **__: object) -> _Channel:
         if not self._script:
@@ -135,6 +140,7 @@ def played(monkeypatch: pytest.MonkeyPatch, *script: Answer) -> _World:
         world.clock,
         _Randomness(),
         lambda state, _: world.states.append(state),
+        lambda error: world.mistakes.append(str(error)),
         world.sleep,
     )
     with pytest.raises(asyncio.CancelledError):
@@ -213,3 +219,10 @@ def test_what_is_no_number_of_seconds_asks_for_nothing(monkeypatch: pytest.Monke
 
 async def _after(again: str) -> grpc.aio.Metadata:
     return grpc.aio.Metadata(("retry-after", again))
+
+
+def test_a_mistake_of_our_own_is_told_and_the_parent_is_dialled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that nobody told, and that never dials again, would look as if its parent were away."""
+    world = played(monkeypatch, Answer(GONE), Answer(mistake="first"), Answer(mistake="second"), Answer(GONE))
+    assert world.mistakes == ["first", "second"]
+    assert world.waits == [WAIT_FIRST_S, WAIT_MAX_S, WAIT_MAX_S, WAIT_FIRST_S]

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from node import audit
-from node.audit import SPARING_BURST, SPARING_KEYS_MAX, SPARING_PER_S, AuditLog, Event, SparingAudit
+from node.audit import SPARING_BURST, SPARING_KEYS_MAX, SPARING_PER_S, AuditLog, Event, SparingAudit, SteadyAudit
 from node.link.gate import REFUSED_KEPT, Gatekeeper
 from sync.effects import Alarm
 from sync.reasons import Reason
@@ -26,8 +26,8 @@ class Door:
         self.folder = folder
         self.clock = HandClock()
         self.alarms: list[Alarm] = []
-        self.sparing = SparingAudit(AuditLog(folder, self.clock), self.clock)
         nothing: Any = None
+        self.sparing = SparingAudit(SteadyAudit(AuditLog(folder, self.clock), nothing), self.clock)
         self.gate = Gatekeeper(
             "p330000.cn-test", nothing, nothing, self.clock, self.sparing, self.alarms.append, structlog.get_logger()
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from node.loading.load import Batch, Outcome, Rejected
 from sync.reasons import Reason
@@ -47,3 +50,8 @@ class ListSink:
     def rows(self) -> list[Row]:
         """All rows that came, in order."""
         return [row for batch in self.batches for row in batch.rows]
+
+
+def no_room(*_: object) -> NoReturn:
+    """What writing raises on a full disk."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

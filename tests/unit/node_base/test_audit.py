@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node import audit
-from node.audit import AuditLog, Event
+from node.audit import AuditLog, Event, SteadyAudit
 from node.clock import iso
 from sync.errors import LocalFault
-from tests.unit.node_base.fakes import HandClock
+from tests.unit.node_base.fakes import HandClock, no_room
 
 
 def filled(folder: Path, lines: int, file_bytes_max: int = audit.FILE_BYTES_MAX) -> AuditLog:
@@ -183,6 +183,24 @@ def test_what_cannot_be_audited_must_not_happen(tmp_path: Path) -> None:
     path.write_bytes(b"damaged\n")
     with pytest.raises(LocalFault):
         log.append(Event.NODE_STARTED)
+
+
+def test_what_has_happened_already_goes_on_without_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One failure is told, however many lines are lost; the next line says how many are missing before it."""
+    told: list[LocalFault] = []
+    steady = SteadyAudit(AuditLog(tmp_path, HandClock()), told.append)
+    steady.append(Event.NODE_STARTED)
+    for _ in range(2):
+        with monkeypatch.context() as full:
+            full.setattr(AuditLog, "_write", no_room)
+            for _ in range(3):
+                steady.append(Event.MOVE_SIGNED, task="t")
+        steady.append(Event.MOVE_SIGNED, task="u")
+        steady.append(Event.MOVE_SIGNED, task="v")
+    assert [str(fault) for fault in told] == ["the security audit cannot be written: No space left on device"] * 2
+    assert audit.verify(tmp_path).ok
+    after = [{"task": "u", "not_written_before": 3}, {"task": "v"}]
+    assert [line["fields"] for line in audit.read(tmp_path)] == [{}, *after, *after]
 
 
 def test_two_writers_keep_one_chain(tmp_path: Path) -> None:
