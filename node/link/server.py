@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from sync.reasons import Reason
 
 DETAIL_LETTERS_MAX = 300
 NAME_LETTERS_MAX = 100
+SESSIONS_PER_CHILD_MAX = 4
+"""Of one child at a time: the one that works, one that asks whether that still lives, and what is on its way out."""
 RETRY_AFTER_S = 5
 """What a child is told that finds no place free (`[limits] sessions_max`)."""
 
@@ -65,7 +68,9 @@ class LinkServer:
         self._board = board
         self._gate = gate
         self._now = now
-        self._free = sessions_max
+        self._children_max = sessions_max
+        self._sessions: Counter[str] = Counter()
+        """How many sessions each child holds; who holds none is not in it."""
         self._log = log
         self._server: grpc.aio.Server | None = None
 
@@ -100,12 +105,25 @@ class LinkServer:
             said = f"{fault.reason.name}: {fault.detail}"[:DETAIL_LETTERS_MAX]
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, said)
             return
-        if self._free <= 0:
+        if self._is_full(identity.node):
             self._log.warning("sessions_full", peer=identity.node)
             again = ((options.RETRY_AFTER, str(RETRY_AFTER_S)),)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many sessions; come again later", again)
             return
-        self._free -= 1
+        self._sessions[identity.node] += 1
+        try:
+            await self._session(identity, context)
+        finally:
+            self._sessions[identity.node] -= 1
+            if not self._sessions[identity.node]:
+                del self._sessions[identity.node]
+
+    def _is_full(self, child: str) -> bool:
+        """Whether a child gets no place; one child alone cannot take those of the others."""
+        held = self._sessions[child]
+        return held >= SESSIONS_PER_CHILD_MAX if held else len(self._sessions) >= self._children_max
+
+    async def _session(self, identity: Identity, context: Any) -> None:
         self._gate.accepted(identity.node)
         pipe = self._board.pipe(identity.node)
         # A TLS stream outlives its certificate: we end it ourselves.
@@ -118,7 +136,6 @@ class LinkServer:
         finally:
             timer.cancel()
             self._board.release(pipe)
-            self._free += 1
 
 
 def _named(auth: Mapping[str, Sequence[bytes]]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from node.link import server
+from node.link.server import SESSIONS_PER_CHILD_MAX
 from node.serve import LOG_FOLDER
 from node.telemetry import LOG_NAME
 from node.testing import DEMO, Topology
+from node.testing.peer import SessionOver, dial
 from tests.integration.kit import cases, has_no_link, node_of, put, run
 
 
@@ -26,7 +29,7 @@ def test_more_children_than_places(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await province.until(has_no_link(outside))
             listening = node_of(province)._server
             assert listening is not None
-            listening._free = 1
+            listening._children_max = 1
             await inside.start()
             await put(inside, cases(3))
             await province.until(lambda s: any(link["peer"] == inside.node for link in s["links"]))
@@ -36,8 +39,36 @@ def test_more_children_than_places(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             assert '"sessions_full"' in (province.home / LOG_FOLDER / LOG_NAME).read_text("utf-8")
             await inside.stop()
             await outside.until(lambda s: s["parent_link"]["state"] == "connected")
-            listening._free += 1
+            listening._children_max = 2
             await inside.start()
+            await net.level()
+
+    run(work())
+
+
+def test_one_child_cannot_take_the_places_of_the_others(tmp_path: Path) -> None:
+    """It holds a few sessions at a time; the next one is turned away, and another child comes in all the same."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, DEMO) as net:
+            greedy, other, province = net["hangzhou"], net["ningbo"], net["province"]
+            await greedy.stop()
+            await other.stop()
+            await province.until(has_no_link(greedy))
+            await province.until(has_no_link(other))
+            listening = node_of(province)._server
+            assert listening is not None
+            listening._children_max = 2
+            async with AsyncExitStack() as sessions:
+                for _ in range(SESSIONS_PER_CHILD_MAX):
+                    await (await sessions.enter_async_context(dial(greedy.home, hello=False))).settle()
+                one_more = await sessions.enter_async_context(dial(greedy.home, hello=False))
+                with pytest.raises(SessionOver, match="too many sessions"):
+                    await one_more.settle()
+                await other.start()
+                await other.until(lambda s: s["parent_link"]["state"] == "connected")
+            await province.until(has_no_link(greedy))
+            await greedy.start()
             await net.level()
 
     run(work())
