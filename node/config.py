@@ -46,6 +46,7 @@ __all__ = [
     "ParentSection",
     "Publication",
     "RunSection",
+    "check_listen",
     "load",
     "load_file",
     "overrides",
@@ -239,13 +240,31 @@ def _relations(tables: Mapping[str, Any], found: _Found, mistakes: Mistakes) -> 
     """What must hold between settings: each relation is looked at if the settings it is about are sound."""
     _standing(found, "parent" in tables, mistakes)
     exchange, enrolment = found.get("listen.exchange"), found.get("listen.enrolment")
-    if exchange is None or enrolment is None:
-        return
+    if exchange is not None and enrolment is not None:
+        _listening(exchange, enrolment, mistakes, "listen.exchange", "listen.enrolment")
+
+
+def _listening(exchange: str, enrolment: str, mistakes: Mistakes, *names: str) -> None:
+    """What must hold between the two addresses; `names`: of their settings."""
     if bool(exchange) != bool(enrolment):
-        absent = "listen.enrolment" if exchange else "listen.exchange"
+        absent = names[1] if exchange else names[0]
         mistakes.add(absent, Text(N_("is needed too: children both enrol and exchange")))
     if exchange and exchange == enrolment and not exchange.endswith(":0"):
-        mistakes.add("listen.enrolment", Text(N_("must differ from listen.exchange")))
+        mistakes.add(names[1], Text(N_("must differ from {other}"), other=names[0]))
+
+
+def check_listen(listen: ListenSection) -> None:
+    """Addresses that were given as options. Raises UserFault BAD_ARGUMENT with every mistake and its option."""
+    mistakes = Mistakes()
+    for declared in fields(ListenSection):
+        note: Note = declared.metadata["note"]
+        problem = note.check(getattr(listen, declared.name)) if note.check else None
+        if problem is not None:
+            mistakes.add("--" + declared.name.replace("_", "-"), problem)
+    if not mistakes.found:
+        _listening(listen.exchange, listen.enrolment, mistakes, "--exchange", "--enrolment")
+    todo = N_("Write addresses as HOST:PORT; nothing was made. `--help` explains each option.")
+    mistakes.raise_any(Code.BAD_ARGUMENT, "tiersync", todo)
 
 
 def _standing(found: _Found, has_parent: bool, mistakes: Mistakes) -> None:

@@ -17,7 +17,7 @@ from certs.logkey import LogKey
 from certs.proof import short_fingerprint
 from certs.verify import Identity, Trust, verify_authority, verify_identity
 from node.config import CONFIG_NAME, Config, load_file
-from node.enrol.home import Begun, NodeKeys, custody, is_whole, load_keys
+from node.enrol.home import NodeKeys, check_finished, custody, load_keys
 from node.faults import Code, UserFault
 from node.texts import N_
 from sync.errors import InputFault, RemoteFault
@@ -66,12 +66,7 @@ def read_home(home: Path, now: int) -> tuple[Config, NodeIdentity]:
             N_("Give the node's folder with --home or TIERSYNC_HOME."),
             home=home,
         )
-    if not is_whole(home) and any((home / begun.value).exists() for begun in Begun):
-        raise UserFault(
-            Code.ENROLMENT_PENDING,
-            N_("The set-up of this node is not finished."),
-            N_("Give the same command again (`tiersync join` or `tiersync init`): it goes on where it stopped."),
-        )
+    check_finished(home)
     config = load_file(home / CONFIG_NAME)
     return config, load_identity(home, config, now)
 

@@ -141,7 +141,13 @@ def _no_home() -> Finding:
 
 
 def _unfinished(home: Path) -> Finding:
-    todo = Text(N_("Make it a node's with `tiersync init` or `tiersync join`, or finish what was begun."))
+    from node.enrol.home import check_finished
+
+    try:
+        check_finished(home)
+    except UserFault as fault:
+        return Finding(Text(N_("home")), "bad", fault.message, fault.next_step)
+    todo = Text(N_("Make it a node's with `tiersync init` or `tiersync join`."))
     return Finding(Text(N_("home")), "bad", Text(N_("{home} is not the home of a node"), home=home), todo)
 
 

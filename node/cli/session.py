@@ -73,10 +73,15 @@ class Session:
 
     @cached_property
     def config(self) -> Config:
-        """The home's configuration. Raises UserFault."""
+        """The home's configuration. Raises UserFault; of a home that is half made, what is left to do."""
         from node.config import load_file
 
-        return load_file(self.home / CONFIG_FILE)
+        path = self.home / CONFIG_FILE
+        if not path.exists():
+            from node.enrol.home import check_finished
+
+            check_finished(self.home)
+        return load_file(path)
 
     @cached_property
     def catalogue(self) -> Catalogue:

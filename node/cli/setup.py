@@ -196,9 +196,12 @@ def _invite_text(given: str) -> str:
 
 
 def _listen(exchange: str, enrolment: str, advertise_exchange: str, advertise_enrolment: str) -> ListenSection:
-    from node.config import ListenSection
+    """The addresses that children are to use. Raises UserFault BAD_ARGUMENT."""
+    from node.config import ListenSection, check_listen
 
-    return ListenSection(exchange, enrolment, advertise_exchange, advertise_enrolment)
+    listen = ListenSection(exchange, enrolment, advertise_exchange, advertise_enrolment)
+    check_listen(listen)
+    return listen
 
 
 @VERBS.verb(N_("Run the node until it is told to stop (systemd, Ctrl-C)."))

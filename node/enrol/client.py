@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -33,6 +33,7 @@ from node.enrol.home import (
     Begun,
     NodeKeys,
     check_free,
+    drop_keys,
     keep_keys,
     locked_home,
     read_marker,
@@ -57,6 +58,8 @@ BUSY_S: Final = 10.0
 """How long a busy parent is asked again, even by a caller that does not wait."""
 REPLY_BYTES_MAX: Final = 512 * KIB
 DETAIL_LETTERS_MAX: Final = 300
+DEAD: Final = "dead"
+"""In the marker: the parent will never take this invite, so another one may take its place."""
 NO_CHILDREN: Final = ListenSection()
 """Listens nowhere: the node has no children."""
 _SAID: Final = re.compile(r"([0-9]{1,4}) (.*)", re.DOTALL)
@@ -140,21 +143,25 @@ async def join(
     """Enrols at the parent that the invite names, and makes the home.
 
     Waits up to `wait_s` for a person's approval, asking again with growing pauses from `poll_s` on. Whatever happens,
-    the same call goes on where this one stopped; with an empty `invite_text` it takes the invite that it kept.
+    the same call goes on where this one stopped; with an empty `invite_text` it takes the invite that it kept, and the
+    addresses of `listen` that are not given again. When the parent has refused an invite for good, or it has run out,
+    one for another node may take its place: with new keys.
     Raises UserFault: INVITE_INVALID, INVITE_EXPIRED, INVITE_USED, ENROLMENT_REFUSED, ENROLMENT_PENDING,
     PARENT_UNREACHABLE, CERTIFICATE_UNFIT, FINGERPRINT_MISMATCH, FILE_EXISTS, CONFIG_INVALID, KEY_CUSTODY, HOME_IN_USE.
     """
     with locked_home(home, clock):
         check_free(home, Begun.JOINING)
-        invite = _begin(invite_text, home, clock.now_us())
-        profile = _profile(invite)
-        check_config(home, child_config(invite, invite.address, listen))
-        keys = keep_keys(home, profile.has_own_ca)
+        invite, listen, with_ca = _begin(invite_text, listen, home, clock.now_us())
+        keys = keep_keys(home, with_ca)
         fingerprint = short_fingerprint(public_key_hash(keys.transport.public_key()), keys.log.public_key)
         progress(Progress(Step.READ, invite.node, invite.parent, fingerprint))
         wish = _Wish(invite, keys, fingerprint, clock)
-        async with _parent(invite) as stub:
-            answer = await _until_enrolled(stub, wish, wait_s, _Pause(poll_s, randomness), progress)
+        try:
+            async with _parent(invite) as stub:
+                answer = await _until_enrolled(stub, wish, wait_s, _Pause(poll_s, randomness), progress)
+        except words.InviteDead:
+            write_marker(home, Begun.JOINING, {**read_marker(home, Begun.JOINING), DEAD: True})
+            raise
         joined = _finish(home, wish, answer, listen, randomness)
         progress(Progress(Step.ENROLLED, invite.node, invite.parent, fingerprint))
         return joined
@@ -163,8 +170,11 @@ async def join(
 # --- before the first call --------------------------------------------------------------------------------------------
 
 
-def _begin(text: str, home: Path, now: int) -> Invite:
-    """The invite to go on with; noted in the home (0600) before anything else is made there."""
+def _begin(text: str, listen: ListenSection, home: Path, now: int) -> tuple[Invite, ListenSection, bool]:
+    """The invite to go on with, where its node listens, and whether it has a CA.
+
+    Noted in the home (0600) before anything else is made there, and after all that can be wrong was looked at.
+    """
     kept = read_marker(home, Begun.JOINING)
     kept_text = str(kept.get("text", ""))
     text = text.strip() or kept_text
@@ -177,21 +187,37 @@ def _begin(text: str, home: Path, now: int) -> Invite:
         before = read_invite(kept_text, 0) if kept_text else None
     except InputFault as fault:
         raise words.of_invite_text(fault) from fault
-    if before is not None and _place(before) != _place(invite):
+    is_other = before is not None and _place(before) != _place(invite)
+    if before is not None and is_other and not (kept.get(DEAD) or now >= before.expires):
         raise UserFault(
             Code.FILE_EXISTS,
             N_("In {home} the joining of {node} was begun; this invite is for {other}."),
-            N_("Finish that one, or choose another folder with --home: each node has its own keys."),
+            N_(
+                "Finish that one: `tiersync --home {home} join` goes on with it; if the parent refuses it for good, "
+                "give this invite again. Or choose another folder with --home: each node has its own keys."
+            ),
             home=home,
             node=before.node,
             other=invite.node,
         )
-    resumed = before is not None and before.token == invite.token
-    if now >= invite.expires and not resumed:
+    if now >= invite.expires and not (before is not None and before.token == invite.token):
         raise words.of_expiry(invite)
-    if not resumed:
-        write_marker(home, Begun.JOINING, {"node": invite.node, "parent": invite.parent, "text": text})
-    return invite
+    profile = _profile(invite)
+    listen = _with_kept(listen, {} if is_other else kept)
+    check_config(home, child_config(invite, invite.address, listen))
+    if is_other:
+        drop_keys(home)
+    begun: dict[str, object] = {"node": invite.node, "parent": invite.parent, "text": text, "listen": asdict(listen)}
+    if begun != kept:
+        write_marker(home, Begun.JOINING, begun)
+    return invite, listen, profile.has_own_ca
+
+
+def _with_kept(given: ListenSection, kept: Mapping[str, object]) -> ListenSection:
+    """The addresses given now, and where none was given the one of an earlier call."""
+    before = kept.get("listen")
+    known = before if isinstance(before, dict) else {}
+    return ListenSection(**{name: said or str(known.get(name, "")) for name, said in asdict(given).items()})
 
 
 def _place(invite: Invite) -> tuple[object, ...]:

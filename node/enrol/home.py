@@ -97,6 +97,19 @@ def is_whole(home: Path) -> bool:
     return (home / CONFIG_NAME).exists()
 
 
+def check_finished(home: Path) -> None:
+    """Nothing is half made here. Raises UserFault ENROLMENT_PENDING that says how to go on."""
+    begun = next((b for b in Begun if (home / b.value).exists()), None)
+    if is_whole(home) or begun is None:
+        return
+    todo = {
+        Begun.FOUNDING: N_("Give the same `tiersync init` again: it goes on where it stopped."),
+        Begun.JOINING: N_("Finish it with `tiersync --home {home} join`: it goes on where it stopped, invite and all."),
+    }
+    what = N_("The set-up of the node in {home} is not finished.")
+    raise UserFault(Code.ENROLMENT_PENDING, what, todo[begun], home=home)
+
+
 def check_free(home: Path, begun: Begun) -> None:
     """The home may be made, or gone on with, by what `begun` names. Raises UserFault FILE_EXISTS otherwise."""
     if is_whole(home):
@@ -185,6 +198,13 @@ def keep_keys(home: Path, with_ca: bool) -> NodeKeys:
         if with_ca and not os.path.lexists(paths.ca_key):
             files.save_private_key(paths.ca_key, new_key())
         return load_keys(home, with_ca)
+
+
+def drop_keys(home: Path) -> None:
+    """The keys of a set-up that came to nothing are not taken for another node's."""
+    paths = HomeFiles(home)
+    for path in (paths.transport_key, paths.log_key, paths.ca_key):
+        path.unlink(missing_ok=True)
 
 
 def load_keys(home: Path, with_ca: bool) -> NodeKeys:

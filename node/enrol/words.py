@@ -26,6 +26,10 @@ _NEW_INVITE: Final = N_(
 )
 
 
+class InviteDead(UserFault):
+    """The parent will never take this invite."""
+
+
 def of_invite_text(fault: InputFault) -> UserFault:
     """A text that is not a sound invite."""
     newer = fault.reason is Reason.VERSION_TOO_OLD
@@ -50,27 +54,27 @@ def of_expiry(invite: Invite) -> UserFault:
 
 
 def of_refusal(invite: Invite, reason_number: int, detail: str) -> UserFault:
-    """What the parent refused, by its reason number and detail."""
+    """What the parent refused, by its reason number and detail; InviteDead where asking again is of no use."""
     try:
         reason = Reason(reason_number)
     except ValueError:
         reason = Reason.NONE
     fields = {"node": invite.node, "parent": invite.parent, "detail": detail.removeprefix(USED)}
     if detail.startswith(USED):
-        return UserFault(
+        return InviteDead(
             Code.INVITE_USED, N_("The invite for {node} was used already ({detail})."), _used_todo(), **fields
         )
     match reason:
         case Reason.TIMEOUT:
             todo = N_("Here: check the date of this server. At the parent ({parent}): make a new invite for {node}.")
-            return UserFault(Code.INVITE_EXPIRED, N_("The invite for {node} has ended ({detail})."), todo, **fields)
+            return InviteDead(Code.INVITE_EXPIRED, N_("The invite for {node} has ended ({detail})."), todo, **fields)
         case Reason.FEDERATION_MISMATCH:
-            return UserFault(
+            return InviteDead(
                 Code.INVITE_INVALID, N_("The invite is of another federation ({detail})."), _ALIEN, **fields
             )
         case Reason.NOT_ENROLLED:
             what = N_("The parent {parent} does not take this invite for {node} ({detail}).")
-            return UserFault(Code.ENROLMENT_REFUSED, what, _NEW_INVITE, **fields)
+            return InviteDead(Code.ENROLMENT_REFUSED, what, _NEW_INVITE, **fields)
         case Reason.UNKNOWN_ENROLMENT:
             todo = N_(
                 "Here: run the command again later. At the parent ({parent}): its own link to its parent has to "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from node.config import ListenSection, load_file
 from tests.unit.cli.conftest import Call, Country
 
 
@@ -62,8 +63,14 @@ def test_from_invite_to_a_node_below(call: Call, country: Country, tmp_path: Pat
     letter = Path(made["written"])
     assert stat.S_IMODE(letter.stat().st_mode) == 0o600
     home = str(tmp_path / "province")
-    waiting = call("--home", home, "join", f"@{letter}")
+    listen = ("--exchange", "127.0.0.1:7201", "--enrolment", "127.0.0.1:7202")
+    waiting = call("--home", home, "join", f"@{letter}", *listen)
     assert (waiting.code, "E1305" in waiting.err) == (4, True), waiting
+    for verb in (("status",), ("query", "case"), ("doctor",)):
+        half = call("--home", home, *verb)
+        assert half.code
+        assert "is not finished" in half.out + half.err
+        assert f"tiersync --home {home} join" in half.out + half.err, half
     pending = call("--home", nation, "invite", "pending", "--json").json["invites"]
     mine = next(one for one in pending if one["node"] == made["node"])
     assert mine["fingerprint"] in waiting.err
@@ -77,6 +84,30 @@ def test_from_invite_to_a_node_below(call: Call, country: Country, tmp_path: Pat
     used = call("--home", nation, "invite", "list", "--status", "used", "--json").json["invites"]
     assert made["node"] in [one["node"] for one in used]
     assert call("--home", home, "status", "--json").json["node"] == "p330000.cn-demo"
+    assert load_file(Path(home) / "node.toml").listen == ListenSection("127.0.0.1:7201", "127.0.0.1:7202")
+
+
+@pytest.mark.parametrize(
+    ("listen", "said"),
+    [
+        (("--exchange", "nonsense"), "--exchange: 'nonsense' is not an address"),
+        (("--exchange", "127.0.0.1:7201"), "--enrolment: is needed too"),
+        (("--exchange", "h:1", "--enrolment", "h:1"), "--enrolment: must differ from --exchange"),
+        (("--advertise-exchange", "h:0"), "--advertise-exchange: 'h:0' is not an address"),
+    ],
+)
+def test_addresses_that_cannot_be_make_no_home(
+    call: Call, country: Country, tmp_path: Path, listen: tuple[str, ...], said: str
+) -> None:
+    """The option is named, before so much as a folder is made."""
+    wish = ("--profile", "city", "--region", "500000", "--title", "重庆市平台", "--again")
+    invite = call("--home", country.home("nation"), "invite", "make", *wish, "--json").json["invite"]
+    call("--home", country.home("nation"), "invite", "withdraw", "c500000.cn-demo")
+    founding = ("init", "--root-dir", str(tmp_path / "root"), "--federation", "cn-try", "--title", "x")
+    for verb in (("join", invite), founding):
+        refused = call("--home", str(tmp_path / "home"), *verb, *listen)
+        assert (refused.code, said in refused.err) == (2, True), refused
+        assert not list(tmp_path.iterdir())
 
 
 def test_invites_from_a_list(call: Call, country: Country, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from certs.enrol import Status
 from certs.files import HomeFiles
 from certs.invite import Approval, read_invite, write_invite
+from node.config import ListenSection
 from node.enrol.client import Progress, Step
 from node.enrol.home import Begun
 from node.enrol.lists import Wish
@@ -122,6 +123,62 @@ async def test_the_wait_may_end_and_the_same_command_goes_on(country: Path, tmp_
         await nation.invitations.approve(made.token, fingerprint)
         clock.shift_us = 10 * DAY_US
         assert (await joined("", home, clock=clock)).fingerprint == fingerprint
+
+
+async def test_addresses_given_once_are_kept_until_the_node_is_enrolled(country: Path, tmp_path: Path) -> None:
+    """They were asked for with the invite; the call that finds the approval need not repeat them, and may mend one."""
+    home = tmp_path / "province"
+    first = ListenSection("127.0.0.1:7101", "127.0.0.1:7102")
+    async with running(country / "nation") as nation:
+        made = await nation.invited(replace(PROVINCIAL, approval=Approval.PERSON))
+        with pytest.raises(UserFault, match="not approved"):
+            await joined(made.line, home, listen=first)
+        with pytest.raises(UserFault, match="not approved"):
+            await joined("", home, listen=ListenSection(enrolment="127.0.0.1:7103"))
+        fingerprint = (await nation.invitations.all())[0].fingerprint
+        await nation.invitations.approve(made.token, fingerprint)
+        await joined("", home)
+    config, _ = read_home(home, CLOCK.now_us())
+    assert config.listen == ListenSection("127.0.0.1:7101", "127.0.0.1:7103")
+
+
+async def test_addresses_that_cannot_be_are_refused_before_anything_is_made(country: Path, tmp_path: Path) -> None:
+    """No marker, no keys: the next call is free to name others."""
+    home = tmp_path / "city"
+    async with running(country / "nation") as nation:
+        made = await nation.invited()
+        with pytest.raises(UserFault, match="nonsense") as caught:
+            await joined(made.line, home, listen=ListenSection("nonsense", "127.0.0.1:0"))
+        assert caught.value.code is Code.CONFIG_INVALID
+        assert sorted(p.name for p in home.iterdir()) == ["home.lock"]
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "used", "expired"])
+async def test_an_invite_that_is_dead_leaves_the_home_free_for_another(country: Path, tmp_path: Path, end: str) -> None:
+    """While it may still count its keys are kept; then a node of another name joins here, with keys of its own."""
+    home = tmp_path / "home"
+    async with running(country / "nation") as nation:
+        made = await nation.invited(municipal(approval=Approval.PERSON))
+        assert (await refused(made.line, home)).code is Code.ENROLMENT_PENDING
+        before = (await nation.invitations.all())[0].fingerprint
+        other = await nation.invited(Wish("120000", "city", "天津市", approval=Approval.AUTOMATIC, days=30))
+        assert (await refused(other.line, home)).code is Code.FILE_EXISTS
+        if end == "withdrawn":
+            await nation.invitations.withdraw(made.token)
+        elif end == "used":
+            await nation.invitations.withdraw(made.token)
+            again = await nation.invited()
+            await joined(again.line, tmp_path / "elsewhere")
+            marker = home / Begun.JOINING.value
+            marker.write_text(marker.read_text("utf-8").replace(made.line, again.line), "utf-8")
+        if end == "expired":
+            assert (await joined(other.line, home, clock=ShiftedClock(8 * DAY_US))).node == other.node
+        else:
+            assert (await refused("", home)).code in (Code.ENROLMENT_REFUSED, Code.INVITE_USED)
+            assert (await joined(other.line, home)).node == other.node
+    _, identity = read_home(home, CLOCK.now_us())
+    assert identity.node == other.node
+    assert identity.fingerprint != before
 
 
 async def test_three_homes_one_under_the_other(country: Path, tmp_path: Path) -> None:
