@@ -191,20 +191,39 @@ class Node:
         self.note(AuditEvent.NODE_STARTED, node=self.config.node.node_id, version=VERSION)
 
     async def stop(self) -> None:
-        """Ends links once what is under way was answered, finishes what is queued, closes the store."""
-        await self._drain()
+        """Ends links once what is under way was answered, finishes what is queued, closes the store.
+
+        Every step is taken, whatever became of those before it; then the first failure is raised.
+        """
+        failures: list[Exception] = []
+        # Reading ends before the writer: only the last connection to go moves the WAL into the database and takes it
+        # away.
+        for step in (self._drain, self._end_links, self._end_reading, self.writer.stop, self._leave_home):
+            try:
+                await step()
+            except Exception as error:
+                self.log.error("stop_failed", step=step.__name__, exc_info=error)
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _end_links(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         self.board.end_all()
-        if self._server is not None:
-            await self._server.stop()
-        # Before the writer: only the last connection to go moves the WAL into the database and takes it away.
+        try:
+            if self._server is not None:
+                await self._server.stop()
+        finally:
+            self.board.shut()
+
+    async def _end_reading(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
-        await self.writer.stop()
-        self.board.shut()
         self._reading.shutdown(wait=False)
+
+    async def _leave_home(self) -> None:
         if self._lock is not None:
             self._sparing.flush()
             self.note(AuditEvent.NODE_STOPPED, node=self.config.node.node_id)

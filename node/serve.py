@@ -169,9 +169,8 @@ async def _serve(home: Path, environment: Mapping[str, str], stop: asyncio.Event
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         notify_systemd("STOPPING=1", environment)
         stopping.cancel()
+        # If it is the writer that failed, stopping raises why.
         bound.enter_context(bounded_stop(STOP_S))
-        if node.writer.stopped.done():
-            node.writer.stopped.result()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -127,13 +128,13 @@ class Writer:
         """Finishes what this node itself has queued, closes the store, ends the thread.
 
         What links brought and was not taken yet is dropped: nothing of it was acknowledged, and a peer would else say
-        how long this takes.
+        how long this takes. Raises what made the thread fail, now or before.
         """
         if self._thread.ident is None or self.engine is None:
             return
         self._queue.put(Waiting(HERE, _ASKED_STOP))
-        # What made it fail was raised where it mattered; here it only has to be over.
         await asyncio.wait([self.stopped])
+        self.stopped.result()
 
     # --- in the thread ----------------------------------------------------------------------------------------------
 
@@ -144,6 +145,17 @@ class Writer:
             self._loop.call_soon_threadsafe(self._started.set_exception, error)
             return
         self._loop.call_soon_threadsafe(self._started.set_result, None)
+        failure: BaseException | None = None
+        try:
+            with closing(engine.store):
+                self._work(engine)
+        except BaseException as error:
+            failure = error
+        # Whatever happened, also in closing: who waits for the thread hears that it is over.
+        self._loop.call_soon_threadsafe(self._end, failure)
+
+    def _work(self, engine: Engine) -> None:
+        """Batch after batch until asked to stop."""
         try:
             while self._round(engine):
                 pass
@@ -153,11 +165,7 @@ class Writer:
             said = {"detail": f"{type(error).__name__}: {error}"}
             of_store = isinstance(error, StoreFault)
             self._tell([Alarm("store_failed", said) if of_store else Alarm("writer_failed", said)])
-            engine.store.close()
-            self._loop.call_soon_threadsafe(self._end, error)
-        else:
-            engine.store.close()
-            self._loop.call_soon_threadsafe(self._end, None)
+            raise
 
     def _end(self, error: BaseException | None) -> None:
         """In the loop: says that the thread is over."""

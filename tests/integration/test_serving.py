@@ -17,11 +17,13 @@ from node import audit
 from node.clock import SystemClock, SystemRandomness
 from node.config import ListenSection
 from node.control.place import SOCKET_FILE
+from node.engine import Engine
 from node.faults import Code, Exit, UserFault
 from node.founding import found_nation
 from node.serve import AUDIT_FOLDER, Served, notify_systemd
-from node.store.faults import HomeFault
+from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE
+from node.store.store import Store
 from tests.integration.kit import run
 
 LISTEN = ListenSection(exchange="127.0.0.1:0", enrolment="127.0.0.1:0", advertise_exchange="127.0.0.1:7001")
@@ -97,6 +99,37 @@ def test_a_stop_in_time_is_left_alone() -> None:
     """The process goes on to its own end."""
     said = ended("pass")
     assert (said.returncode, said.stdout, said.stderr) == (0, "stopped\n", "")
+
+
+def test_a_store_that_fails_in_a_stop_does_not_keep_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the stop is done all the same, the failure is told, and the home can be started again."""
+
+    def failing(*_: object) -> bool:
+        raise StoreFault(StoreTrouble.IO, "the disk is gone")
+
+    async def work() -> None:
+        with monkeypatch.context() as broken:
+            async with Served(home):
+                broken.setattr(Engine, "step", failing)
+
+    with pytest.raises(StoreFault, match="the disk is gone"):
+        asyncio.run(work())
+    assert not (home / SOCKET_FILE).exists()
+    assert [line["event"] for line in audit.read(home / AUDIT_FOLDER)][-1] == "node_stopped"
+    run(served(home))
+
+
+def test_a_store_that_does_not_close_ends_the_node_all_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever for a writer that is gone, and what made it go is told."""
+
+    def failing(self: Store) -> None:
+        plain(self)
+        raise StoreFault(StoreTrouble.IO, "the disk is gone")
+
+    plain = Store.close
+    monkeypatch.setattr(Store, "close", failing)
+    with pytest.raises(StoreFault, match="the disk is gone"):
+        run(served(home))
 
 
 # --- the control socket -----------------------------------------------------------------------------------------------
