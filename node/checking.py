@@ -15,6 +15,7 @@ from node.app import read_catalogue
 from node.config import Config
 from node.identity import NodeIdentity
 from node.known import StoreKnown
+from node.publications import settings_of
 from node.store.fsck import Report, Rules, check_file
 from node.store.home import DATABASE_FILE
 from node.store.store import Store
@@ -65,6 +66,7 @@ def rules_of(core: Core, catalogue: Catalogue, publisher: TierPublisher) -> Rule
         schema_of=catalogue.schema,
         applies=applies,
         published=published,
+        settings=settings_of(publisher),
         registry=core.registry,
     )
 

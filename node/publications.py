@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from node.engine import Engine
 from node.republish import find_differences
+from node.store.state import PUBLICATIONS
 from sync.effects import SaveMeta
 from tiers.publishing import TierPublisher
 
-SETTINGS = "publications"
-"""Meta: a line for each publication that this node writes, its id and the digest of its settings."""
+
+def settings_of(publisher: TierPublisher) -> str:
+    """A line for each publication that this node writes, its id and the digest of its settings."""
+    return "\n".join(f"{name} {said}" for name, said in sorted(publisher.settings().items()))
 
 
 def follow(engine: Engine, publisher: TierPublisher, now: int) -> tuple[str, ...]:
@@ -21,12 +24,11 @@ def follow(engine: Engine, publisher: TierPublisher, now: int) -> tuple[str, ...
     The ids of the publications that changed; none at the first start, when there is nothing to tell.
     """
     store = engine.store
-    settings = publisher.settings()
-    before, now_set = store.meta(SETTINGS), "\n".join(f"{name} {said}" for name, said in sorted(settings.items()))
-    if before == now_set:
+    before, settings = store.meta(PUBLICATIONS), settings_of(publisher)
+    if before == settings:
         return ()
     store.begin()
-    store.perform(SaveMeta(SETTINGS, now_set))
+    store.perform(SaveMeta(PUBLICATIONS, settings))
     if engine.replica.core.settle_due:
         # Its own tail may have to come back first; nothing is sealed until then, and then it compares by itself.
         store.perform(SaveMeta("republish", 1))
@@ -36,5 +38,5 @@ def follow(engine: Engine, publisher: TierPublisher, now: int) -> tuple[str, ...
         engine.step([find_differences(store, publisher, engine.replica)], now)
     if not isinstance(before, str):
         return ()
-    were = dict(line.split(" ") for line in before.splitlines())
-    return tuple(name for name in sorted({*were, *settings}) if were.get(name) != settings.get(name))
+    were, are = (dict(line.split(" ") for line in lines.splitlines()) for lines in (before, settings))
+    return tuple(name for name in sorted({*were, *are}) if were.get(name) != are.get(name))

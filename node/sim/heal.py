@@ -136,6 +136,7 @@ def check_stores(net: Federation, nodes: list[SimNode]) -> None:
             catalogue().schema,
             applies,
             lambda dataset, row, node=node: published(node, dataset, row),  # type: ignore[misc]
+            core.registry,
         )
         report = check_store(node.store.session, rules)
         if not report.sound:

@@ -28,6 +28,7 @@ class Remedy(Enum):
     RESTORE = "restore this node from a backup; it then fetches from its neighbours what the backup lacks"
     REPLAY = "the log is sound and the tables are not: restore this node from a backup, nothing sealed is lost"
     REPUBLISH = "what was published is not what the rows say: enter the row again, or open a new epoch of the feed"
+    EPOCH = "no other node takes this feed from there on: it goes on only in a new epoch"
     REGISTRY = "the key is not known here: let the node connect, so that the registry comes, and check again"
     REPORT = "the program kept its books wrongly: please report it with this output"
 
@@ -43,6 +44,7 @@ class Fault(Enum):
     ENROLMENT_FELL = ("enrolment version fell within an epoch", Remedy.RESTORE)
     ADOPTION = ("enrolment version rose without an adoption that the old key signed", Remedy.RESTORE)
     CLOSED = ("entry stands beyond the end of its enrolment version", Remedy.RESTORE)
+    OWN_CLOSED = ("own entry stands beyond the end of its enrolment version", Remedy.EPOCH)
     SEQ = ("entries are missing or out of place", Remedy.RESTORE)
     PREV = ("entry does not follow the one before it", Remedy.RESTORE)
     PAYLOAD_MISSING = ("payload is missing", Remedy.RESTORE)
@@ -58,7 +60,7 @@ class Fault(Enum):
     PARKED = ("kept number of parked rows is not that of the fates", Remedy.REPORT)
     STATE_MISSING = ("feed has entries and no state", Remedy.RESTORE)
     FATE_UNTOLD = ("a row has a fate that this node never told its origin", Remedy.REPLAY)
-    FATE_MISSING = ("a row that this node told its origin it refused has no fate", Remedy.REPLAY)
+    FATE_MISSING = ("a row no longer has the fate that this node told its origin", Remedy.REPLAY)
     ROW_MISSING = ("the feed says a row that the table lacks", Remedy.REPLAY)
     ROW_EXTRA = ("the table has a row that the feed does not say", Remedy.REPLAY)
     ROW_DIFFERS = ("the table has a row otherwise than the feed says", Remedy.REPLAY)
@@ -116,7 +118,7 @@ class Chain:
     (5) the stored hash is the header's  (6) the payload is the header's  (7) the seal, where there is one, verifies.
 
     Without `registry` adoptions and closings are not looked at. `before`: older epochs of the feed, which a closing
-    in a newer one leaves as they are. `own`: a feed of this node, whose older lives are closed for others alone.
+    in a newer one leaves as they are. `own`: a feed of this node; what others hold brings nothing of it back.
     """
 
     feed: FeedName
@@ -196,8 +198,9 @@ class Chain:
             except RemoteFault as fault:
                 yield self._finding(Fault.ADOPTION, entry.seq, fault.detail)
         limit = self.registry.closed_at(header.origin, header.enrolment, header.publication, header.addressee)
-        if not self.own and limit is not None and self._is_beyond(limit, entry.seq):
-            yield self._finding(Fault.CLOSED, entry.seq, f"version {header.enrolment} counts up to entry {limit[1]}")
+        if limit is not None and self._is_beyond(limit, entry.seq):
+            closed = Fault.OWN_CLOSED if self.own else Fault.CLOSED
+            yield self._finding(closed, entry.seq, f"version {header.enrolment} counts up to entry {limit[1]}")
 
     def _is_beyond(self, limit: tuple[bytes, int], seq: int) -> bool:
         epoch, last = limit

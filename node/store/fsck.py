@@ -17,13 +17,14 @@ from google.protobuf.message import DecodeError
 from node.store.absent import stand_in
 from node.store.checks import SPOILT, Chain, Fault, Finding, KeyOf
 from node.store.driver import connect_reader
-from node.store.fsck_fates import KeptFate, ToldFates
+from node.store.fsck_fates import KeptFate, Life, ToldFates
 from node.store.fsck_rows import Published, RowChecks
 from node.store.names import Names, entry_id, seq_of
 from node.store.records import Records
 from node.store.replay import Replay, SchemaOf
 from node.store.schema import SEQ_MAX
 from node.store.session import Session
+from node.store.state import PUBLICATIONS
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
 from sync.registry import Registry
@@ -54,7 +55,8 @@ class Rules:
     """What the store is checked against. `schema_of` is the judge's; `applies` says whether a feed is judged here.
 
     Without `published` own rows are not compared with own feeds; without `registry` adoptions and closings are not
-    checked.
+    checked. `settings` are those of `published`, as node/publications.py keeps them: own feeds that other settings
+    wrote say rightly something else until the next start has made them follow.
     """
 
     node: str
@@ -65,6 +67,7 @@ class Rules:
     schema_of: SchemaOf
     applies: Callable[[FeedName, Route], bool]
     published: Published | None = None
+    settings: str | None = None
     registry: Registry | None = None
 
 
@@ -128,8 +131,15 @@ class _Check:
         self._rules = rules
         self._names = Names(session)
         self._records = Records(session, self._names)
-        self._told = ToldFates(session, rules.node, self._records.meta("instance"))
+        self._unsettled = [m for m in ("recovering", "republish") if self._records.meta(m)]
+        self._told = ToldFates(session, rules.node, self._life())
         self._report = Report()
+
+    def _life(self) -> Life | None:
+        group = self._records.meta("group")
+        return (
+            None if self._unsettled else Life.of(self._records.meta("instance"), group if isinstance(group, int) else 0)
+        )
 
     def run(self) -> Report:
         """All of it."""
@@ -167,11 +177,13 @@ class _Check:
 
     def _check_own(self, rows: RowChecks, own: Mapping[FeedName, Replay]) -> None:
         published = self._rules.published
-        unsettled = [m for m in ("recovering", "republish") if self._records.meta(m)]
-        unread = [str(name) for name, replay in own.items() if replay.unread]
-        if published is None or unsettled or unread:
-            why = "no publications given" if published is None else ", ".join([*unsettled, *unread])
-            self._report.unchecked.append(f"own rows against own feeds: {why}")
+        why = [*self._unsettled, *(str(name) for name, replay in own.items() if replay.unread)]
+        if published is None:
+            why = ["no publications given"]
+        elif self._rules.settings is not None and self._records.meta(PUBLICATIONS) not in (None, self._rules.settings):
+            why.append("publications were changed since this node ran, and its next start makes its feeds follow")
+        if published is None or why:
+            self._report.unchecked.append(f"own rows against own feeds: {', '.join(why)}")
             return
         self._report.add(rows.own({name: replay.rows for name, replay in own.items()}, published))
 
@@ -225,7 +237,7 @@ class _Check:
                 else:
                     self._report.add(_replay(replay, name, entry, () if own else without.get(entry.seq, ())))
         if not own and name.publication != REFUSALS:
-            self._report.add(self._told.compare(name, chain.epoch, check.head.seq, kept))
+            self._report.add(self._told.compare(name, chain.epoch, kept))
         if check.entries:
             self._report.epochs += 1
             self._report.add(check.end())

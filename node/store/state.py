@@ -14,6 +14,9 @@ _STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM stateme
 _EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
 _OUTBOX_LAST = "SELECT coalesce(max(id), 0) FROM outbox"
 
+PUBLICATIONS = "publications"
+"""Meta: the settings that own feeds were written by last, as node/publications.py says them."""
+
 
 def load_state(session: Session, names: Names, log: Log, records: Records) -> Rebuilt:
     """Reads everything in one go. Raises StoreFault.

@@ -11,12 +11,17 @@ from node.testing import Member, Topology
 from tests.integration.kit import THREE_UP, cases, put, run, same_cases
 
 
-async def start_with(member: Member, setting: str) -> None:
-    """Stops the node, edits its node.toml, and starts it again."""
-    await member.stop()
+def edit(member: Member, setting: str) -> None:
+    """As an administrator edits node.toml."""
     path = member.home / CONFIG_NAME
     changed = replace(load_file(path), publications={"case.nation": Publication(setting)})
     path.write_text(render(changed), encoding="utf-8")
+
+
+async def start_with(member: Member, setting: str) -> None:
+    """Stops the node, edits its node.toml, and starts it again."""
+    await member.stop()
+    edit(member, setting)
     await member.start()
 
 
@@ -105,5 +110,27 @@ def test_settings_that_stay_cost_no_comparison(tmp_path: Path) -> None:
             await net.level()
             assert [(f["feed"], f["seq"]) for f in (await city.status())["feeds"]] == before
             assert told(city) == 0
+
+    run(work())
+
+
+def test_a_check_between_an_edit_and_the_next_start_says_what_it_left_out(tmp_path: Path) -> None:
+    """Own feeds say what the settings were when they were written: that is no damage, and the report tells it."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city = net["city"]
+            await put(city, [*cases(2), *cases(2, first=4, supervised=True)])
+            await net.level()
+            await city.stop()
+            assert not fsck(city).unchecked
+            edit(city, "all")
+            report = fsck(city)
+            assert not report.findings
+            (said,) = report.unchecked
+            assert "publications were changed" in said
+            await city.start()
+            await net.level()
+            await sound(net)
 
     run(work())

@@ -20,6 +20,7 @@ from sync.effects import (
     SaveMeta,
     UpsertRows,
 )
+from sync.limits import GROUP_LEAP
 from sync.payload import encode_records
 from sync.reasons import Reason
 from sync.registry import Registry
@@ -31,6 +32,7 @@ from tests.unit.store.world import (
     FEDERATION,
     FEED,
     FEW,
+    INSTANCE,
     KEYS,
     NEW_SIGNER,
     NODE,
@@ -228,10 +230,35 @@ def test_a_refused_row_that_was_put_in_is_found(store: Store) -> None:
     assert (found.fault, found.seq, found.key) == (Fault.FATE_MISSING, 1, FATES[0].key)
 
 
-def test_what_a_lost_life_told_is_not_held_against_the_tables(store: Store) -> None:
-    """A restored node judges again what it fetches again, and may know more than when it refused."""
-    judged(store, FATES[1:], [row(1), row(2), row(3)])
-    tell(store, FATES, instance=b"another instance")
+def turned_back(store: Store) -> None:
+    """A row came into effect after it had waited; behind the store's back it waits again, and all counts fit."""
+    waiting = FATES[2]._replace(fate=Fate.PARKED)
+    judged(store, (*FATES[:2], waiting), [row(1)])
+    tell(store, (*FATES[:2], waiting, FATES[2]))
+
+
+def test_a_row_in_effect_that_was_turned_back_to_waiting_is_found(store: Store) -> None:
+    """It was told to wait, so the fate is no made-up one; but the last word of this node was that it applied."""
+    turned_back(store)
+    (found,) = check_store(store.session, rules()).findings
+    assert (found.fault, found.seq, found.detail) == (Fault.FATE_MISSING, 1, "demo, applied")
+
+
+LOST = {
+    "another instance": {"instance": b"another instance", "group": 0},
+    "before a recovery": {"instance": INSTANCE, "group": GROUP_LEAP},
+    "while a tail comes back": {"republish": 1},
+}
+
+
+@pytest.mark.parametrize("metas", LOST.values(), ids=LOST)
+def test_what_a_lost_life_told_is_not_held_against_the_tables(store: Store, metas: dict[str, int | bytes]) -> None:
+    """A node that came back judges again what it fetches again: it may know more than then, or not as much yet."""
+    turned_back(store)
+    store.begin()
+    for name, value in metas.items():
+        store.perform(SaveMeta(name, value))
+    store.commit()
     assert check_store(store.session, rules()).findings == []
 
 
@@ -244,7 +271,9 @@ def test_refusals_that_were_only_counted_vouch_for_as_many_fates(store: Store) -
     assert "FATE_UNTOLD" in faults(check_store(store.session, rules()))
 
 
-def enrolled(closed: tuple[bytes, int] | None = None, *, key_lost: bool = False) -> Registry:
+def enrolled(
+    closed: tuple[bytes, int] | None = None, *, key_lost: bool = False, publication: str = FEED.publication
+) -> Registry:
     """ORIGIN below NODE in two versions; the second may close the first."""
     registry = Registry(FEDERATION)
     anchor = AnchorBody(
@@ -264,7 +293,7 @@ def enrolled(closed: tuple[bytes, int] | None = None, *, key_lost: bool = False)
             closes_older=closed is not None and version > 1,
         )
         if closed is not None and version > 1:
-            record.closings.append(Closing(publication=FEED.publication, epoch=closed[0], seq=closed[1]))
+            record.closings.append(Closing(publication=publication, epoch=closed[0], seq=closed[1]))
         assert registry.admit(NODE, record) == (Reason.NONE, "")
     return registry
 
@@ -292,6 +321,20 @@ def test_a_feed_passes_to_a_new_enrolment_by_the_receivers_rules(
     log.add(3, [row(3)])
     receive(store, log)
     assert faults(check_store(store.session, rules(registry=registry))) == expected
+
+
+@pytest.mark.parametrize(("limit", "expected"), [((EPOCH, 2), set()), ((EPOCH, 1), {"OWN_CLOSED"})])
+def test_an_own_feed_is_held_against_the_word_that_closed_it(
+    store: Store, limit: tuple[bytes, int], expected: set[str]
+) -> None:
+    """A node that lost its key and kept its store may have sealed what nobody will take: its feed is at an end."""
+    log, state = Log(OTHER_FEED, FEW), state_of(OTHER_FEED)
+    publish(store, log, 1, [row(1)], state)
+    publish(store, log, 2, [row(2)], state)
+    registry = enrolled(limit, publication=OTHER_FEED.publication)
+    report = check_store(store.session, rules(ORIGIN, published=published, registry=registry))
+    assert faults(report) == expected
+    assert all("new epoch" in str(finding) for finding in report.findings)
 
 
 def test_a_new_enrolment_without_adoption_is_found(store: Store) -> None:

@@ -177,8 +177,8 @@ def receive(store: Store, log: Log, state: FeedState | None = None) -> FeedState
     return state
 
 
-def tell(store: Store, fates: Sequence[FateRow], *, instance: bytes = INSTANCE, not_listed: int = 0) -> None:
-    """Tells ORIGIN, in a feed of NODE, what became of rows of FEED; `instance` is the store's now."""
+def tell(store: Store, fates: Sequence[FateRow], *, not_listed: int = 0) -> None:
+    """Tells ORIGIN, in a feed of NODE, what became of rows of FEED; the store is of the instance that does so."""
     told = [
         Refusal(
             publication=FEED.publication,
@@ -196,7 +196,7 @@ def tell(store: Store, fates: Sequence[FateRow], *, instance: bytes = INSTANCE, 
     state = state_of(log.feed, log.head)
     state.entries = 1
     store.begin()
-    store.perform(SaveMeta("instance", instance))
+    store.perform(SaveMeta("instance", INSTANCE))
     store.perform(Append(log.feed, EPOCH, [entry]))
     store.perform(SaveFeed(state))
     store.commit()

@@ -162,6 +162,8 @@ class Stage:
         self.replies: list[Any] = []
         self.played: dict[int, Played] = {}
         self.links: list[Played] = []
+        self.unsound: set[str] = set()
+        """Names of the faults that fsck must find at the end: those that the test brought about."""
         cat = catalogue(with_site)
         profile = PROFILES[PROFILE[node]]
         scope = signing_scope(profile, REGION[node])
@@ -281,7 +283,8 @@ class Stage:
             return self.core.applies(feed, int(route))
 
         schemas = self.store.schemas()
-        rules = Rules(self.node, FEDERATION, self.suites, key_of, schemas, self.judge.schema, applies)
+        known = self.core.registry
+        rules = Rules(self.node, FEDERATION, self.suites, key_of, schemas, self.judge.schema, applies, registry=known)
         return check_store(self.store.session, rules)
 
     # --- what the node holds ---
