@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
 
 from node.faults import Code, Mistakes, UserFault
+from node.reading import text_of
 from node.settings import (
     Config,
     DataSection,
@@ -146,19 +147,9 @@ def load(path: str, text: str) -> Config:
 
 
 def load_file(path: Path) -> Config:
-    """`load` of a file. Raises UserFault CONFIG_MISSING, CONFIG_SYNTAX or CONFIG_INVALID."""
+    """`load` of a file. Raises what it and `node.reading.text_of` raise; UserFault CONFIG_MISSING."""
     try:
-        with path.open("rb") as source:
-            raw = source.read(CONFIG_BYTES_MAX + 1)
-        if len(raw) > CONFIG_BYTES_MAX:
-            raise UserFault(
-                Code.CONFIG_SYNTAX,
-                N_("{file} is larger than {most} bytes."),
-                N_("This is not a configuration file; check the path."),
-                file=path,
-                most=CONFIG_BYTES_MAX,
-            )
-        return load(str(path), raw.decode("utf-8-sig"))
+        text = text_of(path, CONFIG_BYTES_MAX, N_("This is not a configuration file; check the path."))
     except FileNotFoundError as error:
         raise UserFault(
             Code.CONFIG_MISSING,
@@ -166,14 +157,7 @@ def load_file(path: Path) -> Config:
             N_("Give the node's folder with --home or TIERSYNC_HOME, or make a node with `tiersync init`."),
             file=path,
         ) from error
-    except UnicodeDecodeError as error:
-        raise UserFault(
-            Code.CONFIG_SYNTAX,
-            N_("{file} is not UTF-8 text (byte {place})."),
-            N_("Save the file as UTF-8; some editors write GBK unless told otherwise."),
-            file=path,
-            place=error.start,
-        ) from error
+    return load(str(path), text)
 
 
 def _read(section: type[S], table: Any, where: str, mistakes: Mistakes, sound: _Found) -> S | None:

@@ -242,6 +242,9 @@ def of_system(error: OSError) -> UserFault:
     match error.errno:
         case errno.ENOENT:
             return UserFault(Code.FILE_MISSING, N_("There is no '{file}'."), N_("Check the path."), **fields)
+        case errno.EISDIR:
+            todo = N_("Name a file; if there are several in it, give the command for each.")
+            return UserFault(Code.FILE_UNREADABLE, N_("'{file}' is a folder, not a file."), todo, **fields)
         case errno.EACCES | errno.EPERM | errno.EROFS:
             todo = N_("Run as the user who owns the node's home, or mend the permissions.")
             return UserFault(Code.NO_PERMISSION, N_("No permission for '{file}' ({detail})."), todo, **fields)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.output import pairs, say, say_json, table
-from node.cli.reading import text_of
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.reading import text_of
 from node.texts import N_, _, current
 
 if TYPE_CHECKING:

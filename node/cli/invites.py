@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +15,15 @@ from node.cli.output import moment, remark, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.reading import text_of
 from node.storable import visible
 from node.texts import N_, _
 
 VERBS = Verbs("invite", N_("Invite nodes below this one, and approve them."))
-LIST_BYTES_MAX = 1024 * 1024 + 1
+LIST_BYTES_MAX = 1024 * 1024
+LETTER_BYTES = 16 * 1024
+OFFICE_ENCODINGS = ("utf-8-sig", "gb18030")
+"""As office programs write lists."""
 
 _STATUS = {
     "open": N_("open"),
@@ -61,8 +67,10 @@ def make(
     ] = None,
 ) -> None:
     session = here(context)
+    if out is not None:
+        _check_room(out)
     if from_list is not None:
-        text = _list_text(from_list)
+        text = text_of(from_list, LIST_BYTES_MAX, N_("Split the list."), OFFICE_ENCODINGS)
         made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, again=again)["invites"]
     else:
         wish: dict[str, Any] = {"profile": profile, "region": region, "title": title, "node_id": node_id, "days": days}
@@ -70,7 +78,7 @@ def make(
         scopes: dict[str, Any] = {"signing": signing, "carrying": carrying}
         made = [command(session, "invite.make", **wish, **scopes, approval=approval, again=again)]
     if out is not None:
-        made = [_written(one, out) for one in made]
+        made = _written(session, made, out)
     if session.as_json:
         return say_json(made[0] if from_list is None else {"invites": made})
     for one in made:
@@ -90,24 +98,43 @@ def _check_wish(wish: dict[str, Any]) -> None:
         )
 
 
-def _list_text(path: Path) -> str:
-    """A list as UTF-8 or, as some office programs write it, GB18030."""
-    with path.open("rb") as file:
-        raw = file.read(LIST_BYTES_MAX)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("gb18030", "replace")
-
-
-def _written(made: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Puts the invite into a file that only its owner reads; the answer names the file instead of the secret."""
+def _check_room(folder: Path) -> None:
+    """Letters can be written there; else OSError, before any invite counts."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{made['node']}.invite"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(made["file"])
-    return {**{k: v for k, v in made.items() if k not in ("invite", "file")}, "written": str(path)}
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(LETTER_BYTES))
+
+
+def _written(session: Session, made: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Each invite in a file that only its owner reads; the answers name the files instead of the secrets.
+
+    If one cannot be written after all, all are withdrawn: nobody holds a letter that counts.
+    """
+    paths = [folder / f"{one['node']}.invite" for one in made]
+    try:
+        for one, path in zip(made, paths, strict=True):
+            _write(path, one["file"])
+    except OSError:
+        for one in made:
+            command(session, "invite.withdraw", which=one["token"])
+        raise
+    secrets = ("invite", "file")
+    return [
+        {**{k: v for k, v in one.items() if k not in secrets}, "written": str(path)}
+        for one, path in zip(made, paths, strict=True)
+    ]
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and for its owner alone, also where an older letter lay."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _show(session: Session, made: dict[str, Any]) -> None:

@@ -11,10 +11,10 @@ import typer
 from node.cli.asking import ask, command, is_running
 from node.cli.output import LIMIT_MAX, cell, moment, remark, say, say_json, table
 from node.cli.progress import counting, moving
-from node.cli.reading import text_of
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
+from node.reading import bytes_of, text_of
 from node.texts import N_, _, current, reasons
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def _mapping(session: Session, name: str) -> tuple[str, Any]:
             known=", ".join((*mappings.names(), *site)),
         )
     text = text_of(path, MAPPING_BYTES_MAX)
-    return str(path), parse(str(path), text, lambda beside: (path.parent / Path(beside).name).read_bytes())
+    return str(path), parse(
+        str(path), text, lambda beside: bytes_of(path.parent / Path(beside).name, MAPPING_BYTES_MAX)
+    )
 
 
 # --- loading into a running node ------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ import typer
 
 from node.cli.asking import client, done, is_running, view
 from node.cli.output import LIMIT_MAX, cell, clean, moment, remark, say, say_json, table
-from node.cli.reading import text_of
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
+from node.reading import text_of
 from node.texts import N_, _
 from sync.schema import CellType, RowSchema
 from sync.values import Cell, Key, Row
@@ -218,7 +218,9 @@ def _given(file: str, rows: Sequence[str]) -> Iterator[dict[str, Any]]:
     for place, text in enumerate(rows, start=1):
         yield _object(_json(text, f"--row {place}"), f"--row {place}")
     if file:
-        yield from _from_text(text_of(file, INPUT_BYTES_MAX), file)
+        yield from _from_text(
+            text_of(file, INPUT_BYTES_MAX, N_("Split it; for large files of rows there is `tiersync load`.")), file
+        )
 
 
 def _from_text(text: str, file: str) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from node.cli.output import moment, pairs, remark, say, say_json
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.reading import STDIN, text_of
 from node.texts import N_, _
 
 if TYPE_CHECKING:
@@ -178,21 +178,19 @@ def _tell(step: Any) -> None:
 
 def _invite_text(given: str) -> str:
     """The text of an invite: as given, from a file, from stdin; '' for the one that the home has kept."""
-    if given == "-":
-        return sys.stdin.read(INVITE_BYTES_MAX)
-    if not given.startswith("@"):
+    if given != STDIN and not given.startswith("@"):
         return given
-    path = Path(given[1:])
+    file = given.removeprefix("@")
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            return file.read(INVITE_BYTES_MAX)
-    except UnicodeDecodeError as error:
+        return text_of(file, INVITE_BYTES_MAX)
+    except UserFault as fault:
         raise UserFault(
             Code.INVITE_INVALID,
-            N_("{file} is not a text file, so it is no invite."),
+            N_("{file} is no invite: {detail}"),
             N_("Give the file as the parent made it, not a scan or an office document."),
-            file=path,
-        ) from error
+            file=file,
+            detail=fault.message,
+        ) from fault
 
 
 def _listen(exchange: str, enrolment: str, advertise_exchange: str, advertise_enrolment: str) -> ListenSection:

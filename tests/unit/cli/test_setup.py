@@ -130,6 +130,45 @@ def test_invites_from_a_list(call: Call, country: Country, tmp_path: Path) -> No
     assert call("--home", nation, "invite", "withdraw", "p350000.cn-demo").code == 5
 
 
+def test_a_list_that_no_encoding_fits_is_refused_with_its_line(call: Call, country: Country, tmp_path: Path) -> None:
+    """Nothing is put in the place of what cannot be read: it would stand in a title for years."""
+    broken = tmp_path / "list.csv"
+    broken.write_bytes(
+        "region,profile,title\n410000,provincial,河南省\n".encode("gb18030") + b"420000,provincial,\xff\n"
+    )
+    refused = call("--home", country.home("nation"), "invite", "make", "--list", str(broken))
+    assert (refused.code, "E1205" in refused.err, "line 3" in refused.err) == (3, True, True), refused
+    broken.write_bytes(b"x" * (1024 * 1024 + 1))
+    refused = call("--home", country.home("nation"), "invite", "make", "--list", str(broken))
+    assert (refused.code, "E1202" in refused.err) == (3, True), refused
+
+
+def test_an_invite_whose_letter_cannot_be_written_is_not_made(call: Call, country: Country, tmp_path: Path) -> None:
+    """Nobody would hold it, and it would stand in the way of the next."""
+    nation = country.home("nation")
+    wish = ("invite", "make", "--profile", "city", "--region", "120000", "--title", "天津市平台", "--json")
+
+    def counted() -> tuple[int, list[str]]:
+        held = call("--home", nation, "invite", "list", "--json").json["invites"]
+        return len(held), [
+            one["status"] for one in held if one["node"] == "c120000.cn-demo" and one["status"] == "open"
+        ]
+
+    before = counted()
+    (tmp_path / "file").touch()
+    assert call("--home", nation, *wish, "--out", str(tmp_path / "file")).json["error"]["code"] == "E1705"
+    assert counted() == before
+    (tmp_path / "out" / "c120000.cn-demo.invite").mkdir(parents=True)
+    assert call("--home", nation, *wish, "--out", str(tmp_path / "out")).json["error"]["code"] == "E1202"
+    assert counted() == (before[0] + 1, before[1])
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["c120000.cn-demo.invite"]
+    (tmp_path / "out" / "c120000.cn-demo.invite").rmdir()
+    (tmp_path / "out" / "c120000.cn-demo.invite").touch(0o644)
+    made = call("--home", nation, *wish, "--out", str(tmp_path / "out"))
+    assert made.code == 0, made
+    assert stat.S_IMODE(Path(made.json["written"]).stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize(
     ("arguments", "number"),
     [
