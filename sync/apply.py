@@ -14,6 +14,7 @@ from sync.merge import Change, Merged, keys_of, merge
 from sync.origin import emit_move, emit_refusals
 from sync.ports import ParkedRef
 from sync.reasons import Reason
+from sync.refusals import shortened
 from sync.registry import Enrolment
 from sync.rows import BadRow, RowBatch, Undecodable, key_getter, key_text, shift_digest
 from sync.schema import RowSchema
@@ -22,8 +23,6 @@ from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPa
 
 REJUDGE_AT_ONCE = 20_000
 """Parked rows of one feed that a round looks at."""
-KEY_TEXT_MAX = 200
-"""Judges quote no more of a key than this."""
 
 
 class _Collected:
@@ -180,6 +179,7 @@ def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change
 
 
 def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
+    fates = [shortened(fate) for fate in fates]
     core.do(SaveFates(state.name, state.head.epoch, fates))
     for fate in fates:
         if fate.fate is Fate.PARKED:
@@ -212,7 +212,7 @@ def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
         schema = core.seams.judge.schema(state.name.publication, dataset)
         assert schema is not None
         for key in keys_of(schema, [change]):
-            latest[dataset, key_text(key)[:KEY_TEXT_MAX]] = seq
+            latest[dataset, key_text(key)] = seq
     parked = [fate for fate in collected.fates if fate.fate is Fate.PARKED and fate.place >= 0]
     for fate in parked:
         place = (fate.dataset, fate.key)

@@ -279,6 +279,8 @@ def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryH
         raise RemoteFault(Reason.MALFORMED, "a header lacks what every header has")
     if not is_publication(header.publication) or not (header.addressee == "" or is_node_id(header.addressee)):
         raise RemoteFault(Reason.MALFORMED, "publication or addressee is not well-formed")
+    if header.publication == REGISTRY and (header.addressee or int(header.route) != Route.EVERYWHERE):
+        raise RemoteFault(Reason.MALFORMED, "a registry feed that is not for everybody")
     return header
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sync.chain import Author
 from sync.effects import Alarm, Effect, FeedState, OutboxItem, SaveFeed, SaveMeta, Send, WakeAt
 from sync.judge import Judge, Known, Publisher
-from sync.limits import CURSORS_PER_FRAME_MAX, GROUP_LEAP
+from sync.limits import CURSORS_PER_FRAME_MAX, GROUP_LEAP, MESSAGE_BYTES_MAX
 from sync.link import Link, Phase
 from sync.ports import Log, Rebuilt
 from sync.reasons import Reason
@@ -150,8 +150,10 @@ class Core:
         self.effects.append(effect)
 
     def send(self, link: Link, frame: Frame) -> None:
-        """Sends a frame once what was written so far is durable."""
-        self.do(Send(link.id, frame.SerializeToString()))
+        """Sends a frame once what was written so far is durable. Its maker keeps it to what a neighbour reads."""
+        data = frame.SerializeToString()
+        assert len(data) <= MESSAGE_BYTES_MAX, f"a frame of {len(data)} bytes: {frame.WhichOneof('kind')}"
+        self.do(Send(link.id, data))
 
     def notice(
         self, link: Link, reason: Reason, feed: FeedName | None = None, detail: str = "", **fields: object

@@ -26,18 +26,35 @@ def contradiction(core: Core, link: Link, state: FeedState, run: OpenedRun) -> N
     contested = _contested_seq(core, state, run)
     if contested == 0:
         return
-    theirs = [opened.entry for opened in run.entries if opened.entry.seq >= contested]
-    ours = core.log.headers(state.name, state.head.epoch, contested, limits.EVIDENCE_HEADERS_MAX)
-    evidence = Evidence(
-        feed=wire_feed(state.name),
-        epoch=state.head.epoch,
-        seq=contested,
-        one=EvidenceBranch(entries=_headers_only(ours)),
-        other=EvidenceBranch(entries=_headers_only(_up_to_seal(theirs))),
-    )
+    evidence = _evidence_at(core, state, run, contested)
+    if not _fits(evidence):
+        # At the last entry that both have, one of the branches is that entry alone.
+        evidence = _evidence_at(core, state, run, min(state.head.seq, run.last.seq))
     freeze(core, state.name, contested, evidence)
     if contested > 1:
         _ask(core, link, state, 0, contested)
+
+
+def _evidence_at(core: Core, state: FeedState, run: OpenedRun, seq: int) -> Evidence:
+    """What is held and what came, each from an entry at which they differ up to a seal."""
+    theirs = [opened.entry for opened in run.entries if opened.entry.seq >= seq]
+    ours = core.log.headers(state.name, state.head.epoch, seq, limits.EVIDENCE_HEADERS_MAX)
+    return Evidence(
+        feed=wire_feed(state.name),
+        epoch=state.head.epoch,
+        seq=seq,
+        one=EvidenceBranch(entries=_headers_only(ours)),
+        other=EvidenceBranch(entries=_headers_only(_up_to_seal(theirs))),
+    )
+
+
+def _fits(evidence: Evidence) -> bool:
+    """Whether it can be told: in one frame, and each branch up to its seal in no more headers than a receiver takes."""
+    whole = all(
+        len(branch.entries) <= limits.EVIDENCE_HEADERS_MAX and branch.entries[-1].seal
+        for branch in (evidence.one, evidence.other)
+    )
+    return whole and evidence.ByteSize() <= limits.EVIDENCE_BYTES_MAX
 
 
 def freeze(core: Core, feed: FeedName, contested: int, evidence: Evidence) -> None:
@@ -68,7 +85,9 @@ def tell_evidence(core: Core, link: Link, feed: FeedName) -> None:
     if feed in core.evidence and on_the_way:
         frame = Frame()
         frame.evidence.ParseFromString(core.evidence[feed])
-        core.send(link, frame)
+        # One that is too large to be told (a stretch without a seal beyond what an origin may leave) is kept here.
+        if _fits(frame.evidence):
+            core.send(link, frame)
 
 
 def evidence_arrived(core: Core, evidence: Evidence) -> bool:

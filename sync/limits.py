@@ -25,11 +25,23 @@ FEEDS_PER_ORIGIN_MAX = 4_096
 FEEDS_PER_LINK_MAX = 4 * FEEDS_PER_ORIGIN_MAX
 """Feeds that one session remembers because its peer named them: cursors, Wants, trouble."""
 CURSORS_PER_FRAME_MAX = 2_000
+KEY_TEXT_CHARACTERS_MAX = 200
+DETAIL_CHARACTERS_MAX = 300
+NAME_CHARACTERS_MAX = 64
+"""What is told of a row that was refused or parked: its key, the words, the dataset or flow."""
 REFUSALS_PER_ENTRY_MAX = 1_000
+REFUSALS_BYTES_MAX = 512 * KIB
 STATEMENTS_PER_FRAME_MAX = 256
+STATED_FEED_BYTES_MAX = 300
+"""A feed in a heads statement or receipt, names and all."""
+STATEMENT_BYTES_MAX = MESSAGE_BYTES_MAX - KIB
+"""A heads statement with its list, or a receipt: it goes in a frame of its own where it must."""
+RECEIPTS_BYTES_ENOUGH = 512 * KIB
+"""A frame that holds so much takes no further receipt."""
 EARLY_STATEMENTS_MAX = 1_024
 """Statements kept until the registry shows who made them."""
 EVIDENCE_HEADERS_MAX = 512
+EVIDENCE_BYTES_MAX = MESSAGE_BYTES_MAX - KIB
 
 SEAL_EVERY_BYTES = 32 * KIB
 """The origin seals at least this often, so that a slow line can be fed in small runs."""
@@ -60,5 +72,7 @@ GROUP_LEAP = 2**32
 assert ENTRY_BYTES_MAX < MESSAGE_BYTES_MAX
 assert CELL_BYTES_MAX < ENTRY_BYTES_MAX
 assert RUN_BYTES_MAX + ENTRY_BYTES_MAX <= MESSAGE_BYTES_MAX
+assert RECEIPTS_BYTES_ENOUGH + FEEDS_PER_ORIGIN_MAX * STATED_FEED_BYTES_MAX < STATEMENT_BYTES_MAX
+assert REFUSALS_BYTES_MAX < ENTRY_BYTES_MAX - HEADER_BYTES_MAX
 assert SEAL_EVERY_BYTES * 4 <= OUTSTANDING_BYTES_MIN
 assert OUTSTANDING_BYTES_MIN <= URGENT_CREDIT_BYTES <= BULK_CREDIT_BYTES

@@ -30,6 +30,7 @@ from sync.events import LocalMove, LocalPut, RegistryChange
 from sync.judge import Outgoing
 from sync.payload import CODEC_MESSAGE, Encoded, encode_records
 from sync.reasons import Reason
+from sync.refusals import in_payloads
 from sync.rows import key_getter, row_hash, shift_digest, sum_hashes, to_schema_order
 from sync.suites import PAYLOAD
 from sync.values import MOVES, REFUSALS, REGISTRY, FeedName, Head, Kind, Lane, Route
@@ -38,7 +39,6 @@ from sync.wire.v1.entry_pb2 import (
     MoveBody,
     MovePayload,
     Refusal,
-    RefusalsPayload,
     RegistryPayload,
 )
 
@@ -119,10 +119,10 @@ def emit_move(core: Core, body: MoveBody, to: str) -> None:
 
 def emit_refusals(core: Core, origin: str, refusals: Sequence[Refusal]) -> None:
     """Tells an origin what was refused or parked here, in the transaction that did so."""
-    told = list(refusals[: limits.REFUSALS_PER_ENTRY_MAX])
-    payload = RefusalsPayload(refusals=told, not_listed=len(refusals) - len(told)).SerializeToString()
     feed = FeedName(core.me.node, REFUSALS, origin)
-    _emit_message(core, feed, Route.NODE, Lane.NORMAL, Kind.REFUSALS, payload, rows=len(told))
+    for told in in_payloads(refusals):
+        payload, rows = told.SerializeToString(), len(told.refusals)
+        _emit_message(core, feed, Route.NODE, Lane.NORMAL, Kind.REFUSALS, payload, rows=rows)
 
 
 def registry_change(core: Core, event: RegistryChange) -> None:

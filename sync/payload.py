@@ -280,7 +280,7 @@ def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tupl
     except _UNREADABLE:
         return "", Reason.WRONG_TYPE, "a cell is not a plain value"
     by_name = dict(zip(columns, cells, strict=True))
-    key = key_text([by_name[k] for k in schema.key])[:200]
+    key = key_text([by_name[k] for k in schema.key])
     for name, cell in by_name.items():
         fault = check_cell(schema.column(name), cell)
         if fault is not None:

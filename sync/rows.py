@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from sync import limits
 from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.suites import ROW
@@ -84,8 +85,15 @@ class Undecodable:
 
 
 def key_text(key: Sequence[object]) -> str:
-    """A row's key as JSON text, as refusals, traces and people quote it; bytes as hex."""
-    return json.dumps([k.hex() if isinstance(k, bytes) else k for k in key], ensure_ascii=False)
+    """A row's key as JSON text, as refusals, traces and people quote it; bytes as hex.
+
+    A longer one than is told is cut, and ends in a part of its hash: two rows never have one text.
+    """
+    text = json.dumps([k.hex() if isinstance(k, bytes) else k for k in key], ensure_ascii=False)
+    if len(text) <= limits.KEY_TEXT_CHARACTERS_MAX:
+        return text
+    mark = "…" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return text[: limits.KEY_TEXT_CHARACTERS_MAX - len(mark)] + mark
 
 
 def row_hash(version: int, cells: Row) -> int:

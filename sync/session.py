@@ -90,9 +90,10 @@ def _say_hello(core: Core, link: Link) -> None:
     )
     if core.anchor:
         hello.anchor.ParseFromString(core.anchor)
-    for name, state in core.feeds.items():
-        if name.publication == REGISTRY and not state.frozen:
-            hello.registry.append(cursor_of(core, name))
+    held = [name for name, state in core.feeds.items() if name.publication == REGISTRY and not state.frozen]
+    # A tree of more nodes that enrol others is level all the same: what is not listed is sent again from its start.
+    for name in sorted(held, key=lambda n: core.registry.depth(n.origin))[: limits.CURSORS_PER_FRAME_MAX]:
+        hello.registry.append(cursor_of(core, name))
     core.send(link, Frame(hello=hello))
 
 

@@ -75,12 +75,14 @@ def say(core: Core) -> None:
     for link in list(core.links.values()):
         if link.phase is not Phase.EXCHANGE or core.now < link.statements_at or not core.enrolment:
             continue
-        statements = Statements()
-        changed = _own_heads(core, link, statements)
-        changed = _own_receipts(core, link, statements) or changed
+        heads, receipts = Statements(), Statements()
+        changed = _own_heads(core, link, heads)
+        changed = _own_receipts(core, link, receipts) or changed
         link.statements_at = core.now + (limits.STATEMENT_CHANGED_US if changed else limits.STATEMENT_IDLE_US)
-        if statements.heads or statements.receipts:
-            core.send(link, Frame(statements=statements))
+        for statements in (heads, receipts):
+            # Each list may nearly fill a frame by itself.
+            if statements.heads or statements.receipts:
+                core.send(link, Frame(statements=statements))
 
 
 def hasten(core: Core) -> None:
@@ -96,6 +98,8 @@ def hasten(core: Core) -> None:
 def _own_heads(core: Core, link: Link, statements: Statements) -> bool:
     """A statement over own acknowledged heads that go out on this link: the whole list when it changed."""
     heads = [head for state in core.feeds.values() if (head := _acknowledged_head(core, link, state)) is not None]
+    # Nobody takes more feeds of one origin, or a longer list.
+    heads = heads[: limits.FEEDS_PER_ORIGIN_MAX]
     if not heads:
         return False
     digest = heads_digest(core, heads)
@@ -139,11 +143,16 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
 
 
 def _own_receipts(core: Core, link: Link, statements: Statements) -> bool:
-    """Receipts to the origins that lie behind this link."""
+    """Receipts to the origins that lie behind this link, as many as a frame holds; the others stay due."""
     due = sorted(o for o in core.receipts_due if core.next_hop(o) == link.peer)
+    size = 0
     for origin in due[: limits.STATEMENTS_PER_FRAME_MAX]:
+        if size >= limits.RECEIPTS_BYTES_ENOUGH:
+            break
         core.receipts_due.discard(origin)
-        statements.receipts.append(_receipt(core, origin))
+        receipt = _receipt(core, origin)
+        size += receipt.ByteSize()
+        statements.receipts.append(receipt)
     return bool(due)
 
 
@@ -242,7 +251,7 @@ def _verified(core: Core, signer: str, enrolment: int, domain: bytes, body: byte
 
 def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
     most = limits.FEEDS_PER_ORIGIN_MAX + limits.MESSAGE_FIELDS_MAX
-    if count_parts(statement.body, most, depth=1) > most:
+    if statement.ByteSize() > limits.STATEMENT_BYTES_MAX or count_parts(statement.body, most, depth=1) > most:
         core.alarm("statement_refused", peer=link.peer, sort=RECEIPT_SORT)
         return
     try:
@@ -298,10 +307,11 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
     ):
         core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
         return
-    if len(statement.heads) > limits.FEEDS_PER_ORIGIN_MAX:
+    heads = list(statement.heads) if statement.whole else _heads_of(held)
+    whole = HeadsStatement(body=statement.body, signature=statement.signature, heads=heads, whole=True)
+    if len(statement.heads) > limits.FEEDS_PER_ORIGIN_MAX or whole.ByteSize() > limits.STATEMENT_BYTES_MAX:
         core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
         return
-    heads = list(statement.heads) if statement.whole else _heads_of(held)
     if heads_digest(core, heads) != body.digest:
         # The list that belongs to this statement did not come: it will, whole, with the next session or change.
         return
@@ -311,7 +321,6 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
     _forget_unstated(core, body.origin, heads)
     for head in heads:
         _look_at(core, link, body.origin, head)
-    whole = HeadsStatement(body=statement.body, signature=statement.signature, heads=heads, whole=True)
     for other in core.links.values():
         if other.phase is Phase.EXCHANGE and other is not link and _concerns(core, body.origin, heads, other.peer):
             core.send(other, Frame(statements=Statements(heads=[whole])))

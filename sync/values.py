@@ -105,6 +105,8 @@ def is_publication(text: str) -> bool:
 
 
 def is_well_named(feed: FeedName) -> bool:
-    """Whether a feed's name from a peer may be kept, stored and told: node ids and a publication, nothing else."""
+    """Whether a feed's name from a peer may be kept, stored and told: node ids and a publication, nothing else. The
+    registry is addressed to nobody: of each origin there is one, and Hello lists them all."""
     origin, publication, addressee = feed
-    return is_node_id(origin) and is_publication(publication) and (addressee == "" or is_node_id(addressee))
+    addressed = addressee == "" or (is_node_id(addressee) and publication != REGISTRY)
+    return is_node_id(origin) and is_publication(publication) and addressed

@@ -22,7 +22,6 @@ from tiers.rules import CodesKnown, RowRules
 
 VOID_REASON_MAX = 200
 """Characters of a void's reason: a longer one is refused by every receiver."""
-_KEY_TEXT_MAX = 200
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -194,4 +193,4 @@ def _typed(entrance: _Entrance, row: Row) -> Row | Reject:
 
 
 def _text(key: Sequence[object]) -> str:
-    return key_text([k if isinstance(k, str | int | float | bytes | None) else str(k) for k in key])[:_KEY_TEXT_MAX]
+    return key_text([k if isinstance(k, str | int | float | bytes | None) else str(k) for k in key])

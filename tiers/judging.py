@@ -17,7 +17,6 @@ from tiers.rules import Flaw, RowRules, duplicates
 _PLANS_MAX = 256
 """Column lists come from peers, so what is kept of them has a bound."""
 _OWNERS_MAX = 1024
-_KEY_TEXT_MAX = 200
 _FEW_ROWS = 4
 """So few rows are judged faster one by one than column by column; single-row change sets are the usual live traffic."""
 
@@ -123,7 +122,7 @@ def _columns_flaw(dataset: Dataset, publication: Publication, columns: tuple[str
 
 
 def _text(key: Key) -> str:
-    return key_text(key)[:_KEY_TEXT_MAX]
+    return key_text(key)
 
 
 def _all_bad(batch: RowBatch, rules: RowRules | None, flaw: Flaw) -> Judgement:
