@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -179,7 +180,8 @@ def make_entry(
         hlc=hlc,
         lane=int(draft.lane),  # type: ignore[arg-type]
     ).SerializeToString()
-    return LogEntry(head.seq + 1, header, suite.hash(HEADER + header), draft.payload, digest, b"")
+    header_hash = suite.hash(HEADER + header)
+    return LogEntry(head.seq + 1, header, header_hash, draft.payload, digest, b"", draft.plain_size, draft.rows)
 
 
 def seal(signer: Signer, entry: LogEntry) -> LogEntry:
@@ -205,8 +207,9 @@ def open_run(
     """Checks a run by itself; a BadRun names the first thing that is wrong.
 
     (0) bounds  (1) headers parse, are of this format, federation, feed, epoch  (2) each follows the one before
-    (3) payload digests and sizes  (4) the last is sealed, by a known enrolment version, and the seal verifies;
-    seals between are verified where they stand at the distance at which the origin must seal, and left out elsewhere
+    (3) payload digests and sizes, and those of the run as a whole  (4) the last is sealed, by a known enrolment
+    version, and the seal verifies; seals between are verified where they are kept, and left out elsewhere; none may be
+    too far from the one before
     (5) payloads inflate and decode, where this node applies them (asked once for entries of one route and kind).
     """
     feed = FeedName(run.feed.origin, run.feed.publication, run.feed.addressee)
@@ -217,6 +220,7 @@ def open_run(
         _check_bounds(run, size)
         headers: list[EntryHeader] = []
         opened: list[LogEntry] = []
+        plain = rows = 0
         for wire in run.entries:
             header = _parse(wire.header, registry.federation, feed, run.epoch)
             seq = header.seq
@@ -228,8 +232,22 @@ def open_run(
             check_sizes(header, len(wire.payload))
             if suite.hash(PAYLOAD + wire.payload) != header.payload_digest:
                 raise RemoteFault(Reason.BAD_PAYLOAD_DIGEST, "payload is not the one its header names")
-            entry_hash = suite.hash(HEADER + wire.header)
-            opened.append(LogEntry(seq, wire.header, entry_hash, wire.payload, header.payload_digest, wire.seal))
+            plain += header.plain_size
+            rows += header.rows
+            if plain > limits.RUN_PLAIN_BYTES_MAX or rows > limits.RUN_ROWS_MAX:
+                raise RemoteFault(Reason.LIMIT_EXCEEDED, f"{plain} plain bytes, {rows} rows in a run")
+            opened.append(
+                LogEntry(
+                    seq,
+                    wire.header,
+                    suite.hash(HEADER + wire.header),
+                    wire.payload,
+                    header.payload_digest,
+                    wire.seal,
+                    header.plain_size,
+                    header.rows,
+                )
+            )
             headers.append(header)
         kept = _check_seals(headers, opened, registry, suites)
         contents: list[Content] = []
@@ -294,23 +312,48 @@ def _check_follows(header: EntryHeader, before: LogEntry) -> None:
 def _check_seals(
     headers: Sequence[EntryHeader], entries: list[LogEntry], registry: Registry, suites: Suites
 ) -> list[LogEntry]:
-    """Entries with the seals that were verified; raises unless the last one's is good."""
-    last = len(entries) - 1
-    if not entries[last].seal:
+    """Entries with the seals that were verified and are kept, where `_kept_seals` says; raises unless all are good."""
+    if not entries[-1].seal:
         raise RemoteFault(Reason.NO_SEAL, "the last entry of the run has no seal")
-    since_bytes = since_entries = 0
-    kept: list[LogEntry] = []
-    for index, (header, entry) in enumerate(zip(headers, entries, strict=True)):
-        since_bytes += len(entry.header) + len(entry.payload)
-        since_entries += 1
-        due = since_bytes >= limits.SEAL_EVERY_BYTES or since_entries >= limits.SEAL_EVERY_ENTRIES
-        if index == last or (entry.seal and due):
-            _verify_seal(header, entry, registry, suites)
-            since_bytes = since_entries = 0
-            kept.append(entry)
-        else:
-            kept.append(entry._replace(seal=b"") if entry.seal else entry)
+    kept = [entry._replace(seal=b"") if entry.seal else entry for entry in entries]
+    for index in _kept_seals(entries):
+        _verify_seal(headers[index], entries[index], registry, suites)
+        kept[index] = entries[index]
     return kept
+
+
+def _kept_seals(entries: Sequence[LogEntry]) -> list[int]:
+    """Places of the seals to keep: where the distance at which an origin must seal is reached, and wherever the next
+    seal lies too far from the last one kept. So no stretch of the log grows on its way from node to node beyond what
+    may lie between two seals. Raises RemoteFault if the run itself goes further than that without one.
+    """
+    header_bytes = [0, *accumulate(len(entry.header) for entry in entries)]
+    size = [0, *accumulate(len(entry.header) + len(entry.payload) for entry in entries)]
+
+    def too_far(since: int, up_to: int) -> bool:
+        return (
+            up_to - since > limits.SEAL_GAP_ENTRIES_MAX
+            or size[up_to] - size[since] > limits.SEAL_GAP_BYTES_MAX
+            or header_bytes[up_to] - header_bytes[since] > limits.SEAL_GAP_HEADER_BYTES_MAX
+        )
+
+    kept = [0]
+    before = 0
+    for end, entry in enumerate(entries, start=1):
+        if not entry.seal:
+            continue
+        if too_far(before, end):
+            raise RemoteFault(
+                Reason.NO_SEAL, f"{end - before} entries, {size[end] - size[before]} bytes without a seal"
+            )
+        if too_far(kept[-1], end):
+            kept.append(before)
+        if size[end] - size[kept[-1]] >= limits.SEAL_EVERY_BYTES:
+            kept.append(end)
+        before = end
+    if kept[-1] != len(entries):
+        kept.append(len(entries))
+    return [end - 1 for end in kept[1:]]
 
 
 def _verify_seal(header: EntryHeader, entry: LogEntry, registry: Registry, suites: Suites) -> None:

@@ -27,6 +27,9 @@ class LogEntry(NamedTuple):
     payload: bytes
     payload_digest: bytes
     seal: bytes
+    plain_size: int
+    rows: int
+    """As the header says: how much of the log fits a run is asked for every one that is sent."""
 
 
 @dataclass(slots=True)
@@ -51,8 +54,6 @@ class FeedState:
     parked: int = 0
     refused: int = 0
     entries: int = 0
-    since_seal_bytes: int = 0
-    since_seal_entries: int = 0
 
 
 class OutboxItem(NamedTuple):

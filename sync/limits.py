@@ -21,6 +21,10 @@ MESSAGE_FIELDS_MAX = 16
 MESSAGE_PARTS_MAX = 131_072
 """Fields of a message and of what it holds: an entry full of EnrolmentRecords has fewer."""
 RUN_ENTRIES_MAX = 4_096
+RUN_PLAIN_BYTES_MAX = PLAIN_BYTES_MAX
+"""A run inflates to no more than its largest entry may: small entries alone could make a hundred times that of it."""
+RUN_ROWS_MAX = 2 * ROWS_PER_ENTRY_MAX
+"""Somewhat more than the rows of common length that 1 MiB holds."""
 FEEDS_PER_ORIGIN_MAX = 4_096
 FEEDS_PER_LINK_MAX = 4 * FEEDS_PER_ORIGIN_MAX
 """Feeds that one session remembers because its peer named them: cursors, Wants, trouble."""
@@ -46,7 +50,11 @@ EVIDENCE_BYTES_MAX = MESSAGE_BYTES_MAX - KIB
 SEAL_EVERY_BYTES = 32 * KIB
 """The origin seals at least this often, so that a slow line can be fed in small runs."""
 SEAL_EVERY_ENTRIES = 256
+SEAL_GAP_ENTRIES_MAX = SEAL_EVERY_ENTRIES
+"""Receivers take no run in which the way from seal to seal is longer: it could not be shown as evidence of a fork."""
 SEAL_GAP_BYTES_MAX = 512 * KIB + ENTRY_BYTES_MAX
+SEAL_GAP_HEADER_BYTES_MAX = 512 * KIB
+"""Of headers alone: both branches of a fork go into one message."""
 RUN_BYTES_MAX = 1 * MIB
 
 URGENT_CREDIT_BYTES = 1 * MIB
@@ -75,4 +83,9 @@ assert RUN_BYTES_MAX + ENTRY_BYTES_MAX <= MESSAGE_BYTES_MAX
 assert RECEIPTS_BYTES_ENOUGH + FEEDS_PER_ORIGIN_MAX * STATED_FEED_BYTES_MAX < STATEMENT_BYTES_MAX
 assert REFUSALS_BYTES_MAX < ENTRY_BYTES_MAX - HEADER_BYTES_MAX
 assert SEAL_EVERY_BYTES * 4 <= OUTSTANDING_BYTES_MIN
+assert SEAL_EVERY_BYTES + ENTRY_BYTES_MAX <= SEAL_GAP_BYTES_MAX < MESSAGE_BYTES_MAX
+assert SEAL_GAP_ENTRIES_MAX <= EVIDENCE_HEADERS_MAX
+assert 2 * (SEAL_GAP_HEADER_BYTES_MAX + EVIDENCE_HEADERS_MAX * 128) < MESSAGE_BYTES_MAX
+assert PLAIN_BYTES_MAX <= RUN_PLAIN_BYTES_MAX
+assert ROWS_PER_ENTRY_MAX <= RUN_ROWS_MAX
 assert OUTSTANDING_BYTES_MIN <= URGENT_CREDIT_BYTES <= BULK_CREDIT_BYTES

@@ -7,6 +7,7 @@ to is past compare) or put into the outbox. The outbox keeps order; a sealed ent
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sync import limits
 from sync.chain import Draft, adoption_message, entry_size, make_entry, seal
@@ -229,6 +230,32 @@ def _drain_rank(core: Core, feed: FeedName) -> tuple[int, int]:
     return (0 if feed.publication == REGISTRY else 1, int(state.lane) if state else 9)
 
 
+@dataclass(slots=True)
+class _SinceSeal:
+    """What has gathered since the last seal of a feed that is being extended."""
+
+    bytes: int = 0
+    entries: int = 0
+    plain_bytes: int = 0
+    rows: int = 0
+
+    def add(self, entry: LogEntry) -> None:
+        self.bytes += entry_size(entry)
+        self.entries += 1
+        self.plain_bytes += entry.plain_size
+        self.rows += entry.rows
+
+    def is_due(self, following: LogEntry) -> bool:
+        """Whether a seal must stand before the entry that follows: relays cut runs at seals only, so what lies between
+        two of them must fit into one."""
+        return self.entries > 0 and (
+            self.bytes >= limits.SEAL_EVERY_BYTES
+            or self.entries >= limits.SEAL_EVERY_ENTRIES
+            or self.plain_bytes + following.plain_size > limits.RUN_PLAIN_BYTES_MAX
+            or self.rows + following.rows > limits.RUN_ROWS_MAX
+        )
+
+
 def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
     """Adds entries for these items to the feed, sealed at the last and at the distance of limits."""
     head = state.head
@@ -239,6 +266,7 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
         head = Head(head.epoch, adoption.seq, adoption.header_hash)
     author, suite, signer = core.author, core.suite, core.seams.signer
     state.enrolment, state.suite = author.enrolment, suite.number
+    since = _SinceSeal()
     for item in items:
         if (
             core.returned
@@ -253,18 +281,16 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
             item.kind, item.lane, item.codec, item.payload, item.plain_size, item.rows, item.schema_version, group
         )
         entry = make_entry(suite, author, state.name, state.route, head, draft, core.tick_hlc())
-        state.since_seal_bytes += entry_size(entry)
-        state.since_seal_entries += 1
-        if state.since_seal_bytes >= limits.SEAL_EVERY_BYTES or state.since_seal_entries >= limits.SEAL_EVERY_ENTRIES:
-            entry = seal(signer, entry)
-            state.since_seal_bytes = state.since_seal_entries = 0
+        if since.is_due(entry):
+            drafts[-1] = seal(signer, drafts[-1])
+            since = _SinceSeal()
+        since.add(entry)
         drafts.append(entry)
         head = Head(head.epoch, entry.seq, entry.header_hash)
     if not drafts:
         return
     if not drafts[-1].seal:
         drafts[-1] = seal(signer, drafts[-1])
-        state.since_seal_bytes = state.since_seal_entries = 0
     state.head = head
     state.entries += len(drafts)
     core.do(Append(state.name, head.epoch, drafts))

@@ -31,9 +31,9 @@ class Log(Protocol):
     def entries(
         self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int
     ) -> Sequence[LogEntry]:
-        """Entries from from_seq on that end at a sealed one: as many as fit, but at least up to the first seal.
+        """Entries from from_seq on that end at a sealed one: as many as fit a run, but at least up to the first seal.
 
-        Size counts header, payload and seal. Empty when there is none.
+        Size counts header, payload and seal; plain bytes and rows are bounded as in any run. Empty if there is none.
         """
         ...
 

@@ -212,6 +212,8 @@ class Chain:
             return
         if len(entry.payload) != header.payload_size:
             yield self._finding(Fault.PAYLOAD_SIZE, entry.seq, f"{len(entry.payload)} bytes")
+        if (entry.plain_size, entry.rows) != (header.plain_size, header.rows):
+            yield self._finding(Fault.PAYLOAD_SIZE, entry.seq, f"kept as {entry.plain_size} plain, {entry.rows} rows")
         digest = self.suites[header.suite].hash(PAYLOAD + entry.payload)
         if digest != header.payload_digest or digest != entry.payload_digest:
             yield self._finding(Fault.PAYLOAD_DIGEST, entry.seq)

@@ -42,7 +42,8 @@ OnProgress = Callable[[int, int], None]
 _FEEDS = "SELECT id FROM feed ORDER BY id"
 _CHAINS = "SELECT id, epoch FROM chain WHERE feed = ? ORDER BY id"
 _ENTRIES = """SELECT id, header, header_hash,
-    coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal
+    coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal,
+    plain_size, rows
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id"""
 _FATES = "SELECT seq, place, dataset, key, fate FROM fate WHERE chain = ?"
 _PARKED = "SELECT count(*) FROM fate WHERE chain = ? AND fate = ?"
@@ -224,9 +225,9 @@ class _Check:
                 without.setdefault(fate.seq, set()).add(fate.place)
         applied = state is not None and (own or rules.applies(name, state.route))
         with self._session.stepping(_ENTRIES, _span(chain.number)) as found:
-            for number, header, header_hash, payload, digest, seal in found:
+            for number, header, header_hash, payload, *rest in found:
                 held = payload is not None
-                entry = LogEntry(seq_of(number), header, header_hash, payload or b"", digest, seal)
+                entry = LogEntry(seq_of(number), header, header_hash, payload or b"", *rest)
                 faults = list(check.take(entry, held))
                 self._report.add(faults)
                 self._tell_progress()
@@ -265,7 +266,7 @@ class _Check:
         """Seq of the epoch before that a chain's start entry names, once its republication is complete."""
         named, complete = SEQ_MAX, False
         with self._session.stepping(_ENTRIES, _span(chain)) as found:
-            for _, data, _, payload, _, _ in found:
+            for _, data, _, payload, *_ in found:
                 header = _header(data)
                 kind = 0 if header is None else int(header.kind)
                 if kind == Kind.EPOCH_START and payload is not None:
@@ -288,7 +289,7 @@ class _Check:
                 schema_version=version,
                 group=group,
             )
-            entry = LogEntry(0, header.SerializeToString(), b"", payload, b"", b"")
+            entry = LogEntry(0, header.SerializeToString(), b"", payload, b"", b"", plain, rows)
             self._report.add(_replay(replay, name, entry, ()))
 
 

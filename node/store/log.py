@@ -9,15 +9,18 @@ from node.store.faults import StoreFault, StoreTrouble
 from node.store.names import Names, entry_id, seq_of
 from node.store.schema import PAYLOAD_INLINE_BYTES, SEQ_MAX
 from node.store.session import Session
+from sync import limits
 from sync.effects import Append, ClearOutbox, LogEntry, OutboxItem, Queue, Unqueue
 from sync.values import FeedName, Head, Kind, Lane, Route
 
 _ADD_PAYLOAD = "INSERT INTO payload (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
-_ADD_ENTRY = "INSERT INTO log (id, header_hash, payload_digest, seal, header, payload) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD_ENTRY = """INSERT INTO log (id, header_hash, payload_digest, seal, header, payload, plain_size, rows)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _ENTRIES = """SELECT id, header, header_hash,
-    coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal
+    coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal,
+    plain_size, rows
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id"""
-_HEADERS = """SELECT id, header, header_hash, X'', payload_digest, seal
+_HEADERS = """SELECT id, header, header_hash, X'', payload_digest, seal, plain_size, rows
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"""
 _CHAINS = "SELECT id, epoch FROM chain WHERE feed = ? ORDER BY id"
 _HEAD = "SELECT id, header_hash FROM log WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1"
@@ -47,7 +50,7 @@ class Log:
         last = self._names.last_seq(chain)
         rows: list[tuple[object, ...]] = []
         payloads: list[tuple[bytes, bytes]] = []
-        for seq, header, header_hash, payload, digest, seal in write.entries:
+        for seq, header, header_hash, payload, digest, seal, plain, changes in write.entries:
             last += 1
             if seq != last:
                 raise StoreFault(StoreTrouble.REFUSED, f"entry {seq} of {write.feed} where {last} was due")
@@ -55,23 +58,30 @@ class Log:
             if len(payload) >= PAYLOAD_INLINE_BYTES:
                 payloads.append((digest, payload))
                 inline = None
-            rows.append((entry_id(chain, seq), header_hash, digest, seal, header, inline))
+            rows.append((entry_id(chain, seq), header_hash, digest, seal, header, inline, plain, changes))
         if payloads:
             self._session.run_many(_ADD_PAYLOAD, payloads)
         self._session.run_many(_ADD_ENTRY, rows)
         self._names.set_last_seq(chain, last)
 
     def entries(self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int) -> list[LogEntry]:
-        """As sync.ports.Log.entries: whole runs that end at a seal, as many as fit, at least up to the first seal."""
+        """As sync.ports.Log.entries: what fits a run and ends at a seal, at least up to the first seal."""
         chain = self._names.find_chain(feed, epoch)
         if chain is None:
             return []
         taken: list[LogEntry] = []
-        size = sealed = 0
+        size = plain = rows = sealed = 0
         with self._session.stepping(_ENTRIES, _span(chain, from_seq)) as found:
             for entry in _log_entries(found):
                 size += len(entry.header) + len(entry.payload) + len(entry.seal)
-                if sealed and (size > bytes_max or len(taken) >= entries_max):
+                plain += entry.plain_size
+                rows += entry.rows
+                if sealed and (
+                    size > bytes_max
+                    or len(taken) >= entries_max
+                    or plain > limits.RUN_PLAIN_BYTES_MAX
+                    or rows > limits.RUN_ROWS_MAX
+                ):
                     break
                 taken.append(entry)
                 if entry.seal:
@@ -168,5 +178,5 @@ def _span(chain: int, from_seq: int) -> tuple[int, int]:
 
 
 def _log_entries(found: Iterator[Any] | Sequence[Any]) -> Iterator[LogEntry]:
-    for number, header, header_hash, payload, digest, seal in found:
-        yield LogEntry(seq_of(number), header, header_hash, payload, digest, seal)
+    for number, *rest in found:
+        yield LogEntry(seq_of(number), *rest)

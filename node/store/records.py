@@ -26,10 +26,10 @@ from sync.wire.v1.entry_pb2 import MoveBody, Refusal
 
 _SAVE_STATE = """INSERT OR REPLACE INTO feed_state
     (feed, route, lane, epoch, seq, hash, enrolment, suite, frozen, disputed_from, digest, rows, parked,
-    refused, entries, since_seal_bytes, since_seal_entries)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    refused, entries)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _STATES = """SELECT feed, route, lane, epoch, seq, hash, enrolment, suite, frozen, disputed_from, digest, rows, parked,
-    refused, entries, since_seal_bytes, since_seal_entries FROM feed_state ORDER BY feed"""
+    refused, entries FROM feed_state ORDER BY feed"""
 
 _SAVE_FATE = """INSERT OR REPLACE INTO fate (chain, seq, place, dataset, key, fate, reason, detail)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -96,8 +96,6 @@ class Records:
                 s.parked,
                 s.refused,
                 s.entries,
-                s.since_seal_bytes,
-                s.since_seal_entries,
             ),
         )
 

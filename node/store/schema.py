@@ -23,14 +23,14 @@ FIRST_TABLES = (
         epoch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
         enrolment INTEGER NOT NULL, suite INTEGER NOT NULL, frozen INTEGER NOT NULL, disputed_from INTEGER NOT NULL,
         digest BLOB NOT NULL, rows INTEGER NOT NULL, parked INTEGER NOT NULL, refused INTEGER NOT NULL,
-        entries INTEGER NOT NULL, since_seal_bytes INTEGER NOT NULL, since_seal_entries INTEGER NOT NULL
+        entries INTEGER NOT NULL
     ) STRICT""",
     """CREATE TABLE chain (
         id INTEGER PRIMARY KEY, feed INTEGER NOT NULL, epoch BLOB NOT NULL, UNIQUE (feed, epoch)
     ) STRICT""",
     """CREATE TABLE log (
         id INTEGER PRIMARY KEY, header_hash BLOB NOT NULL, payload_digest BLOB NOT NULL, seal BLOB NOT NULL,
-        header BLOB NOT NULL, payload BLOB
+        header BLOB NOT NULL, payload BLOB, plain_size INTEGER NOT NULL, rows INTEGER NOT NULL
     ) STRICT""",
     "CREATE TABLE payload (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT",
     """CREATE TABLE outbox (

@@ -169,7 +169,7 @@ class Store:
     # --- reads of the core (sync.ports.Log)
 
     def entries(self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int) -> list[LogEntry]:
-        """Entries from from_seq on that end at a sealed one: as many as fit, but at least up to the first seal."""
+        """Entries from from_seq on that end at a sealed one: as many as fit a run, but at least up to the first."""
         return self._log.entries(feed, epoch, from_seq, bytes_max, entries_max)
 
     def entry(self, feed: FeedName, epoch: bytes, seq: int) -> LogEntry | None:

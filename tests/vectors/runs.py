@@ -45,12 +45,15 @@ def runs() -> Vectors:
     return {
         "about": "Run messages. 'kept_seals': seqs whose seal a receiver keeps. 'rows': [puts, removals, bad rows] per "
         "entry, or the reason for which the whole entry is parked or refused. 'crowded': payloads in which a part "
-        "stands so many times.",
+        "stands so many times. 'measured': runs of entries made by their measures (payload and an unknown "
+        "header field of so many zeros, what the header says of plain_size and rows, so many times; 'sealed' is the "
+        "last of each group), opened by a relay: 'kept_seals', or the reason.",
         "anchor_body": as_hex(anchor_body()),
         "records": [{"sealer": sealer, "record": as_hex(said)} for sealer, said in known_records()],
         "good": _good(),
         "refused": {name: {"run": as_hex(run), "reason": reason} for name, (reason, run) in _refused().items()},
         "crowded": _crowded(),
+        "measured": _measured(),
         "frames": _frames(),
     }
 
@@ -136,6 +139,44 @@ def _due_seals(entries: list[Entry]) -> list[int]:
             kept.append(seq)
             since = 0
     return kept
+
+
+def _measured() -> Cases:
+    """What a run may hold in all, and how far it may go from seal to seal."""
+
+    def group(times: int, *, sealed: bool = True, **measures: int) -> dict[str, Any]:
+        return {
+            "times": times,
+            "payload": 0,
+            "plain_size": 0,
+            "rows": 0,
+            "header_field": 0,
+            "sealed": sealed,
+        } | measures
+
+    def case(kept: list[int] | str, *groups: dict[str, Any]) -> dict[str, Any]:
+        result = {"reason": kept} if isinstance(kept, str) else {"kept_seals": kept}
+        return {"groups": groups} | result
+
+    kib = 1024
+    return {
+        "an entry at all its bounds": case(
+            [1], group(1, payload=1020 * kib, plain_size=8 * kib * kib, rows=10_000, header_field=2 * kib)
+        ),
+        "128 entries of 64 KiB plain": case([128], group(128, plain_size=64 * kib)),
+        "129 entries of 64 KiB plain": case("LIMIT_EXCEEDED", group(129, plain_size=64 * kib)),
+        "two entries of 10,000 rows": case([2], group(2, rows=10_000)),
+        "two entries of 10,000 rows and one of one": case("LIMIT_EXCEEDED", group(2, rows=10_000), group(1, rows=1)),
+        "256 entries up to each seal": case([256, 512], group(256), group(256)),
+        "257 entries up to a seal": case("NO_SEAL", group(257)),
+        "a seal is kept before one that lies too far from the last": case([40, 280], group(40), group(240)),
+        "1.5 MiB up to a seal": case([2], group(1, payload=1020 * kib, sealed=False), group(1, payload=512 * kib)),
+        "more than 1.5 MiB up to a seal": case(
+            "NO_SEAL", group(1, payload=1020 * kib, sealed=False), group(1, payload=516 * kib)
+        ),
+        "512 KiB of headers up to a seal": case([130], group(130, header_field=3_800)),
+        "more than 512 KiB of headers up to a seal": case("NO_SEAL", group(150, header_field=3_800)),
+    }
 
 
 def _frames() -> Cases:

@@ -329,6 +329,27 @@ def test_a_message_of_too_many_parts_is_refused_before_any_is_built(case: dict[s
     assert opened.reason.name == case["reason"], opened.detail
 
 
+@pytest.mark.parametrize("case", _cases("runs", "measured"))
+def test_a_run_is_measured_as_a_whole_and_from_seal_to_seal(case: dict[str, Any]) -> None:
+    """By what its headers say, before anything is inflated, by a relay too."""
+    forge = city_feed()
+    entries = []
+    for group in case["groups"]:
+        fields = {name: group[name] for name in ("plain_size", "rows")}
+        zeros = group["header_field"]
+        extra = b"\xa2\x06" + bytes([zeros & 0x7F | 0x80, zeros >> 7]) + bytes(zeros) if zeros else b""
+        for number in range(1, group["times"] + 1):
+            sealed = group["sealed"] and number == group["times"]
+            entries.append(forge.entry(bytes(group["payload"]), sealed=sealed, extra=extra, **fields))
+    opened = open_run(forge.run(entries), _registry(), SUITES, lambda _, __: None, lambda _: False)
+    if "reason" in case:
+        assert isinstance(opened, BadRun)
+        assert opened.reason.name == case["reason"], opened.detail
+    else:
+        assert isinstance(opened, OpenedRun), opened
+        assert [o.entry.seq for o in opened.entries if o.entry.seal] == case["kept_seals"]
+
+
 @pytest.mark.parametrize("case", _cases("runs", "frames"))
 def test_a_frame_says_its_kind_whatever_else_is_in_it(case: dict[str, Any]) -> None:
     """Unknown kinds have none."""

@@ -105,6 +105,8 @@ DAMAGES: Mapping[str, tuple[Callable[[Store], None], str]] = {
     "a byte of an inline payload": (flip("log", "payload", SECOND), "PAYLOAD_DIGEST"),
     "a byte of a large payload": (flip("payload", "bytes", "id = 1"), "PAYLOAD_DIGEST"),
     "a payload cut short": (change(f"UPDATE log SET payload = X'00' WHERE {SECOND}"), "PAYLOAD_SIZE"),
+    "a kept plain size": (change(f"UPDATE log SET plain_size = 1 WHERE {SECOND}"), "PAYLOAD_SIZE"),
+    "a kept number of rows": (change(f"UPDATE log SET rows = 9999 WHERE {SECOND}"), "PAYLOAD_SIZE"),
     "a large payload gone": (change("DELETE FROM payload WHERE id = 1"), "PAYLOAD_MISSING"),
     "a byte of a seal": (flip("log", "seal", "id = (1 << 40 | 3)"), "SEAL"),
     "the last seal gone": (change("UPDATE log SET seal = X'' WHERE id = (1 << 40 | 4)"), "UNSEALED"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from node.store.faults import StoreFault
 from node.store.store import Store
+from sync import limits
 from sync.effects import Append, ClearOutbox, LogEntry, OutboxItem, Queue, Unqueue
 from sync.values import FeedName, Head, Kind, Lane, Route
 from tests.unit.store.world import EPOCH, FEED, INSTANCE, OTHER_FEED, SCHEMA
@@ -15,9 +16,10 @@ from tests.unit.store.world import EPOCH, FEED, INSTANCE, OTHER_FEED, SCHEMA
 LATER = b"f" * 16
 
 
-def entry(seq: int, payload: bytes = b"p", sealed: bool = True) -> LogEntry:
+def entry(seq: int, payload: bytes = b"p", sealed: bool = True, plain: int = 1, rows: int = 1) -> LogEntry:
     digest = payload[:1] * 16 + len(payload).to_bytes(16, "big")
-    return LogEntry(seq, b"header%d" % seq, b"hash%d" % seq, payload, digest, b"seal%d" % seq if sealed else b"")
+    seal = b"seal%d" % seq if sealed else b""
+    return LogEntry(seq, b"header%d" % seq, b"hash%d" % seq, payload, digest, seal, plain, rows)
 
 
 def append(store: Store, entries: list[LogEntry], feed: FeedName = FEED, epoch: bytes = EPOCH) -> None:
@@ -51,6 +53,18 @@ def test_a_run_ends_at_a_seal_and_is_as_long_as_fits(
     fitting = [n for n in ends if n <= entries_max and sum(map(size, rest[:n])) <= bytes_max]
     expected = max(fitting, default=ends[0] if ends else 0)
     assert found == rest[:expected]
+
+
+@pytest.mark.parametrize(("name", "bound"), [("plain", limits.RUN_PLAIN_BYTES_MAX), ("rows", limits.RUN_ROWS_MAX)])
+def test_a_run_is_bounded_by_what_it_inflates_to(store: Store, name: str, bound: int) -> None:
+    """In plain bytes and in rows, as its receiver asks; one stretch is given however much it is."""
+    measures = [bound // 2, bound - bound // 2, 1, bound, bound + 1]
+    append(store, [entry(seq, sealed=seq != 1, **{name: n}) for seq, n in enumerate(measures, start=1)])
+    runs, seq = [], 1
+    while found := store.entries(FEED, EPOCH, seq, 1 << 30, 100):
+        runs.append([e.seq for e in found])
+        seq = found[-1].seq + 1
+    assert runs == [[1, 2], [3], [4], [5]]
 
 
 def test_entries_come_back_one_by_one(store: Store) -> None:

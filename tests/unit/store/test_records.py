@@ -49,7 +49,7 @@ STATES = st.builds(
     st.booleans(),
     COUNTS,
     st.binary(min_size=32, max_size=32),
-    *[COUNTS] * 6,
+    *[COUNTS] * 4,
 )
 WRITES = st.one_of(
     st.builds(SaveFeed, STATES),

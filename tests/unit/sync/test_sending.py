@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
+from node.store.store import Store
 from sync import limits
+from sync.chain import OpenedRun
+from sync.effects import Append, LogEntry
+from sync.events import LocalPut
 from sync.link import Window
 from sync.reasons import Reason
 from sync.values import FeedName, Kind, Lane, Route
-from sync.wire.v1.frame_pb2 import Ack, Credit, Notice, Ping, Run
+from sync.wire.v1.frame_pb2 import Ack, Credit, Entry, Notice, Ping, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
 from tests.unit.sync.stage import Played, Stage, cursor
-from tests.vectors.world import CITY, NATION, Forge, key, sixteen
+from tests.vectors.world import CITY, NATION, PROVINCE, Forge, key, sixteen
 
 
 def _addressed(publication: str, lane: Lane) -> Forge:
@@ -106,3 +114,54 @@ def test_a_run_that_is_never_answered_ends_the_session_and_comes_again_in_the_ne
     again = stage.dial_in(NATION, cursor(answered), boot=sixteen("boot again"))
     assert len(again.runs(forge.feed)) == 1
     assert again.runs(answered.feed) == []
+
+
+TREES = FeedName(CITY, "x_tree.tall")
+
+
+@pytest.mark.parametrize("measure", ["rows", "plain_size"])
+@pytest.mark.parametrize("sizes", [(7, 7, 7, 7, 7, 7), (10, 1, 10, 10, 1), (1, *[2] * 19, 10, 10), (3,) * 50])
+def test_what_an_origin_seals_fits_the_runs_of_every_relay(
+    sizes: Sequence[int], measure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seals stand so that runs can be cut within their bounds, by the origin and by all who pass them on."""
+    stage = Stage(CITY)
+    for batch, size in enumerate(sizes):
+        trees = [(f"{batch}-{n}", "330106", n, "elm") for n in range(size)]
+        stage.step(LocalPut("t", stage.locally("x_tree", *trees)))
+    waiting = stage.store.outbox(TREES, 1 << 30, 1000)
+    assert [item.rows for item in waiting] == list(sizes)
+    most = {"rows": 10, "plain_size": max(item.plain_size for item in waiting)}[measure]
+    monkeypatch.setattr(limits, {"rows": "RUN_ROWS_MAX", "plain_size": "RUN_PLAIN_BYTES_MAX"}[measure], most)
+    province = stage.dial_in(PROVINCE)
+    runs = province.runs(TREES)
+    for _ in range(3):
+        taken = _taken(stage, runs)
+        assert len(taken) == len(sizes)
+        assert all(sum(getattr(e, measure) for e in _entries(stage, run)) <= most for run in runs)
+        runs = _passed_on(stage, taken, runs[0])
+
+
+def _entries(stage: Stage, run: Run) -> list[LogEntry]:
+    opened = stage.opened(run)
+    assert isinstance(opened, OpenedRun), opened
+    return [one.entry for one in opened.entries]
+
+
+def _taken(stage: Stage, runs: Sequence[Run]) -> list[LogEntry]:
+    return [entry for run in runs for entry in _entries(stage, run)]
+
+
+def _passed_on(stage: Stage, entries: Sequence[LogEntry], like: Run) -> list[Run]:
+    """The runs that a node makes which has taken these entries."""
+    relay, runs = Store.in_memory(stage.store.schemas()), []
+    relay.begin()
+    relay.perform(Append(TREES, like.epoch, entries))
+    relay.commit()
+    seq = 1
+    while found := relay.entries(TREES, like.epoch, seq, limits.RUN_BYTES_MAX, limits.RUN_ENTRIES_MAX):
+        made = [Entry(header=e.header, payload=e.payload, seal=e.seal) for e in found]
+        runs.append(Run(feed=like.feed, epoch=like.epoch, entries=made, lane=like.lane))
+        seq = found[-1].seq + 1
+    relay.close()
+    return runs
