@@ -155,8 +155,8 @@ class Node:
     async def start(self) -> None:
         """Returns when the node is ready: store open, children let in, the parent being dialled.
 
-        Raises UserFault HOME_IN_USE (second process), HomeFault (copied home), StoreFault, UnsafeSqlite, OSError
-        (address taken).
+        Raises UserFault HOME_IN_USE (second process) and PORT_TAKEN, HomeFault (copied home), StoreFault, UnsafeSqlite,
+        OSError.
         """
         try:
             self._lock = HomeLock(self.home, os.getpid(), iso(self.clock.now_us()))

@@ -59,7 +59,7 @@ class Serving:
 class Served:
     """A home brought up as an async context: store, links, enrolment, control socket; down again in reverse order.
 
-    Raises what its parts raise: CustodyFault, HomeFault, StoreFault, UserFault, OSError (an address that is taken).
+    Raises what its parts raise: CustodyFault, HomeFault, StoreFault, UserFault, OSError.
     """
 
     def __init__(self, home: Path, clock: Clock | None = None, randomness: Randomness | None = None) -> None:

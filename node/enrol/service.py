@@ -26,6 +26,7 @@ from node.enrol.bounds import Nonces, Rates
 from node.enrol.jobs import Answer, Issuer, SubmitJob
 from node.faults import Code, UserFault
 from node.identity import NodeIdentity
+from node.link.port import take_port
 from node.link.v1 import link_pb2_grpc
 from node.link.v1.link_pb2 import BeginReply, BeginRequest, SubmitReply, SubmitRequest, SubmitState
 from node.store.records import ANCHOR
@@ -279,17 +280,10 @@ class EnrolmentServer:
         server = grpc.aio.server(options=_OPTIONS)
         link_pb2_grpc.add_EnrolmentServicer_to_server(self._service, server)
         try:
-            port = server.add_secure_port(address, credentials)
-        except RuntimeError:
-            port = 0
-        if not port:
+            port = take_port(server, address, credentials)
+        except UserFault:
             await server.stop(0)
-            raise UserFault(
-                Code.PORT_TAKEN,
-                N_("The enrolment address {address} cannot be listened on."),
-                N_("Stop the other program, or choose another address in node.toml under [listen]."),
-                address=address,
-            )
+            raise
         await server.start()
         self._server = server
         return port

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from certs.verify import Identity
 from node.link import options
+from node.link.port import take_port
 from node.link.switchboard import Switchboard
 from sync.errors import RemoteFault
 from sync.reasons import Reason
@@ -75,17 +76,12 @@ class LinkServer:
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str, credentials: grpc.ServerCredentials) -> int:
-        """Listens; returns the port (of use where `address` says port 0). Raises OSError if the address is taken."""
+        """Listens; returns the port (of use where `address` says port 0). Raises UserFault PORT_TAKEN."""
         self._server = grpc.aio.server(options=options.SERVER)
         handler: Any = grpc.stream_stream_rpc_method_handler(self._exchange)
         service, method = options.METHOD.strip("/").split("/")
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
-        try:
-            port = self._server.add_secure_port(address, credentials)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}") from error
-        if not port:
-            raise OSError(f"cannot listen on {address}")
+        port = take_port(self._server, address, credentials)
         await self._server.start()
         return port
 

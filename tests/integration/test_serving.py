@@ -15,7 +15,7 @@ import pytest
 from certs.files import HomeFiles
 from node import audit
 from node.clock import SystemClock, SystemRandomness
-from node.config import ListenSection
+from node.config import CONFIG_NAME, ListenSection
 from node.control.place import SOCKET_FILE
 from node.engine import Engine
 from node.faults import Code, Exit, UserFault
@@ -180,6 +180,21 @@ def test_a_start_that_is_refused_for_another_reason_is_audited_too(home: Path) -
         asyncio.run(served(home))
     assert last(home)[0] == "start_refused"
     assert (home / DATABASE_FILE).exists()
+
+
+@pytest.mark.parametrize("section", ["exchange", "enrolment"])
+def test_a_port_that_another_program_holds_is_named(home: Path, section: str) -> None:
+    """The number of the error says what it is, the words say which address; when it is free, the start goes well."""
+    config = home / CONFIG_NAME
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        asked = config.read_text("utf-8").replace(f'{section} = "127.0.0.1:0"', f'{section} = "{address}"')
+        config.write_text(asked, "utf-8")
+        with pytest.raises(UserFault, match=address) as said:
+            asyncio.run(served(home))
+        assert said.value.code is Code.PORT_TAKEN
+        assert last(home) == ("start_refused", "PORT_TAKEN")
+    run(served(home))
 
 
 def test_a_folder_that_is_no_node_is_not_written_into(tmp_path: Path) -> None:
