@@ -101,6 +101,7 @@ class Code(Enum):
     TASK_UNKNOWN = (1501, Exit.INPUT)
     FLOW_UNKNOWN = (1502, Exit.INPUT)
     MOVE_REFUSED = (1503, Exit.STATE)
+    MOVE_UNKNOWN = (1504, Exit.INPUT)
 
     STORE_DAMAGED = (1601, Exit.DAMAGE)
     STORE_NEWER = (1602, Exit.STATE)

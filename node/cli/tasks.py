@@ -33,7 +33,7 @@ def new(
         bool, typer.Option("--register-only", help=_("Register it without issuing it yet."))
     ] = False,
 ) -> None:
-    session = here(context)
+    session, flow = here(context), _flow(flow).id
     if not (due or register_only):
         # Said before anything is written: the task would be registered, and not issued.
         raise UserFault(

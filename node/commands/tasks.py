@@ -38,11 +38,39 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         move_id = await node.move(wish)
     except InputFault as fault:
         node.note(AuditEvent.MOVE_REFUSED, task=task, move=name, org=org, role=role, reason=fault.reason.name)
-        raise of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail) from fault
+        raise await _in_words(node, wish, fault) from fault
     node.note(AuditEvent.MOVE_SIGNED, task=task, move=name, move_id=move_id, org=org, role=role)
     here = node.config.node.node_id
     shown = await node.read(lambda reader: show_task(View(reader, node.catalogue, here), {"task": task}))
     yield {"move_id": move_id, **shown}
+
+
+async def _in_words(node: Node, wish: MoveWish, fault: InputFault) -> UserFault:
+    """A task or move that does not exist is a slip of the pen: the advice of the reason codes is for other cases."""
+    history = await node.read(lambda reader: reader.moves(wish.task))
+    if not (history or wish.holder):
+        return _unknown_task(wish.task)
+    flow = FLOWS.get(history[0].flow if history else wish.flow)
+    if flow is None or flow.rule(wish.move) is not None:
+        return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
+    return UserFault(
+        Code.MOVE_UNKNOWN,
+        N_("The flow {flow} has no move '{move}'; it has: {known}."),
+        N_("`tiersync flow show {flow}` explains each; `tiersync task show {task}` lists those that can be made now."),
+        flow=flow.id,
+        move=wish.move,
+        known=", ".join(rule.name for rule in flow.moves),
+        task=wish.task,
+    )
+
+
+def _unknown_task(task: str) -> UserFault:
+    return UserFault(
+        Code.TASK_UNKNOWN,
+        N_("Task '{task}' is not known at this node."),
+        N_("`tiersync task list` shows the tasks that are; one issued a moment ago may still be on its way."),
+        task=task,
+    )
 
 
 def _check_holder(node: Node, holder: str) -> None:
@@ -75,12 +103,7 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
     task = text(arguments, "task")
     history = view.reader.moves(task)
     if not history:
-        raise UserFault(
-            Code.TASK_UNKNOWN,
-            N_("Task '{task}' is not known at this node."),
-            N_("`tiersync task list` shows the tasks that are; one issued a moment ago may still be on its way."),
-            task=task,
-        )
+        raise _unknown_task(task)
     pending = view.reader.pending_moves(task)
     shown = _summary(view, history[-1], pending)
     flow, first = FLOWS.get(history[0].flow), history[0]

@@ -73,7 +73,8 @@ def test_only_the_opening_move_makes_a_task(country: Country) -> None:
     ("arguments", "code", "number"),
     [
         (("task", "show", "nope"), 3, "E1501"),
-        (("task", "sign", "nope"), 4, "E1503"),
+        (("task", "sign", "nope"), 3, "E1501"),
+        (("task", "new", "c310000.cn-demo", "--title", "x", "--due", "2026-12-31", "--flow", "W9"), 3, "E1502"),
         (("task", "move", "nope", "sign", "--field", "broken"), 2, "E1008"),
         (("task", "new", "c310000.cn-demo", "--title", "x"), 2, "E1008"),
         (("task", "new", "c999999.cn-demo", "--title", "x", "--due", "d"), 3, "E1402"),
@@ -87,6 +88,21 @@ def test_moves_that_cannot_be_made(
     """The reason is said in words, numbered."""
     called = call("--home", country.home("nation"), *arguments)
     assert (called.code, f"Error {number}:" in called.err) == (code, True), called.err
+
+
+def test_what_does_not_exist_is_not_mended_by_an_upgrade(call: Call, country: Country) -> None:
+    """An unknown task says how tasks are listed, an unknown move which ones there are."""
+    nation = country.home("nation")
+    unknown = call("--home", nation, "task", "move", "nope", "sign")
+    assert "`tiersync task list`" in unknown.err
+    wish = (country.node("city"), "--title", "x", "--task", "task-typo", "--register-only")
+    assert call("--home", nation, "task", "new", *wish).code == 0
+    slip = call("--home", nation, "task", "move", "task-typo", "isue")
+    assert (slip.code, "Error E1504:" in slip.err) == (3, True), slip
+    assert "register, issue," in slip.err
+    assert "`tiersync flow show W2`" in slip.err
+    for said in (unknown.err, slip.err):
+        assert "Upgrade" not in said
 
 
 def test_the_wrong_side_is_refused(call: Call, country: Country) -> None:
