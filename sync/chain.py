@@ -327,15 +327,10 @@ def _kept_seals(entries: Sequence[LogEntry]) -> list[int]:
     seal lies too far from the last one kept. So no stretch of the log grows on its way from node to node beyond what
     may lie between two seals. Raises RemoteFault if the run itself goes further than that without one.
     """
-    header_bytes = [0, *accumulate(len(entry.header) for entry in entries)]
     size = [0, *accumulate(len(entry.header) + len(entry.payload) for entry in entries)]
 
     def too_far(since: int, up_to: int) -> bool:
-        return (
-            up_to - since > limits.SEAL_GAP_ENTRIES_MAX
-            or size[up_to] - size[since] > limits.SEAL_GAP_BYTES_MAX
-            or header_bytes[up_to] - header_bytes[since] > limits.SEAL_GAP_HEADER_BYTES_MAX
-        )
+        return up_to - since > limits.SEAL_GAP_ENTRIES_MAX or size[up_to] - size[since] > limits.SEAL_GAP_BYTES_MAX
 
     kept = [0]
     before = 0

@@ -174,8 +174,6 @@ def _measured() -> Cases:
         "more than 1.5 MiB up to a seal": case(
             "NO_SEAL", group(1, payload=1020 * kib, sealed=False), group(1, payload=516 * kib)
         ),
-        "512 KiB of headers up to a seal": case([130], group(130, header_field=3_800)),
-        "more than 512 KiB of headers up to a seal": case("NO_SEAL", group(150, header_field=3_800)),
     }
 
 
