@@ -1,15 +1,21 @@
 """Publications as this node's settings make them: what they were when own feeds were written, and what they are now.
 
 A change is judged by what is published now, before and after: rows that were published otherwise would stay where they
-are, never to be changed or taken out again. So after a change of settings every own feed is made to say what it should.
+are, never to be changed or taken out again. So after a change of settings every own feed is made to say what it should:
+one of a publication that is no longer declared, nothing. Rows of a dataset that is no longer declared cannot be taken
+back any more, so it must stay until they are.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from node.engine import Engine
 from node.republish import find_differences
 from node.store.state import PUBLICATIONS
 from sync.effects import SaveMeta
+from sync.values import dataset_of
+from tiers.faults import CatalogueFault, Mistake
 from tiers.publishing import TierPublisher
 
 
@@ -18,12 +24,37 @@ def settings_of(publisher: TierPublisher) -> str:
     return "\n".join(f"{name} {said}" for name, said in sorted(publisher.settings().items()))
 
 
+def check_declared(engine: Engine) -> None:
+    """Raises CatalogueFault if other nodes hold own rows of a dataset that is no longer declared, or did not hear yet
+    that they are taken back."""
+    core = engine.replica.core
+    declared = {schema.dataset for schema in engine.store.schemas()}
+    missing: Counter[str] = Counter()
+    for name, state in core.feeds.items():
+        dataset = dataset_of(name.publication)
+        if name.origin == core.me.node and dataset and dataset not in declared:
+            missing[dataset] += state.rows + core.waiting.get(name, 0)
+    mistakes = [
+        Mistake(
+            f"dataset.{dataset}",
+            f"is no longer declared, and rows of it ({count}) are published: declare it again, without publications; "
+            "start the node, and remove it once the rows are taken back everywhere",
+        )
+        for dataset, count in sorted(missing.items())
+        if count
+    ]
+    if mistakes:
+        raise CatalogueFault(mistakes)
+
+
 def follow(engine: Engine, publisher: TierPublisher, now: int) -> tuple[str, ...]:
     """Before anything is sealed: own feeds compared with the rows if the settings are not those they were written by.
 
-    The ids of the publications that changed; none at the first start, when there is nothing to tell.
+    The ids of the publications that changed; none at the first start, when there is nothing to tell. Raises
+    CatalogueFault as `check_declared`.
     """
     store = engine.store
+    check_declared(engine)
     before, settings = store.meta(PUBLICATIONS), settings_of(publisher)
     if before == settings:
         return ()

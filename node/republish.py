@@ -25,7 +25,7 @@ from sync.rows import (
     to_schema_order,
 )
 from sync.schema import RowSchema
-from sync.values import FeedName, Key, Kind, Row
+from sync.values import FeedName, Key, Kind, Row, dataset_of
 from sync.wire.v1.entry_pb2 import EntryHeader
 
 READ_BYTES = 1024 * 1024
@@ -43,7 +43,7 @@ def replay(store: Store, judge: Judge, state: FeedState, dataset: str) -> tuple[
     rows: dict[Key, Said] = {}
     columns: tuple[str, ...] = ()
     for header, batch in _batches(store, judge, state):
-        schema = judge.schema(state.name.publication, batch.dataset)
+        schema = judge.schema("", batch.dataset)
         if schema is None or batch.dataset != dataset:
             continue
         columns = batch.columns
@@ -61,7 +61,8 @@ def _batches(store: Store, judge: Judge, state: FeedState) -> Iterator[tuple[Ent
         for entry in entries:
             header = EntryHeader.FromString(entry.header)
             if int(header.kind) == Kind.RECORDS:
-                content = open_content(header, entry.payload, judge.schema)
+                # By the dataset alone: own feeds of publications that are no longer declared are read too.
+                content = open_content(header, entry.payload, lambda _, dataset: judge.schema("", dataset))
                 if isinstance(content, RowBatch):
                     yield header, content
         seq = entries[-1].seq + 1
@@ -111,15 +112,11 @@ def _ways(
         state = core.feeds.get(name)
         yield out, replay(store, judge, state, dataset)[0] if state is not None else {}
     for name, state in core.feeds.items():
-        if name.origin != node or name in named or judge.schema(name.publication, dataset) is None:
+        if name.origin != node or name in named or dataset_of(name.publication) != dataset:
             continue
         said, columns = replay(store, judge, state, dataset)
-        if columns:
-            publication, addressee = name.publication, name.addressee
-            yield (
-                Outgoing(publication, addressee, state.route, state.lane, dataset, schema.version, columns, (), (), ()),
-                said,
-            )
+        to = name.publication, name.addressee, state.route, state.lane
+        yield Outgoing(*to, dataset, schema.version, columns or schema.key, (), (), ()), said
 
 
 def _differing(

@@ -81,7 +81,8 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
         return
     state = core.own_feed(feed, out.route, out.lane)
     state.lane = out.lane
-    schema = core.seams.judge.schema(out.publication, out.dataset)
+    # By the dataset alone: rows are also taken back out of a publication that is no longer declared.
+    schema = core.seams.judge.schema("", out.dataset)
     assert schema is not None
     order = to_schema_order(schema, out.columns)
     cells = out.puts if order is None else list(map(order, out.puts))

@@ -87,6 +87,8 @@ NUMBER_MAX = 2**63 - 1
 REGISTRY = "registry"
 REFUSALS = "refusals"
 MOVES = "moves"
+WITHOUT_ROWS = frozenset({REGISTRY, REFUSALS, MOVES})
+"""Names of feeds that are no publication of a dataset."""
 
 
 def is_node_id(text: str) -> bool:
@@ -102,6 +104,11 @@ def is_identifier(text: str) -> bool:
 def is_publication(text: str) -> bool:
     """Whether `text` may name a publication: a dataset id, or dataset.audience."""
     return _PUBLICATION.fullmatch(text) is not None
+
+
+def dataset_of(publication: str) -> str:
+    """The dataset that a publication is of, known or not: its id begins with it. '' for the feeds without rows."""
+    return "" if publication in WITHOUT_ROWS else publication.partition(".")[0]
 
 
 def is_well_named(feed: FeedName) -> bool:

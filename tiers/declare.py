@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sync.limits import CELL_BYTES_MAX, COLUMNS_MAX, KEY_COLUMNS_MAX
 from sync.schema import CellType, Column, RowSchema
-from sync.values import MOVES, REFUSALS, REGISTRY, Lane, Route, is_identifier, is_node_id, is_publication
+from sync.values import Lane, Route, dataset_of, is_identifier, is_node_id, is_publication
 from tiers.dataset import (
     NATION,
     Classification,
@@ -29,7 +29,6 @@ _LANES = {lane.name.lower(): lane for lane in Lane}
 _SHARING = {s.value: s for s in Sharing}
 _CLASSES = {c.value: c for c in Classification}
 _OWNERS = frozenset(t for p in PROFILES.values() for t in p.acts_as)
-_RESERVED = frozenset({REGISTRY, REFUSALS, MOVES})
 _TEXT_LENGTH = 200
 _DATED = (CellType.DATE, CellType.TIMESTAMP)
 
@@ -204,7 +203,7 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
     before = len(table.mistakes)
     dataset_id = table.text("dataset", name.partition(".")[0])
     dataset = datasets.get(dataset_id)
-    if not is_publication(name) or name in _RESERVED or name.partition(".")[0] != dataset_id:
+    if not is_publication(name) or dataset_of(name) != dataset_id:
         table.wrong("", f"'{name}' must be its dataset's id, a point and a name for the audience")
     if dataset is None:
         table.wrong("dataset", f"'{dataset_id}' is not a dataset (or has mistakes)")

@@ -71,6 +71,10 @@ class Rules:
     settings: str | None = None
     registry: Registry | None = None
 
+    def own_schema_of(self, _: str, dataset: str) -> RowSchema | None:
+        """Schemas of own feeds: by the dataset, for a publication that is no longer declared was written here too."""
+        return self.schema_of("", dataset)
+
 
 @dataclass(slots=True)
 class Report:
@@ -191,7 +195,8 @@ class _Check:
     # --- the log of one feed
 
     def _check_log(self, name: FeedName, number: int, state: FeedState | None) -> Replay:
-        replay = Replay(self._rules.schema_of)
+        own = name.origin == self._rules.node
+        replay = Replay(self._rules.own_schema_of if own else self._rules.schema_of)
         chains = self._chains(number)
         entries = parked = 0
         head: Head | None = None
@@ -207,7 +212,7 @@ class _Check:
                 self._report.add([Finding(Fault.STATE_MISSING, name, 0, "", f"{entries} entries")])
         else:
             self._report.add(_books(state, head, entries, parked))
-            if name.origin == self._rules.node:
+            if own:
                 self._replay_outbox(name, number, replay)
         return replay
 
