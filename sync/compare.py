@@ -29,17 +29,23 @@ def compare_registry(core: Core, link: Link, hello: Hello) -> None:
     for feed, cursor in named.items():
         if feed not in core.feeds and feed.origin == core.me.node:
             compare(core, link, feed, cursor)
+    registry_grew(core, link)
+
+
+def registry_grew(core: Core, link: Link) -> None:
+    """Records have come: the heads that this link waits for may be reached, and are given their time anew."""
+    link.goal_at = core.now
     registry_progress(core, link)
 
 
 def registry_progress(core: Core, link: Link) -> None:
-    """Once the named registry heads are reached, this side sends its other cursors."""
+    """Once the named registry heads are reached, or cannot be, this side sends its other cursors."""
     if link.phase is not Phase.COMPARE or link.cursors_sent:
         return
-    for feed, goal in list(link.registry_goal.items()):
-        state = core.feeds.get(feed)
-        if state is not None and (state.head.seq >= goal or state.frozen):
-            del link.registry_goal[feed]
+    in_time = core.now - link.goal_at < limits.REGISTRY_GOAL_US
+    link.registry_goal = {
+        feed: goal for feed, goal in link.registry_goal.items() if in_time and _to_be_reached(core, link, feed, goal)
+    }
     if link.registry_goal:
         return
     link.cursors_sent = True
@@ -54,6 +60,13 @@ def registry_progress(core: Core, link: Link) -> None:
     for start in range(0, max(1, len(cursors)), page):
         last = start + page >= len(cursors)
         core.send(link, Frame(cursors=Cursors(cursors=cursors[start : start + page], end=last)))
+
+
+def _to_be_reached(core: Core, link: Link, feed: FeedName, goal: int) -> bool:
+    """Whether this link can still bring that head: a later record may show that the feed comes from elsewhere."""
+    state = core.feeds.get(feed)
+    missing = state is None or (state.head.seq < goal and not state.frozen)
+    return missing and feed not in core.evidence and core.source(feed) in ("", link.peer)
 
 
 def go_on(core: Core, link: Link, cursor: Cursor) -> None:

@@ -72,7 +72,6 @@ def freeze(core: Core, feed: FeedName, contested: int, evidence: Evidence) -> No
     for link in core.open_links():
         tell_evidence(core, link, feed)
         link.wants.pop(feed, None)
-        link.registry_goal.pop(feed, None)
     if core.recovering.pop(feed, None) is not None:
         core.save_recovering()
         core.settle_due = True

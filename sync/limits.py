@@ -60,6 +60,8 @@ BULK_CREDIT_BYTES = 4 * MIB
 OUTSTANDING_BYTES_MIN = 128 * KIB
 
 STEP_TIMEOUT_US = 10_000_000
+REGISTRY_GOAL_US = STEP_TIMEOUT_US // 2
+"""Registry heads that a peer named and does not bring hold up the other feeds no longer: it waits in the same step."""
 PING_AFTER_US = 20_000_000
 PINGS_MISSED_MAX = 3
 OLD_SESSION_ANSWER_US = 5_000_000

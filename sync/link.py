@@ -140,6 +140,8 @@ class Link:
     peer_cursors: list[Cursor] = field(default_factory=list)
     registry_goal: dict[FeedName, int] = field(default_factory=dict)
     """Registry heads the peer named and this side has yet to reach before it sends its other cursors."""
+    goal_at: int = 0
+    """When the registry here last grew, or the goal was set."""
     wants: dict[FeedName, Wanted] = field(default_factory=dict)
     answering: deque[Answering] = field(default_factory=deque)
     out: dict[FeedName, OutFeed] = field(default_factory=dict)

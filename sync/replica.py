@@ -164,7 +164,7 @@ class Replica:
         receive.retry_waiting(core)
         statements.look_again(core)
         for link in list(core.links.values()):
-            compare.registry_progress(core, link)
+            compare.registry_grew(core, link)
             compare.note_addressees(core, link)
         self._more = True
 
@@ -182,6 +182,7 @@ class Replica:
         core = self.core
         for link in list(core.links.values()):
             session.check_times(core, link)
+        session.advance(core)
         for link in list(core.open_links()):
             receive.retry_dropped(core, link)
         more = origin.drain_outbox(core)

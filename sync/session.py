@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync import limits, sending, statements
 from sync.chain import FORMAT
-from sync.compare import compare_all, compare_registry, cursor_of, go_on, want_done
+from sync.compare import compare_all, compare_registry, cursor_of, go_on, registry_progress, want_done
 from sync.core import Core, feed_of
 from sync.effects import CloseLink, SaveAnchor, SaveMeta, SaveSeen
 from sync.events import LinkOpened
@@ -214,8 +214,9 @@ def cursors_arrived(core: Core, link: Link, cursors: Cursors) -> None:
 
 
 def advance(core: Core) -> None:
-    """After every event: compares that nothing holds up any longer are over, and what came back is settled."""
+    """Compares that nothing holds up any longer, or only for so long, are over, and what came back is settled."""
     for link in list(core.links.values()):
+        registry_progress(core, link)
         maybe_compared(core, link)
     if core.settle_due and not core.pulling and any(link.working for link in core.links.values()):
         settle(core)
@@ -356,6 +357,8 @@ def next_deadline(core: Core, link: Link) -> int:
     deadline = max(link.heard_at, link.ping_at if link.pings_missed else 0) + limits.PING_AFTER_US
     if link.phase in (Phase.HELLO, Phase.COMPARE):
         deadline = min(deadline, link.progress_at + limits.STEP_TIMEOUT_US)
+        if link.registry_goal:
+            deadline = min(deadline, link.goal_at + limits.REGISTRY_GOAL_US)
     elif link.phase is Phase.CONTESTED:
         asked = [o.ping_at for o in core.links.values() if o.contested_by == link.id]
         deadline = min(deadline, max(asked, default=core.now) + limits.OLD_SESSION_ANSWER_US)
