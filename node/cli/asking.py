@@ -81,7 +81,7 @@ def view(session: Session) -> Iterator[View]:
     config, catalogue = session.config, session.catalogue
     reader = Reader(session.home / DATABASE_FILE, [d.schema for d in catalogue.datasets.values()])
     try:
-        yield View(reader, catalogue, config.node.node_id)
+        yield View(reader, catalogue, config.node.node_id, session.home)
     finally:
         reader.close()
 

@@ -277,13 +277,14 @@ def list_loads(
         _("unchanged"),
         _("rejected"),
     ]
+    states = {"running": _("running"), "broken_off": _("broken off")}
     rows = [
         (
             one["load"],
             one["dataset"],
             one["file"],
             moment(one["started"], session.zone),
-            moment(one["ended"], session.zone) or _("not ended"),
+            moment(one["ended"], session.zone) or states[one["state"]],
             one["lines"],
             one["written"],
             one["unchanged"],
@@ -292,6 +293,13 @@ def list_loads(
         for one in found["loads"]
     ]
     table("", heads, rows)
+    if any(one["state"] == "broken_off" for one in found["loads"]):
+        remark(
+            _(
+                "Broken off: the process that loaded, or the node, ended before the file did. What was taken is in. "
+                "Load the file again, nothing is doubled; or take it back with `tiersync unload LOAD`."
+            )
+        )
     return None
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from node.app import Node
 from node.commands import fsck, invites, loads, standing, tasks, unload
 from node.commands.questions import QUESTIONS
-from node.commands.view import Question, View
+from node.commands.view import Question
+from node.commands.work import view_of
 from node.control.service import Command
 
 __all__ = ["COMMANDS", "QUESTIONS"]
@@ -23,8 +24,7 @@ def _asked(question: Question) -> Command:
     """A question as a command: answered beside the writer."""
 
     async def command(node: Node, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-        here = node.config.node.node_id
-        yield await node.read(lambda reader: question(View(reader, node.catalogue, here), arguments))
+        yield await node.read(lambda reader: question(view_of(node, reader), arguments))
 
     return command
 

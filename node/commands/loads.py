@@ -16,8 +16,9 @@ from node.clock import iso
 from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text
 from node.commands.work import in_store
 from node.faults import Code, UserFault
+from node.loading.underway import is_held
 from node.status import reason_name
-from node.store.loads import Load, LoadCounts, Reject
+from node.store.loads import Load, LoadCounts, Reject, unpack_written
 from node.store.store import Store
 from node.texts import N_
 from sync.errors import InputFault
@@ -76,7 +77,7 @@ async def finish(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
 
 def list_loads(view: View, arguments: Arguments) -> dict[str, Any]:
     """loads {limit} -> {loads: newest first}."""
-    return {"loads": [load_shown(load) for load in view.reader.loads(limit(arguments))]}
+    return {"loads": [_listed(view, load) for load in view.reader.loads(limit(arguments))]}
 
 
 def list_rejects(view: View, arguments: Arguments) -> dict[str, Any]:
@@ -94,7 +95,17 @@ def list_rejects(view: View, arguments: Arguments) -> dict[str, Any]:
         {"line": r.line, "reason": int(r.reason), "name": r.reason.name, "detail": r.detail}
         for r in view.reader.rejects(listed, limit(arguments))
     ]
-    return {"load": load_shown(found), "listed_with": listed, "rejects": told}
+    return {"load": _listed(view, found), "listed_with": listed, "rejects": told}
+
+
+def _listed(view: View, load: Load) -> dict[str, Any]:
+    """A load with its state: ended, running, or broken_off; of one that has not ended, what is in so far."""
+    if load.ended:
+        return {**load_shown(load), "state": "ended"}
+    batches = [unpack_written(stored) for _group, stored in view.reader.load_batches(load.id)]
+    written = sum(len(batch.created) + len(batch.changed) for batch in batches)
+    state = "running" if is_held(view.home, load.id) else "broken_off"
+    return {**load_shown(load), "written": written, "state": state}
 
 
 def load_shown(load: Load) -> dict[str, Any]:

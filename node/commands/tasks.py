@@ -9,6 +9,7 @@ from node.app import Node
 from node.audit import Event as AuditEvent
 from node.clock import iso
 from node.commands.view import Arguments, View, limit, text, texts
+from node.commands.work import view_of
 from node.faults import Code, UserFault, of_reason
 from node.jobs import MoveWish
 from node.status import reason_name
@@ -40,8 +41,7 @@ async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         node.note(AuditEvent.MOVE_REFUSED, task=task, move=name, org=org, role=role, reason=fault.reason.name)
         raise await _in_words(node, wish, fault) from fault
     node.note(AuditEvent.MOVE_SIGNED, task=task, move=name, move_id=move_id, org=org, role=role)
-    here = node.config.node.node_id
-    shown = await node.read(lambda reader: show_task(View(reader, node.catalogue, here), {"task": task}))
+    shown = await node.read(lambda reader: show_task(view_of(node, reader), {"task": task}))
     yield {"move_id": move_id, **shown}
 
 

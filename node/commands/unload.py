@@ -14,6 +14,7 @@ from node.app import Node
 from node.audit import Event as AuditEvent
 from node.commands.loads import load_shown, unknown_load
 from node.commands.view import Arguments, View, number
+from node.commands.work import view_of
 from node.store.loads import Load, unpack_written
 from node.store.store import Store
 from node.writer import Ticket
@@ -51,7 +52,7 @@ def plan_unload(view: View, arguments: Arguments) -> dict[str, Any]:
 async def unload(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """unload {load} -> progress {rows}, then {load, rows, left, examples}."""
     which = number(arguments, "load")
-    load, plan = await node.read(lambda reader: _planned(View(reader, node.catalogue, node.config.node.node_id), which))
+    load, plan = await node.read(lambda reader: _planned(view_of(node, reader), which))
     keys, done = list(plan.take), 0
     for start in range(0, len(keys), KEYS_AT_ONCE):
         part = {key: plan.take[key] for key in keys[start : start + KEYS_AT_ONCE]}

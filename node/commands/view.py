@@ -7,6 +7,7 @@ the command line opens the store read-only and asks it itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from node.faults import Code, UserFault
@@ -20,11 +21,12 @@ ROWS_SHOWN_MAX = 100_000
 
 
 class View(NamedTuple):
-    """node: this node's id."""
+    """node: this node's id. home: its folder."""
 
     reader: Reader
     catalogue: Catalogue
     node: str
+    home: Path
 
 
 Arguments = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Work of a command inside the writer's transaction."""
+"""What commands of the running node ask with: work inside the writer's transaction, and views beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from node.app import Node
+from node.commands.view import View
+from node.store.readers import Reader
 from node.store.store import Store
 from node.writer import Ticket
 from sync.effects import Reply
@@ -31,3 +33,8 @@ async def in_store(node: Node, work: Callable[[Store], T]) -> T:
     """Reads and writes the store in the writer's transaction. Raises what `work` raises, if that is a LocalFault."""
     done: T = await node.writer.call(lambda ticket: StoreJob(ticket, work))
     return done
+
+
+def view_of(node: Node, reader: Reader) -> View:
+    """The running node's store beside its writer."""
+    return View(reader, node.catalogue, node.config.node.node_id, node.home)

@@ -23,6 +23,7 @@ from node.control.client import ControlClient, put_request
 from node.control.v1 import control_pb2 as pb
 from node.faults import Code, UserFault
 from node.loading.load import Batch, Counts, Loader, Outcome, Reject, Rejected
+from node.loading.underway import held
 from node.storable import visible
 from node.texts import N_
 from sync.reasons import Reason
@@ -86,6 +87,11 @@ class ControlSink:
         finally:
             stream.close()
 
+    @property
+    def done(self) -> int:
+        """Rows that the node has answered for, and let in."""
+        return self._counts.taken + self._counts.unchanged
+
     def keep(self, reject: Reject) -> None:
         """Puts a reject into the load's books; a dry run keeps none. Raises UserFault."""
         self._rejects.append(
@@ -125,23 +131,45 @@ class ControlSink:
 
 @contextmanager
 def open_sink(home: Path, dataset: str, file: Path, loader: Loader, *, dry_run: bool = False) -> Iterator[ControlSink]:
-    """A sink into the running node of a home. A load that breaks off stays open in the books. Raises UserFault."""
+    """A sink into the running node of a home.
+
+    A load that breaks off stays open in the books. Raises UserFault that says what is in then, and what to do.
+    """
     loop = _Loop()
     client = ControlClient(home)
     try:
         loop.do(client.__aenter__())
-        number = 0
-        if not dry_run:
-            begun = loop.do(
-                client.command("load.start", dataset=dataset, file=visible(file.name), digest=loader.digest)
-            )
-            number = int(begun["load"])
-        sink = ControlSink(client, loop, number)
-        yield sink
-        sink.finish()
+        if dry_run:
+            yield ControlSink(client, loop, 0)
+            return
+        begun = loop.do(client.command("load.start", dataset=dataset, file=visible(file.name), digest=loader.digest))
+        sink = ControlSink(client, loop, int(begun["load"]))
+        with held(home, sink.number), _told(sink):
+            yield sink
+            sink.finish()
     finally:
         loop.do(client.__aexit__(None, None, None))
         loop.end()
+
+
+@contextmanager
+def _told(sink: ControlSink) -> Iterator[None]:
+    """A fault in the middle of a load also says how far the load came."""
+    try:
+        yield
+    except UserFault as fault:
+        raise UserFault(
+            fault.code,
+            N_("Load {load} broke off; {rows} rows of the file or more are in, and stay. {fault}"),
+            N_(
+                "Load the file again when this is mended: what is in is not doubled (`tiersync unload {load}` would "
+                "take it back). To mend it: {todo}"
+            ),
+            fault=fault.message,
+            todo=fault.next_step,
+            load=sink.number,
+            rows=sink.done,
+        ) from fault
 
 
 class _Stream:
@@ -189,7 +217,7 @@ def _ended() -> UserFault:
     return UserFault(
         Code.NODE_NOT_RUNNING,
         N_("The node ended the transfer before all rows were in."),
-        N_("Start it again and repeat the load: what is in already stays and is not doubled."),
+        N_("Start it with `tiersync run` (or systemctl start tiersync)."),
     )
 
 

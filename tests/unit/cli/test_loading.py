@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,7 @@ from node.loading.convert import bind
 from node.loading.load import BATCH_ROWS, Loader
 from node.loading.mapping import parse
 from node.loading.sink import UNDER_WAY, open_sink
+from node.loading.underway import held
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.node_base.kit import everything, no_files
 
@@ -170,7 +175,52 @@ def test_a_load_that_breaks_off_stays_open_and_can_be_repeated(
     country.do(country.net["city"].start())
     country.do(country.net.settled())
     assert met.value.code is Code.NODE_NOT_RUNNING
+    number = sink.number
+    assert f"Load {number} broke off; 0 rows" in str(met.value.message)
+    assert f"Load the file again when this is mended: what is in is not doubled (`tiersync unload {number}`" in str(
+        met.value.next_step
+    )
     listed = call("--home", str(home), "loads", "list", "--json").json["loads"]
-    assert [load["ended"] for load in listed if load["file"] == "broken.csv"] == [""]
+    assert [(load["ended"], load["state"]) for load in listed if load["load"] == number] == [("", "broken_off")]
     again = call("--home", str(home), "load", "case", str(file), "--map", mapping, "--json").json
     assert (again["taken"], again["rejected"]) == (3, 0)
+
+
+KILLED = """
+import os, sys
+from node.cli import loading
+from node.cli.main import run
+loading._counts = lambda counts: os.kill(os.getpid(), 9)
+run(sys.argv[1:])
+"""
+
+
+def test_a_load_that_was_killed_is_shown_as_broken_off(
+    call: Call, country: Country, tmp_path: Path, mapping: str
+) -> None:
+    """With what came in of it, and what to do; while it ran it was shown as running, once repeated it is ended."""
+    home = country.home("city")
+    file = written(tmp_path, "killed.csv", [(f"killed-{i}", "o", "") for i in range(BATCH_ROWS * (UNDER_WAY + 1))])
+    load = ("--home", home, "load", "case", file, "--map", mapping, "--json")
+    done = subprocess.run([sys.executable, "-c", KILLED, *load], capture_output=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done
+
+    def newest() -> dict[str, Any]:
+        one: dict[str, Any] = call("--home", home, "loads", "list", "--json").json["loads"][0]
+        assert one["file"] == "killed.csv"
+        return one
+
+    assert newest()["state"] == "broken_off"
+    shown = call("--home", home, "loads", "list")
+    assert "broken off" in shown.out
+    assert "Load the file again" in shown.err
+    number = newest()["load"]
+    with held(Path(home), number):
+        assert newest()["state"] == "running"
+    again = call(*load).json
+    assert again["unchanged"] >= BATCH_ROWS
+    assert again["taken"] + again["unchanged"] == BATCH_ROWS * (UNDER_WAY + 1)
+    assert newest()["state"] == "ended"
+    broken = call("--home", home, "loads", "rejects", str(number), "--json").json["load"]
+    assert (broken["state"], broken["written"]) == ("broken_off", again["unchanged"])
+    assert call("--home", home, "unload", str(number), "--json").json["rows"] == again["unchanged"]
