@@ -5,7 +5,9 @@ So what a city may not publish never enters its tables, and the person who broug
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +24,7 @@ from tiers.rules import CodesKnown, RowRules
 
 VOID_REASON_MAX = 200
 """Characters of a void's reason: a longer one is refused by every receiver."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -106,7 +109,11 @@ class Door:
         except (msgspec.ValidationError, UnicodeEncodeError):
             return self._one_by_one(entrance, rows, known)
         keys = set(map(entrance.rules.key_of, typed))
-        if len(keys) == len(typed) and entrance.rules.all_good(typed, self._standing.scope, known):
+        if (
+            len(keys) == len(typed)
+            and not _are_obscure(keys)
+            and entrance.rules.all_good(typed, self._standing.scope, known)
+        ):
             return Checked(typed, [], size)
         return self._one_by_one(entrance, rows, known)
 
@@ -162,6 +169,8 @@ class Door:
                 rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key stands twice"))
             elif flaw is not None:
                 rejects.append(Reject(place, _text(key), flaw.reason, flaw.detail))
+            elif _are_obscure([key]):
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key holds a control character"))
             else:
                 good.append(typed)
             seen.add(key)
@@ -190,6 +199,14 @@ def _typed(entrance: _Entrance, row: Row) -> Row | Reject:
             if fault is not None:
                 return Reject(0, key, *fault)
         return Reject(0, key, Reason.WRONG_TYPE, str(error))
+
+
+def _are_obscure(keys: Iterable[Key]) -> bool:
+    """Whether one of the keys could not be read out, typed or searched for: nobody would find its row again.
+
+    Asked at the door alone: who receives such a row, signed, has no reason to refuse it.
+    """
+    return _CONTROL.search("".join(map(str, chain.from_iterable(keys)))) is not None
 
 
 def _text(key: Sequence[object]) -> str:

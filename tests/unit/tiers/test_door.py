@@ -33,6 +33,12 @@ def test_good_rows_come_in_as_their_schema_types_them() -> None:
     assert DOOR.check_local_row("case", rows[0], NOTHING_KNOWN) == rows[0]
 
 
+def test_a_key_may_hold_any_script() -> None:
+    """Spaces of any width and Chinese are no control characters."""
+    rows = [a_case(1, case_id="案件\u3000一 号"), a_case(2, case_id="ñ-2")]
+    assert DOOR.check_local_rows("case", rows, NOTHING_KNOWN).rejects == []
+
+
 def test_rows_read_out_of_their_bytes_are_judged_alike() -> None:
     """Typing rows while they are decoded saves a pass and changes nothing; where it fails, rows are told one by one."""
     rows = [a_case(i, pos_lon=120) for i in range(10)]
@@ -54,6 +60,8 @@ REJECTED: dict[str, tuple[dict[str, Cell], Reason, str]] = {
     "a text for a time": ({"reported_at": "noon"}, Reason.WRONG_TYPE, "reported_at"),
     "an empty cell that must not be": ({"supervised": None}, Reason.WRONG_TYPE, "supervised"),
     "an empty key": ({"case_id": None}, Reason.KEY_MISSING, "case_id"),
+    "a key that cannot be read out": ({"case_id": "case-\x1b[2J"}, Reason.RULE_BROKEN, "control character"),
+    "a key with a line feed": ({"case_id": "case\n1"}, Reason.RULE_BROKEN, "control character"),
     "half a character": ({"description": "\ud83d"}, Reason.WRONG_TYPE, "surrogate"),
     "infinity": ({"pos_lon_exact": float("inf")}, Reason.WRONG_TYPE, "pos_lon_exact"),
     "no number": ({"pos_lon_exact": float("nan")}, Reason.WRONG_TYPE, "pos_lon_exact"),
