@@ -8,7 +8,8 @@ Codec 3: as 1, not compressed (what does not shrink is left alone).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from threading import local
 from typing import Annotated, Any, NamedTuple
 
@@ -232,18 +233,22 @@ def decode_records(
     try:
         puts = all_rows.decode(puts_raw)
     except _UNREADABLE:
-        puts = _one_by_one(puts_raw, one_row, schema, columns, bad, 0)
+        puts = _one_by_one(puts_raw, one_row, bad, 0, partial(_row_flaw, schema, columns, newer))
     first_end = len(puts) + len(bad)
     try:
         raw_ends = all_ends.decode(ends_raw)
     except _UNREADABLE:
-        raw_ends = _one_by_one(ends_raw, one_end, schema, (), bad, first_end)
+        raw_ends = _one_by_one(ends_raw, one_end, bad, first_end, partial(_end_flaw, schema, newer))
     ends = [End(key, EndKind(kind), reason) for key, kind, reason in raw_ends]
     return RowBatch(dataset, columns, puts, ends, bad)
 
 
+_Flaw = tuple[str, Fate, Reason, str]
+"""Key text, fate, reason and words of a row that its schema does not accept."""
+
+
 def _one_by_one(
-    raw: msgspec.Raw, decoder: Any, schema: RowSchema, columns: tuple[str, ...], bad: list[BadRow], base: int
+    raw: msgspec.Raw, decoder: Any, bad: list[BadRow], base: int, flaw_of: Callable[[msgspec.Raw], _Flaw]
 ) -> list[Any]:
     """The slow path: each row on its own, so that the good ones beside a bad one live. read_outer has bounded `raw`."""
     try:
@@ -257,15 +262,45 @@ def _one_by_one(
         except RecursionError:
             bad.append(BadRow(base + index, "", Fate.REFUSED, Reason.MALFORMED, "nested too deep"))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            key, reason, detail = _why(part, schema, columns)
-            bad.append(BadRow(base + index, key, Fate.REFUSED, reason, detail))
+            bad.append(BadRow(base + index, *flaw_of(part)))
     return good
 
 
+@lru_cache(maxsize=512)
+def _widened(schema: RowSchema) -> RowSchema:
+    """The schema with every bound that a later version may have raised at its highest."""
+    wide = tuple(replace(column, length=limits.CELL_BYTES_MAX) for column in schema.columns)
+    return RowSchema(schema.dataset, schema.version, wide, schema.key)
+
+
+def _end_flaw(schema: RowSchema, newer: bool, part: msgspec.Raw) -> _Flaw:
+    """Of a removal nothing is looked at but whether a later schema may allow its key."""
+    if newer:
+        try:
+            key, _, _ = _decoders(_widened(schema), schema.key)[3].decode(part)
+        except _UNREADABLE:
+            pass
+        else:
+            detail = "a removal whose key is longer than this version knows"
+            return key_text(key)[:200], Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail
+    return "", Fate.REFUSED, Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
+
+
+def _row_flaw(schema: RowSchema, columns: tuple[str, ...], newer: bool, part: msgspec.Raw) -> _Flaw:
+    """What only this version of the schema takes amiss waits for the newer one; all else is refused for good."""
+    key, reason, detail = _why(part, schema, columns)
+    if newer:
+        try:
+            _decoders(_widened(schema), columns)[1].decode(part)
+        except _UNREADABLE:
+            pass
+        else:
+            return key, Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail
+    return key, Fate.REFUSED, reason, detail
+
+
 def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tuple[str, Reason, str]:
-    """Key text, reason and words for a row that its schema does not accept; of a removal nothing is looked at."""
-    if not columns:
-        return "", Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
+    """Key text, reason and words for a row that its schema does not accept."""
     held = _array_length(memoryview(part))
     if held is None:
         return "", Reason.WRONG_TYPE, "a row is not an array"

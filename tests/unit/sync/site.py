@@ -41,6 +41,11 @@ columns = ["id", "division", "kind"]
 @lru_cache(maxsize=2)
 def catalogue(with_site: bool = True) -> Catalogue:
     """The built-in catalogue, and a site's dataset with two publications of other columns."""
+    return catalogue_with(SITE if with_site else "")
+
+
+def catalogue_with(site: str) -> Catalogue:
+    """The built-in catalogue and this text of a site's."""
     folder = files("tiers") / "catalogue"
     texts = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
-    return Catalogue.build(texts, [("site.toml", SITE)] if with_site else [])
+    return Catalogue.build(texts, [("site.toml", site)])
