@@ -29,6 +29,9 @@ def compare_registry(core: Core, link: Link, hello: Hello) -> None:
     for feed, cursor in named.items():
         if feed not in core.feeds and feed.origin == core.me.node:
             compare(core, link, feed, cursor)
+    own = FeedName(core.me.node, REGISTRY)
+    if own not in named:
+        holds_no_more(core, own, link.peer)
     registry_grew(core, link)
 
 
@@ -79,6 +82,8 @@ def go_on(core: Core, link: Link, cursor: Cursor) -> None:
 def compare_all(core: Core, link: Link) -> None:
     named = {feed_of(c.feed): c for c in link.peer_cursors}
     link.peer_cursors = []
+    for feed in [f for f in core.recovering if f.publication != REGISTRY and f not in named]:
+        holds_no_more(core, feed, link.peer)
     for feed, state in list(core.feeds.items()):
         if feed.publication != REGISTRY and core.goes_to(feed, state.route, link.peer):
             compare(core, link, feed, named.pop(feed, None))

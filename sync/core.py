@@ -117,10 +117,10 @@ class Core:
         self.settle_due = rebuilt.restored or rebuilt.republish or bool(rebuilt.recovering)
         """An earlier life was restored, or ended while its tail came back: after the next compare, rows are compared
         with feeds before anything is sealed."""
-        self.recovering: dict[FeedName, tuple[int, str]] = {
-            FeedName(me.node, *feed): lost for feed, lost in rebuilt.recovering.items()
+        self.recovering: dict[FeedName, dict[str, int]] = {
+            FeedName(me.node, *feed): dict(claims) for feed, claims in rebuilt.recovering.items()
         }
-        """Own feeds of which a neighbour is known to hold more, up to which seq and who: first that comes back."""
+        """Own feeds of which neighbours are known to hold more: who, and up to which seq. First that comes back."""
         self.found_group = 0
         self.local_keys: dict[str, set[Key]] = {}
         self.voided: dict[str, dict[Key, int]] = {}
@@ -249,7 +249,8 @@ class Core:
         """Keeps which own feeds are behind a neighbour, across restarts: whoever forgets it may fork."""
         lines = [
             f"{feed.publication} {feed.addressee or '-'} {until} {peer}"
-            for feed, (until, peer) in self.recovering.items()
+            for feed, claims in self.recovering.items()
+            for peer, until in claims.items()
         ]
         self.do(SaveMeta("recovering", "\n".join(lines)))
 

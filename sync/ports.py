@@ -93,7 +93,7 @@ class Rebuilt:
     """Neighbours compared since the declared restore."""
     republish: bool = False
     """A recovery was under way: own feeds must still be compared with the rows."""
-    recovering: Mapping[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
-    """Own feeds (publication, addressee) of which a neighbour holds more: up to which seq, and who."""
+    recovering: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
+    """Own feeds (publication, addressee) of which neighbours hold more: who, and up to which seq."""
     suspended_clone: frozenset[str] = frozenset()
     """Nodes that showed a clone and were not cleared by an operator."""

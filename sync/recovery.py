@@ -5,7 +5,7 @@ While that goes on it seals nothing; local work goes into the outbox.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sync import limits
 from sync.chain import Opened, open_content
@@ -34,8 +34,9 @@ def begin(core: Core, feed: FeedName, peer: str, until: int) -> None:
     """A neighbour holds more of an own feed than this node: state recovering, shown everywhere."""
     if not core.pulling and not core.republishing:
         core.local_keys = _changed_since_start(core)
-    if until > core.recovering.get(feed, (0, ""))[0]:
-        core.recovering[feed] = (until, peer)
+    claims = core.recovering.setdefault(feed, {})
+    if claims.get(peer) != until:
+        claims[peer] = until
         core.save_recovering()
     core.do(SaveMeta("republish", 1))
     core.alarm("recovering", feed=str(feed), peer=peer)
@@ -43,13 +44,29 @@ def begin(core: Core, feed: FeedName, peer: str, until: int) -> None:
 
 def holds_no_more(core: Core, feed: FeedName, peer: str) -> None:
     """What this neighbour was known to hold beyond the own head is back, or it does not hold it (any more)."""
-    until, who = core.recovering.get(feed, (0, ""))
     state = core.feeds.get(feed)
-    if until and (who == peer or (state is not None and (state.frozen or state.head.seq >= until))):
+    held = 0 if state is None else state.head.seq
+    _keep_claims(core, feed, lambda who, until: who != peer and until > held)
+
+
+def forget_strangers(core: Core) -> None:
+    """Who is no neighbour any more cannot bring what it claimed to hold, and nobody else waits for it."""
+    neighbours = core.neighbours()
+    for feed in list(core.recovering):
+        _keep_claims(core, feed, lambda who, _: who in neighbours)
+
+
+def _keep_claims(core: Core, feed: FeedName, kept: Callable[[str, int], bool]) -> None:
+    claims = core.recovering.get(feed, {})
+    left = {who: until for who, until in claims.items() if kept(who, until)}
+    if left == claims:
+        return
+    core.recovering[feed] = left
+    if not left:
         del core.recovering[feed]
-        core.save_recovering()
         # A move that waited for this arbiter to be level may be numbered now.
         core.rejudge_wanted = core.rejudge_wanted or bool(core.parked)
+    core.save_recovering()
 
 
 def settle(core: Core) -> None:

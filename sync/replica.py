@@ -68,6 +68,7 @@ class Replica:
 
     def _start(self) -> None:
         core = self.core
+        recovery.forget_strangers(core)
         if core.settle_due:
             core.leap_group(core.group)
         # What parked may have lost its reason just before the last life ended.
@@ -161,6 +162,7 @@ class Replica:
         if not core.registry_grew:
             return
         core.registry_grew = False
+        recovery.forget_strangers(core)
         receive.retry_waiting(core)
         statements.look_again(core)
         for link in list(core.links.values()):

@@ -91,8 +91,9 @@ def _say_hello(core: Core, link: Link) -> None:
     if core.anchor:
         hello.anchor.ParseFromString(core.anchor)
     held = [name for name, state in core.feeds.items() if name.publication == REGISTRY and not state.frozen]
-    # A tree of more nodes that enrol others is level all the same: what is not listed is sent again from its start.
-    for name in sorted(held, key=lambda n: core.registry.depth(n.origin))[: limits.CURSORS_PER_FRAME_MAX]:
+    # The peer's own tells it whether it came back wrong. Of what is left out it sends again what is held already.
+    held.sort(key=lambda name: (name.origin != link.peer, core.registry.depth(name.origin)))
+    for name in held[: limits.CURSORS_PER_FRAME_MAX]:
         hello.registry.append(cursor_of(core, name))
     core.send(link, Frame(hello=hello))
 

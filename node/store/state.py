@@ -22,8 +22,8 @@ def load_state(session: Session, names: Names, log: Log, records: Records) -> Re
     """Reads everything in one go. Raises StoreFault.
 
     Meta names: instance (bytes), group, outbox_id, counter (int), restored, republish (0 or 1), compared and
-    suspended_clone (node ids separated by spaces), recovering (a line for each own feed of which a neighbour holds
-    more: publication, addressee or '-', seq up to which it does, the neighbour).
+    suspended_clone (node ids separated by spaces), recovering (a line for each own feed and neighbour that holds more
+    of it: publication, addressee or '-', seq up to which it does, the neighbour).
     """
     instance = records.meta("instance")
     if not isinstance(instance, bytes):
@@ -53,12 +53,12 @@ def _number(records: Records, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _recovering(records: Records) -> dict[tuple[str, str], tuple[int, str]]:
+def _recovering(records: Records) -> dict[tuple[str, str], dict[str, int]]:
     value = records.meta("recovering")
-    found: dict[tuple[str, str], tuple[int, str]] = {}
+    found: dict[tuple[str, str], dict[str, int]] = {}
     for line in value.splitlines() if isinstance(value, str) else ():
         publication, addressee, until, peer = line.split(" ")
-        found[publication, "" if addressee == "-" else addressee] = (int(until), peer)
+        found.setdefault((publication, "" if addressee == "-" else addressee), {})[peer] = int(until)
     return found
 
 

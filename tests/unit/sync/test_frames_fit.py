@@ -245,8 +245,15 @@ def test_a_hello_lists_the_registries_nearest_to_the_root(monkeypatch: pytest.Mo
     monkeypatch.setattr(limits, "CURSORS_PER_FRAME_MAX", 2)
     other = stage.dial(OTHER_CITY)
     other.hello()
-    hello: Hello = other.said("hello")[0]
-    assert [cursor.feed.origin for cursor in hello.registry] == [NATION, PROVINCE]
+    assert _named(other.said("hello")[0]) == [NATION, PROVINCE]
     other.end()
     sent: list[Run] = other.runs(FeedName(CITY, "registry"))
     assert len(sent) == 1
+    stage.cut(city)
+    city = stage.dial(CITY)
+    city.hello()
+    assert _named(city.said("hello")[0]) == [CITY, NATION], "its own tells a node whether it came back wrong"
+
+
+def _named(hello: Hello) -> list[str]:
+    return [cursor.feed.origin for cursor in hello.registry]
