@@ -28,14 +28,17 @@ class Job(Protocol):
         """What answers the caller."""
         ...
 
-    def run(self, store: Store) -> Sequence[Event | Reply]:
+    def run(self, store: Store) -> Sequence[Step]:
         """Called with a transaction open. A LocalFault it raises goes to `token`, and by contract nothing was written
-        before it. What it returns is done in order; a Reply is given once the transaction is durable.
+        before it. What it returns is done in order, up to an event that is refused; a Reply is given once the
+        transaction is durable.
         """
         ...
 
 
 Item = Event | Job
+Step = Event | Reply | Callable[[Store], None]
+"""Of a job. A function writes what goes with the events before it, which the replica has taken by then."""
 
 
 class Engine:
@@ -108,7 +111,7 @@ class Engine:
 
     def _one(self, item: Item, now: int, acts: list[Act]) -> None:
         if isinstance(item, Event):
-            found: Sequence[Event | Reply] = (item,)
+            found: Sequence[Step] = (item,)
         else:
             self._begin()
             try:
@@ -116,18 +119,25 @@ class Engine:
             except LocalFault as fault:
                 acts.append(Reply(item.token, fault))
                 return
-        for event in found:
-            if isinstance(event, Reply):
-                acts.append(event)
-                continue
-            try:
-                effects = self.replica.handle(event, now)
-            except LocalFault as fault:
-                if not isinstance(event, LocalPut | LocalMove | RegistryChange):
-                    raise
-                acts.append(Reply(event.token, fault))
-                continue
-            self._perform(effects, acts)
+        for step in found:
+            if isinstance(step, Reply):
+                acts.append(step)
+            elif not isinstance(step, Event):
+                step(self.store)
+            elif not self._taken(step, now, acts):
+                return
+
+    def _taken(self, event: Event, now: int, acts: list[Act]) -> bool:
+        """Gives an event to the replica. False if it refused a local change, whose caller is then told."""
+        try:
+            effects = self.replica.handle(event, now)
+        except LocalFault as fault:
+            if not isinstance(event, LocalPut | LocalMove | RegistryChange):
+                raise
+            acts.append(Reply(event.token, fault))
+            return False
+        self._perform(effects, acts)
+        return True
 
     def _begin(self) -> None:
         if not self.store.in_transaction:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
+from node.engine import Step
 from node.known import StoreKnown
 from node.store.loads import Written, pack_written
 from node.store.store import Store
@@ -71,7 +73,7 @@ class PutJob:
     dry_run: bool = False
     load: int = 0
 
-    def run(self, store: Store) -> Sequence[Event | Reply]:
+    def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run. Raises InputFault for a dataset that this node may not write."""
         if len(self.rows) + len(self.voids) > ROWS_PER_ENTRY_MAX:
             raise InputFault(Reason.LIMIT_EXCEEDED, f"more than {ROWS_PER_ENTRY_MAX} rows in one transaction")
@@ -94,13 +96,20 @@ class PutJob:
         result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0)
         if self.dry_run or not (puts or voided):
             return (Reply(self.token, result),)
-        if self.load:
-            written = Written([], [])
-            for key in map(key_of, puts):
-                (written.changed if key in before else written.created).append(key)
-            group = int(store.meta("group") or 0) + 1  # the one that this very transaction is about to take
-            store.loads.batch(self.load, group, pack_written(written))
-        return (LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before)),)
+        put = LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before))
+        if not self.load:
+            return (put,)
+        written = Written([], [])
+        for key in map(key_of, puts):
+            (written.changed if key in before else written.created).append(key)
+        return (put, partial(_note_batch, self.load, written))
+
+
+def _note_batch(load: int, written: Written, store: Store) -> None:
+    """Into the load's books, once the rows have their group."""
+    group = store.meta("group")
+    assert isinstance(group, int)
+    store.loads.batch(load, group, pack_written(written))
 
 
 def _changed(rows: Sequence[Row], keys: Sequence[Key], before: Mapping[Key, tuple[int, Row]]) -> tuple[list[Row], int]:

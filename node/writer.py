@@ -19,7 +19,7 @@ from node.intake import HERE, Intake, Waiting
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.store import Store
 from sync import limits
-from sync.effects import Act, Alarm, Reply
+from sync.effects import Act, Alarm
 from sync.replica import Replica
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ class Writer:
         self._asked_stop = False
         self._wrote = True
         self._said: list[Act] = []
+        self._waited_for: set[Ticket[Any]] = set()
         self._wall = clock.now_us() - clock.monotonic_us()
         self.engine: Engine | None = None
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -93,8 +94,14 @@ class Writer:
         return self._wall + self._clock.monotonic_us()
 
     def ticket(self) -> Ticket[Any]:
-        """A token for a local event or job."""
-        return Ticket(self._loop)
+        """A token for a local event or job. One that is still open when the thread ends is told why it did."""
+        ticket: Ticket[Any] = Ticket(self._loop)
+        if self.stopped.done():
+            ticket.resolve(self._why_over())
+        else:
+            self._waited_for.add(ticket)
+            ticket.future.add_done_callback(lambda _: self._waited_for.discard(ticket))
+        return ticket
 
     def submit(
         self, item: Item | Ask[Any], source: int = HERE, size: int = 0, done: Callable[[], None] | None = None
@@ -106,23 +113,13 @@ class Writer:
         """Submits what `make` builds around a fresh token, and waits for its Reply. Raises what the Reply holds."""
         ticket = self.ticket()
         self.submit(make(ticket))
-        return await self._answered(ticket.future)
+        return await ticket.future
 
     async def ask(self, question: Callable[[Replica, Store], T]) -> T:
         """Asks replica and store something, in their thread."""
-        ticket: Ticket[T] = Ticket(self._loop)
+        ticket: Ticket[T] = self.ticket()
         self.submit(Ask(ticket, question))
-        return await self._answered(ticket.future)
-
-    async def _answered(self, future: asyncio.Future[T]) -> T:
-        """The answer, or what ended the thread before it could give one."""
-        either: list[asyncio.Future[Any]] = [future, self.stopped]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not future.done():
-            future.cancel()
-            self.stopped.result()
-            raise StoreFault(StoreTrouble.REFUSED, "the node has stopped")
-        return future.result()
+        return await ticket.future
 
     async def stop(self) -> None:
         """Finishes what this node itself has queued, closes the store, ends the thread.
@@ -164,7 +161,8 @@ class Writer:
             # thought: the process ends, and is started again by systemd from what is committed.
             said = {"detail": f"{type(error).__name__}: {error}"}
             of_store = isinstance(error, StoreFault)
-            self._tell([Alarm("store_failed", said) if of_store else Alarm("writer_failed", said)])
+            # What it said before is of what was committed.
+            self._tell([*self._said, Alarm("store_failed", said) if of_store else Alarm("writer_failed", said)])
             raise
 
     def _end(self, error: BaseException | None) -> None:
@@ -176,6 +174,11 @@ class Writer:
         else:
             self.stopped.set_exception(error)
             self.stopped.exception()  # looked at, so that asyncio does not complain where nobody waits
+        for ticket in list(self._waited_for):
+            ticket.resolve(self._why_over())
+
+    def _why_over(self) -> BaseException:
+        return self.stopped.exception() or StoreFault(StoreTrouble.REFUSED, "the node has stopped")
 
     def _round(self, engine: Engine) -> bool:
         """One batch; False when asked to stop and nothing waits any more."""
@@ -186,11 +189,7 @@ class Writer:
                 self._answer(waiting.item, engine)
             else:
                 items.append(waiting.item)
-        try:
-            self._wrote = engine.step(items, self.now()) or self._wrote
-        except StoreFault as fault:
-            self._refuse(items, fault)
-            raise
+        self._wrote = engine.step(items, self.now()) or self._wrote
         if items or self._said:
             # Also when nothing is to be done: whoever follows the status wants to see what the events changed.
             self._tell(list(self._said))
@@ -233,15 +232,6 @@ class Writer:
         except Exception as error:
             value = error
         self._loop.call_soon_threadsafe(ask.token.resolve, value)
-
-    def _refuse(self, items: Sequence[Item], fault: StoreFault) -> None:
-        """Nothing of this batch was said: who waits is told, links are closed."""
-        replies: list[Act] = []
-        for item in items:
-            token = getattr(item, "token", None)
-            if token is not None:
-                replies.append(Reply(token, fault))
-        self._tell(replies)
 
     def _tell(self, acts: Sequence[Act]) -> None:
         self._loop.call_soon_threadsafe(self._act, acts)

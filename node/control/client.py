@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -70,20 +72,32 @@ class ControlClient:
     ) -> pb.PutResult:
         """One transaction."""
         request = put_request(dataset, columns, rows, voids, void_reason, dry_run=dry_run, load=load, lines=lines)
-        async for result in self.put_many([request]):
-            return result
+        async with aclosing(self.put_many([request])) as results:
+            async for result in results:
+                return result
         raise not_running(self._path)
 
-    async def put_many(self, requests: Iterable[pb.PutRows] | AsyncIterator[pb.PutRows]) -> AsyncIterator[pb.PutResult]:
-        """Transactions in order, several under way; one result each."""
-        call = self.stub.Put(requests if isinstance(requests, AsyncIterator) else iter(requests))
+    async def put_many(
+        self, requests: Iterable[pb.PutRows] | AsyncIterator[pb.PutRows]
+    ) -> AsyncGenerator[pb.PutResult, None]:
+        """Transactions in order, several under way; one result each.
+
+        Close it (contextlib.aclosing) when leaving before its end. What `requests` raises is raised after the results
+        of what came before.
+        """
+        call: Any = self.stub.Put()
+        sending = asyncio.create_task(_send_all(call, requests), name="send puts")
         try:
             async for result in call:
                 yield result
+            await sending
         except grpc.aio.AioRpcError as error:
             raise self._fault(error) from error
         finally:
+            # grpc would leave a task of its own behind, where the call was over before the requests were.
             call.cancel()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     async def query(
         self, dataset: str, filter_json: str = "", columns: Sequence[str] = (), limit: int = 0, origin: str = ""
@@ -106,12 +120,16 @@ class ControlClient:
 
     async def status(self) -> dict[str, Any]:
         """The node's status now."""
-        async for status in self.follow(follow=False):
-            return status
+        async with aclosing(self.follow(follow=False)) as told:
+            async for status in told:
+                return status
         raise not_running(self._path)
 
-    async def follow(self, every_ms: int = 100, *, follow: bool = True) -> AsyncIterator[dict[str, Any]]:
-        """The status, again whenever something was committed, at most this often."""
+    async def follow(self, every_ms: int = 100, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
+        """The status, again whenever something was committed, at most this often.
+
+        Close it (contextlib.aclosing) when leaving before its end.
+        """
         call = self.stub.Status(pb.StatusRequest(follow=follow, at_most_every_ms=every_ms))
         try:
             async for reply in call:
@@ -123,9 +141,10 @@ class ControlClient:
 
     async def until(self, enough: Callable[[dict[str, Any]], bool], every_ms: int = 20) -> dict[str, Any]:
         """Waits until the status satisfies; the waiting is pushed by the node, not polled."""
-        async for status in self.follow(every_ms):
-            if enough(status):
-                return status
+        async with aclosing(self.follow(every_ms)) as told:
+            async for status in told:
+                if enough(status):
+                    return status
         raise not_running(self._path)
 
     async def command(
@@ -158,6 +177,20 @@ class ControlClient:
         return UserFault(
             Code.NODE_NOT_RUNNING, N_("the node broke off: {detail}"), N_("see the node's log"), detail=details
         )
+
+
+async def _send_all(call: Any, requests: Iterable[pb.PutRows] | AsyncIterator[pb.PutRows]) -> None:
+    """Until the requests or the call come to their end; why the call did is said where its results are read."""
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        try:
+            if isinstance(requests, AsyncIterator):
+                async for request in requests:
+                    await call.write(request)
+            else:
+                for request in requests:
+                    await call.write(request)
+        finally:
+            await call.done_writing()
 
 
 def put_request(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,28 +80,35 @@ class _Servicer(rpc.ControlServicer):
         self, request_iterator: AsyncIterator[pb.PutRows], context: Any
     ) -> AsyncIterator[pb.PutResult]:
         """Transactions in order; several are under way at once, so that the writer never waits for this loop."""
-        under_way: asyncio.Queue[tuple[pb.PutRows, Awaitable[PutResult]] | None] = asyncio.Queue(PUTS_UNDER_WAY_MAX)
+        room = asyncio.Semaphore(PUTS_UNDER_WAY_MAX)
+        under_way: asyncio.Queue[tuple[pb.PutRows, asyncio.Future[PutResult]] | None] = asyncio.Queue()
 
         async def take() -> None:
             try:
                 async for request in request_iterator:
-                    await under_way.put((request, self._put(request)))
+                    await room.acquire()
+                    under_way.put_nowait((request, self._put(request)))
             finally:
-                await under_way.put(None)
+                # Never waits: who would make room may be gone.
+                under_way.put_nowait(None)
 
-        taking = asyncio.create_task(take())
+        taking = asyncio.create_task(take(), name="take puts")
         try:
             while (item := await under_way.get()) is not None:
                 request, result = item
-                try:
-                    yield _put_result(request, await result)
-                except Exception as error:
-                    await _abort(context, error)
+                yield _put_result(request, await result)
+                room.release()
             await taking
+        except Exception as error:
+            await _abort(context, error)
         finally:
             taking.cancel()
+            await asyncio.wait([taking])
+            while not under_way.empty():
+                if (item := under_way.get_nowait()) is not None:
+                    _let_go(item[1])
 
-    def _put(self, request: pb.PutRows) -> Awaitable[PutResult]:
+    def _put(self, request: pb.PutRows) -> asyncio.Future[PutResult]:
         schema = self._schema(request.dataset)
         if schema is None:
             return self._node.put_soon(request.dataset, ())
@@ -216,10 +223,16 @@ def _put_result(request: pb.PutRows, result: PutResult) -> pb.PutResult:
     return pb.PutResult(accepted=result.accepted, unchanged=result.unchanged, rejected=rejected, group=result.group)
 
 
-def _failed(error: Exception) -> Awaitable[PutResult]:
+def _failed(error: Exception) -> asyncio.Future[PutResult]:
     future: asyncio.Future[PutResult] = asyncio.get_running_loop().create_future()
     future.set_exception(error)
     return future
+
+
+def _let_go(result: asyncio.Future[PutResult]) -> None:
+    """Nobody waits for it any more, and asyncio complains of an error that nobody looked at."""
+    if not result.cancel() and not result.cancelled():
+        result.exception()
 
 
 def _user_fault(error: Exception) -> UserFault:

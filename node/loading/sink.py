@@ -47,9 +47,18 @@ class _Loop:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def end(self) -> None:
+        self.do(_settle())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+async def _settle() -> None:
+    """Ends what still runs in this loop: a call that was broken off has its own end to tell."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
 
 
 class ControlSink:
