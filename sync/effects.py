@@ -38,7 +38,7 @@ class FeedState:
 
     digest and rows: the live rows of this feed as they stand in the row tables (sync.rows); at the origin they
     include what still waits in the outbox. parked: number of rows parked. frozen: a fork was found, nothing moves;
-    from disputed_from on entries are marked disputed (0 = none). schema_version is that of the newest entry.
+    from disputed_from on entries are marked disputed (0 = none). enrolment and suite are those of the newest entry.
     """
 
     name: FeedName

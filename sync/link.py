@@ -39,7 +39,7 @@ class Sent(NamedTuple):
 
 @dataclass(slots=True)
 class OutFeed:
-    """How far a feed has been sent on this link. retry_at: 0 = go on, -1 = paused until a Cursor comes."""
+    """How far a feed has been sent on this link. paused: a run of it was dropped, and it rests until a Cursor comes."""
 
     next_seq: int
     paused: bool = False

@@ -107,7 +107,6 @@ class Registry:
         self._versions: dict[str, dict[int, Enrolment]] = {}
         self._newest: dict[str, Enrolment] = {}
         self._children: dict[str, list[str]] = {}
-        self._epochs: dict[tuple[str, str, str, bytes], EpochConfirmation] = {}
 
     # --- admitting ------------------------------------------------------------------------------------------------
 
@@ -148,8 +147,6 @@ class Registry:
                 closings=closings,
             )
         )
-        for confirmation in body.epochs:
-            self._epochs[_epoch_key(confirmation)] = confirmation
         return Reason.NONE
 
     def admit(self, sealer: str, record: EnrolmentRecord, under: int = 0) -> tuple[Reason, str]:
@@ -191,11 +188,10 @@ class Registry:
         return Reason.NONE, ""
 
     def confirm_epoch(self, sealer: str, confirmation: EpochConfirmation) -> tuple[Reason, str]:
-        """Takes a parent's word that a child's feed may begin a new epoch."""
+        """Whether a parent's word that a child's feed may begin a new epoch counts. Nothing acts on it yet."""
         child = self._newest.get(confirmation.origin)
         if child is None or child.parent != sealer:
             return Reason.NOT_OWNER, f"{sealer} is not the parent of {confirmation.origin}"
-        self._epochs[_epoch_key(confirmation)] = confirmation
         return Reason.NONE, ""
 
     def _add(self, new: Enrolment) -> None:
@@ -271,11 +267,3 @@ class Registry:
             if limit is None or (said[0] in (b"", limit[0]) and said[1] < limit[1]):
                 limit = said
         return limit
-
-    def epoch_confirmed(self, origin: str, publication: str, addressee: str, new: bytes) -> EpochConfirmation | None:
-        """The parent's (or for the nation the anchor's) word on a new epoch, if it is known."""
-        return self._epochs.get((origin, publication, addressee, new))
-
-
-def _epoch_key(c: EpochConfirmation) -> tuple[str, str, str, bytes]:
-    return c.origin, c.publication, c.addressee, c.new_epoch

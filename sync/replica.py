@@ -244,5 +244,3 @@ def _replay(core: Core, sealer: str, payloads: list[tuple[int, RegistryPayload]]
     for under, payload in payloads:
         for record in payload.records:
             core.registry.admit(sealer, record, under)
-        for confirmation in payload.epochs:
-            core.registry.confirm_epoch(sealer, confirmation)

@@ -12,7 +12,7 @@ from sync.core import Core
 from sync.counting import count_parts
 from sync.effects import FeedState, SaveStatement
 from sync.link import Link, Phase
-from sync.suites import HEADS, RECEIPT
+from sync.suites import HEADS, RECEIPT, Suite
 from sync.values import NO_EPOCH, REFUSALS, FeedName, Route, is_well_named
 from sync.wire.v1.frame_pb2 import (
     FeedHead,
@@ -30,8 +30,9 @@ HEADS_SORT = "heads"
 RECEIPT_SORT = "receipt"
 
 
-def heads_digest(core: Core, heads: list[FeedHead]) -> bytes:
-    """Digest of a list of heads, sorted by publication and addressee; fields length-prefixed (uint32, big-endian)."""
+def heads_digest(suite: Suite, heads: list[FeedHead]) -> bytes:
+    """Digest of a list of heads by the suite of whoever states them, sorted by publication and addressee; fields
+    length-prefixed (uint32, big-endian)."""
     parts: list[bytes] = []
     for head in sorted(heads, key=lambda h: (h.publication, h.addressee)):
         fields = (
@@ -44,7 +45,7 @@ def heads_digest(core: Core, heads: list[FeedHead]) -> bytes:
             head.row_digest,
         )
         parts.extend(len(f).to_bytes(4, "big") + f for f in fields)
-    return core.suite.hash(HEADS + b"".join(parts))
+    return suite.hash(HEADS + b"".join(parts))
 
 
 # --- saying -----------------------------------------------------------------------------------------------------------
@@ -102,7 +103,7 @@ def _own_heads(core: Core, link: Link, statements: Statements) -> bool:
     heads = heads[: limits.FEEDS_PER_ORIGIN_MAX]
     if not heads:
         return False
-    digest = heads_digest(core, heads)
+    digest = heads_digest(core.suite, heads)
     changed = digest != link.statements_told
     link.statements_told = digest
     body = HeadsBody(
@@ -241,12 +242,13 @@ def look_again(core: Core) -> None:
             _take_heads(core, link, said)
 
 
-def _verified(core: Core, signer: str, enrolment: int, domain: bytes, body: bytes, signature: bytes) -> bool:
+def _verified(core: Core, signer: str, enrolment: int, domain: bytes, body: bytes, signature: bytes) -> Suite | None:
+    """The suite of the enrolment that signed; None if it did not."""
     record = core.registry.enrolment(signer, enrolment)
-    if record is None:
-        return False
-    suite = core.seams.suites.get(record.suite)
-    return suite is not None and suite.verify(record.public_key, signature, domain + suite.hash(body))
+    suite = core.seams.suites.get(record.suite) if record is not None else None
+    if record is None or suite is None or not suite.verify(record.public_key, signature, domain + suite.hash(body)):
+        return None
+    return suite
 
 
 def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
@@ -300,11 +302,8 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
             return
     if _is_early(core, link, *key, body.enrolment, statement):
         return
-    if (
-        body.federation != core.me.federation
-        or core.next_hop(body.origin) != link.peer
-        or not _verified(core, body.origin, body.enrolment, HEADS, statement.body, statement.signature)
-    ):
+    suite = _verified(core, body.origin, body.enrolment, HEADS, statement.body, statement.signature)
+    if suite is None or body.federation != core.me.federation or core.next_hop(body.origin) != link.peer:
         core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
         return
     heads = list(statement.heads) if statement.whole else _heads_of(held)
@@ -312,7 +311,7 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
     if len(statement.heads) > limits.FEEDS_PER_ORIGIN_MAX or whole.ByteSize() > limits.STATEMENT_BYTES_MAX:
         core.alarm("statement_refused", peer=link.peer, sort=HEADS_SORT, by=body.origin)
         return
-    if heads_digest(core, heads) != body.digest:
+    if heads_digest(suite, heads) != body.digest:
         # The list that belongs to this statement did not come: it will, whole, with the next session or change.
         return
     detail = HeadsStatement(heads=heads).SerializeToString()

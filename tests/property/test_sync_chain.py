@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from certs.suites import SUITES
 from sync import limits
 from sync.chain import BadRun, open_run
-from sync.core import Core, Identity, Seams
 from sync.link import Window
-from sync.ports import Rebuilt
 from sync.statements import heads_digest
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Entry, FeedHead, Run
-from tests.vectors.world import NATION, PROVINCE, city_feed, demo_row, key, registry, schema_of
+from tests.vectors.world import SUITE, city_feed, demo_row, key, registry, schema_of
 
 FORGE = city_feed()
 ENTRIES = [FORGE.records([demo_row(n)], sealed=n in (2, 5)) for n in range(6)] + [FORGE.records([demo_row(6)])]
@@ -120,24 +118,15 @@ HEAD = st.builds(
 HEADS = st.lists(HEAD, max_size=5, unique_by=lambda h: (h.publication, h.addressee))
 
 
-def _core() -> Core:
-    nobody: Any = None
-    seams = Seams(SUITES, key(PROVINCE), nobody, nobody, nobody, nobody, lambda _: None)
-    return Core(Identity("cn-demo", PROVINCE, NATION, bytes(16), bytes(16), ""), seams, Rebuilt(bytes(16)))
-
-
-CORE = _core()
-
-
 @given(HEADS.flatmap(lambda heads: st.tuples(st.just(heads), st.permutations(heads))), HEADS)
 def test_a_heads_digest_is_of_the_set_and_of_nothing_else(
     made: tuple[list[FeedHead], list[FeedHead]], other: Any
 ) -> None:
     """In any order the same; for another list another."""
     heads, shuffled = made
-    assert heads_digest(CORE, heads) == heads_digest(CORE, shuffled)
+    assert heads_digest(SUITE, heads) == heads_digest(SUITE, shuffled)
     alike = sorted(h.SerializeToString() for h in heads) == sorted(h.SerializeToString() for h in other)
-    assert (heads_digest(CORE, heads) == heads_digest(CORE, other)) is alike
+    assert (heads_digest(SUITE, heads) == heads_digest(SUITE, other)) is alike
 
 
 @given(

@@ -99,7 +99,7 @@ def test_a_stated_head_of_an_unknown_route_is_passed_over(route: int) -> None:
         instance=sixteen("i"),
         boot=sixteen("b"),
         counter=1,
-        digest=heads_digest(stage.core, heads),
+        digest=heads_digest(SUITE, heads),
         enrolment=1,
     ).SerializeToString()
     signature = key(CITY).sign(HEADS + SUITE.hash(body))
