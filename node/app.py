@@ -21,7 +21,7 @@ from node import VERSION, publications
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
-from node.config import CONFIG_NAME, Config, overrides
+from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, overrides
 from node.engine import Engine
 from node.enrol.home import in_use
 from node.identity import NodeIdentity
@@ -33,6 +33,7 @@ from node.link.gate import Gatekeeper
 from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
+from node.reading import text_of
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
@@ -77,10 +78,10 @@ _WHO_AND_WHY = ("peer", "origin", "reason")
 
 
 def read_catalogue(home: Path, config: Config) -> Catalogue:
-    """The built-in datasets and those of this site. Raises CatalogueFault with all mistakes, OSError."""
+    """The built-in datasets and those of this site. Raises CatalogueFault with all mistakes, UserFault, OSError."""
     folder = resources.files("tiers") / "catalogue"
     builtin = [(f.name, f.read_text("utf-8")) for f in sorted(folder.iterdir(), key=lambda f: f.name)]
-    site = [(name, (home / name).read_text("utf-8")) for name in config.data.catalogue]
+    site = [(name, text_of(home / name, CATALOGUE_BYTES_MAX)) for name in config.data.catalogue]
     if changed := overrides(config):
         site.append((CONFIG_NAME, changed))
     return Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)

@@ -58,6 +58,8 @@ __all__ = [
 
 CONFIG_NAME: Final = "node.toml"
 CONFIG_BYTES_MAX: Final = 1024 * 1024
+CATALOGUE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of one file that [data] names."""
 PUBLICATIONS: Final = "publications"
 
 S = TypeVar("S")

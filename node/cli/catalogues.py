@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tiers.catalogue import Catalogue
     from tiers.dataset import Dataset
 
-CATALOGUE_BYTES_MAX = 16 * 1024 * 1024
-
 VERBS = Verbs("catalogue", N_("What the datasets mean, and what of them goes to whom."))
 
 
@@ -159,6 +157,7 @@ def check(
 ) -> None:
     from importlib import resources
 
+    from node.config import CATALOGUE_BYTES_MAX
     from tiers.catalogue import Catalogue
 
     session = here(context)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from node.cli.output import moment, size
 from node.cli.session import CONFIG_FILE, Session
-from node.faults import UserFault
+from node.faults import UserFault, translated
 from node.texts import N_, Text
+from tiers.faults import CatalogueFault
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -60,7 +61,8 @@ def examine(session: Session) -> list[Finding]:
         config = session.config
     except UserFault as fault:
         return [*found, Finding(Text(N_("configuration")), "bad", fault.message, fault.next_step)]
-    found += [*_home_modes(session.home), _disk(session.home, config), *_certificates(session, config)]
+    found += [*_home_modes(session.home), _disk(session.home, config), *_declarations(session, config)]
+    found += _certificates(session, config)
     return [*found, *_addresses(config)]
 
 
@@ -191,6 +193,27 @@ def _disk(home: Path, config: Config) -> Finding:
     if usage.free < 2 * config.limits.disk_reserve_bytes:
         return Finding(name, "odd", found, Text(N_("Free space or enlarge the volume soon.")))
     return Finding(name, "good", found)
+
+
+def _declarations(session: Session, config: Config) -> Iterator[Finding]:
+    """The files that [data] of node.toml names: whether they are there, and sound."""
+    named = [*config.data.catalogue, *config.data.mappings]
+    missing = [file for file in named if not (session.home / file).is_file()]
+    for file in missing:
+        todo = Text(N_("Put the file there, or take its name out of [data] in node.toml."))
+        found = Text(N_("named in node.toml, and not there: {path}"), path=session.home / file)
+        yield Finding(Text(N_("file {file}"), file=file), "bad", found, todo)
+    if set(missing) & set(config.data.catalogue):
+        return
+    name = Text(N_("catalogue"))
+    try:
+        found = Text(N_("{count} datasets"), count=len(session.catalogue.datasets))
+    except (UserFault, CatalogueFault) as error:
+        fault = translated(error)
+        assert fault is not None
+        yield Finding(name, "bad", fault.message, fault.next_step)
+    else:
+        yield Finding(name, "good", found)
 
 
 def _certificates(session: Session, config: Config) -> Iterator[Finding]:

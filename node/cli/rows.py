@@ -46,7 +46,8 @@ def put(
     schema = _schema(session, dataset)
     rows = [_row(schema, one) for one in _given(file, row)]
     results = done(_put(session, schema, rows, dry_run))
-    return _tell(session, results, dry_run)
+    words = N_("{accepted} taken, {unchanged} unchanged, {rejected} rejected.")
+    return _tell(session, results, dry_run, words)
 
 
 async def _put(session: Session, schema: RowSchema, rows: Sequence[Row], dry_run: bool) -> list[PutResult]:
@@ -66,8 +67,8 @@ async def _put(session: Session, schema: RowSchema, rows: Sequence[Row], dry_run
         return [result async for result in connected.put_many(requests)]
 
 
-def _tell(session: Session, results: Sequence[PutResult], dry_run: bool) -> int:
-    """What became of rows; the exit code says whether any were rejected."""
+def _tell(session: Session, results: Sequence[PutResult], dry_run: bool, words: str) -> int:
+    """What became of rows, in `words`; the exit code says whether any were rejected."""
     from node.status import reason_name
 
     rejected = [
@@ -87,8 +88,7 @@ def _tell(session: Session, results: Sequence[PutResult], dry_run: bool) -> int:
     else:
         if dry_run:
             say(_("Dry run: nothing was written."))
-        words = _("{accepted} taken, {unchanged} unchanged, {rejected} rejected.")
-        say(words.format(accepted=told["accepted"], unchanged=told["unchanged"], rejected=len(rejected)))
+        say(_(words).format(accepted=told["accepted"], unchanged=told["unchanged"], rejected=len(rejected)))
         for one in rejected:
             remark(_("  row {row}: {name} {detail}").format(**one))
     return int(Exit.INPUT) if rejected else int(Exit.OK)
@@ -112,7 +112,8 @@ def void(
         async with client(session) as connected:
             return await connected.put(dataset, (), (), cells, reason, dry_run=dry_run)
 
-    return _tell(session, [done(work())], dry_run)
+    words = N_("{accepted} voided, {unchanged} not there (nothing to void), {rejected} rejected.")
+    return _tell(session, [done(work())], dry_run, words)
 
 
 @VERBS.verb(N_("Show rows of a dataset, also as JSON or CSV."))

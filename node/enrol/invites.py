@@ -14,7 +14,7 @@ from certs.invite import SECRET_BYTES, TOKEN_BYTES, Approval, Invite, write_invi
 from node.audit import AuditLog, Event
 from node.clock import Randomness
 from node.config import Config
-from node.enrol.jobs import AddJob, ChangeJob
+from node.enrol.jobs import AddJob, ChangeJob, UnknownInvite
 from node.enrol.lists import DAYS, Wish, wishes_from_csv
 from node.faults import Code, Mistakes, UserFault
 from node.identity import NodeIdentity
@@ -119,12 +119,12 @@ class Invitations:
     async def make(self, wish: Wish, again: bool = False) -> Made:
         """One invite. `again`: for a node that is enrolled already and is installed anew.
 
-        Raises UserFault ENROLMENT_REFUSED, WRONG_STATE.
+        Raises UserFault BAD_ARGUMENT for what cannot be wished, WRONG_STATE for what cannot be now.
         """
         try:
             invite = self._invite(wish, self._writer.now())
         except InputFault as fault:
-            raise _not_done(fault.detail) from fault
+            raise _not_done(Code.BAD_ARGUMENT, fault.detail) from fault
         return (await self._make([invite], again))[0]
 
     async def make_many(self, name: str, text: str, again: bool = False) -> list[Made]:
@@ -152,7 +152,7 @@ class Invitations:
         return [_view(kept, now) for kept in await self._writer.ask(lambda _, store: store.invites.all())]
 
     async def withdraw(self, which: str) -> InviteView:
-        """Takes back an invite, by token or node id, unless it was used. Raises UserFault."""
+        """Takes back an invite, by token or node id. Raises UserFault INVITE_UNKNOWN, WRONG_STATE (it was used)."""
         now = self._writer.now()
         state = await self._change(which, lambda s: withdrawn(s, now))
         await self._note(Event.INVITE_WITHDRAWN, invite_id=state.invite.token, node=state.invite.node)
@@ -161,7 +161,7 @@ class Invitations:
     async def approve(self, which: str, fingerprint: str) -> InviteView:
         """Says yes to the keys that wait, by token or node id, after a person compared `fingerprint`.
 
-        Raises UserFault FINGERPRINT_MISMATCH, ENROLMENT_REFUSED (nothing waits).
+        Raises UserFault FINGERPRINT_MISMATCH, INVITE_UNKNOWN, WRONG_STATE (nothing waits).
         """
         now = self._writer.now()
         try:
@@ -253,7 +253,8 @@ class Invitations:
         except InputFault as fault:
             for invite in invites:
                 await self._note(Event.INVITE_REFUSED, invite_id=invite.token, node=invite.node, detail=fault.detail)
-            raise _not_done(fault.detail) from fault
+            code = Code.BAD_ARGUMENT if fault.reason is Reason.OUT_OF_SCOPE else Code.WRONG_STATE
+            raise _not_done(code, fault.detail) from fault
         return lines
 
     async def _change(self, which: str, step: Callable[[InviteState], InviteState]) -> InviteState:
@@ -268,8 +269,16 @@ class Invitations:
                     "withdraw the invite and make a new one. There: `tiersync join` shows the fingerprint."
                 ),
             ) from fault
+        except UnknownInvite as fault:
+            raise UserFault(
+                Code.INVITE_UNKNOWN,
+                N_("There is no invite of this id or for this node: {which}"),
+                N_("`tiersync invite list` shows all invites, with their ids and nodes."),
+                which=which,
+            ) from fault
         except (InputFault, InviteSpent) as fault:
-            raise _not_done(fault.detail if isinstance(fault, InputFault) else str(fault)) from fault
+            detail = fault.detail if isinstance(fault, InputFault) else str(fault)
+            raise _not_done(Code.WRONG_STATE, detail) from fault
         return state
 
     async def _note(self, event: Event, **fields: object) -> None:
@@ -280,9 +289,9 @@ class _Differs(LocalFault):
     """The fingerprint that was given is not the one that waits."""
 
 
-def _not_done(detail: str) -> UserFault:
+def _not_done(code: Code, detail: str) -> UserFault:
     return UserFault(
-        Code.ENROLMENT_REFUSED,
+        code,
         N_("The invite was not made or changed: {detail}"),
         N_("Do what the message says and try again; `tiersync invite list` shows all invites."),
         detail=detail,

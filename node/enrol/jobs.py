@@ -187,6 +187,10 @@ class AddJob:
         return (Reply(self.token, None),)
 
 
+class UnknownInvite(InputFault):
+    """There is no invite of this token, or for this node."""
+
+
 @dataclass(slots=True)
 class ChangeJob:
     """Takes one invite a step on. Answers with the new state.
@@ -199,12 +203,12 @@ class ChangeJob:
     step: Callable[[InviteState], InviteState]
 
     def run(self, store: Store) -> Sequence[Event | Reply]:
-        """As node.engine.Job.run. Raises InputFault NOT_ENROLLED if there is no such invite, and what `step` raises."""
+        """As node.engine.Job.run. Raises UnknownInvite, and what `step` raises."""
         kept = store.invites.get(self.which)
         found = [kept.state] if kept else [k.state for k in store.invites.all() if k.state.invite.node == self.which]
         living = [s for s in found if s.status in LIVING]
         if not found:
-            raise InputFault(Reason.NOT_ENROLLED, f"there is no invite of this token or for this node: {self.which}")
+            raise UnknownInvite(Reason.NOT_ENROLLED, self.which)
         after = self.step((living or found)[-1])
         store.invites.change(after)
         return (Reply(self.token, after),)

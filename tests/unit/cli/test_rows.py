@@ -142,6 +142,15 @@ def test_a_void_can_be_tried_before(call: Call, country: Country) -> None:
     assert call(*void, "--json").json["accepted"] == 1
 
 
+def test_a_void_of_what_is_not_there_says_so(call: Call, country: Country) -> None:
+    """Nothing changed is no fault, and a slip of the pen in a key must not look like a removal."""
+    void = ("--home", country.home("city"), "void", "case", "never-was", "--reason", "x")
+    said = call(*void)
+    assert (said.code, said.out.strip()) == (0, "0 voided, 1 not there (nothing to void), 0 rejected."), said
+    told = call(*void, "--json").json
+    assert (told["accepted"], told["unchanged"], told["groups"]) == (0, 1, [])
+
+
 def test_a_row_is_traced_from_the_city_to_the_nation(call: Call, country: Country) -> None:
     """By key or by source number: the entries that carry it, who has signed for them; and its end after a void."""
     city, nation = country.home("city"), country.home("nation")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from node.cli.invites import DAYS_MAX
 from node.config import ListenSection, load_file
+from node.enrol.lists import DAYS
 from tests.unit.cli.conftest import Call, Country
 
 
@@ -127,7 +129,7 @@ def test_invites_from_a_list(call: Call, country: Country, tmp_path: Path) -> No
     assert (refused.code, "E1203" in refused.err) == (3, True)
     withdrawn = call("--home", nation, "invite", "withdraw", "p350000.cn-demo", "--json").json
     assert withdrawn["status"] == "withdrawn"
-    assert call("--home", nation, "invite", "withdraw", "p350000.cn-demo").code == 5
+    assert call("--home", nation, "invite", "withdraw", "p350000.cn-demo").code == 4
 
 
 def test_a_list_that_no_encoding_fits_is_refused_with_its_line(call: Call, country: Country, tmp_path: Path) -> None:
@@ -173,10 +175,13 @@ def test_an_invite_whose_letter_cannot_be_written_is_not_made(call: Call, countr
     ("arguments", "number"),
     [
         (("invite", "make"), "E1008"),
-        (("invite", "make", "--profile", "nope", "--region", "1", "--title", "x"), "E1304"),
+        (("invite", "make", "--profile", "nope", "--region", "1", "--title", "x"), "E1008"),
+        (("invite", "make", "--profile", "city", "--region", "1", "--title", "x", "--days", "61"), "E1008"),
+        (("invite", "make", "--profile", "city", "--region", "310000", "--title", "x"), "E1108"),
         (("invite", "make", "--profile", "city", "--region", "1", "--title", "x", "--approval", "never"), "E1008"),
         (("invite", "make", "--list", "no-such.csv"), "E1201"),
-        (("invite", "approve", "nobody", "1"), "E1304"),
+        (("invite", "approve", "nobody", "1"), "E1312"),
+        (("invite", "withdraw", "nobody"), "E1312"),
     ],
 )
 def test_invites_that_cannot_be_made(call: Call, country: Country, arguments: tuple[str, ...], number: str) -> None:
@@ -184,6 +189,11 @@ def test_invites_that_cannot_be_made(call: Call, country: Country, arguments: tu
     called = call("--home", country.home("nation"), *arguments)
     assert called.code
     assert f"Error {number}:" in called.err, called.err
+
+
+def test_the_bound_on_days_is_the_node_s_own() -> None:
+    """The command line knows it without asking."""
+    assert (1, DAYS_MAX) == DAYS
 
 
 def test_what_is_no_invite(call: Call, tmp_path: Path) -> None:

@@ -189,6 +189,31 @@ def test_doctor_examines_machine_and_home(call: Call, country: Country, tmp_path
     assert call("--home", str(tmp_path), "doctor", "--json").json["sound"] is False
 
 
+def test_doctor_looks_for_the_files_that_node_toml_names(call: Call, tmp_path: Path) -> None:
+    """A catalogue or mapping that is not there, or cannot be read, is named with its file."""
+    home = tmp_path / "home"
+    wish = ("--root-dir", str(tmp_path / "root"), "--federation", "cn-try", "--title", "x")
+    assert call("--home", str(home), "init", *wish).code == 0
+    path = home / "node.toml"
+    text = path.read_text("utf-8").replace("catalogue = []", 'catalogue = ["own.toml"]')
+    path.write_text(text.replace("mappings = []", 'mappings = ["own-map.toml"]'), "utf-8")
+
+    def bad() -> dict[str, str]:
+        checks = call("--home", str(home), "doctor", "--json").json["checks"]
+        return {one["title"]: one["found"] for one in checks if one["verdict"] == "bad"}
+
+    assert bad() == {
+        f"file {name}": f"named in node.toml, and not there: {home / name}" for name in ("own.toml", "own-map.toml")
+    }
+    (home / "own-map.toml").touch()
+    (home / "own.toml").write_bytes("# 案件".encode("gb18030"))
+    assert bad() == {"catalogue": f"{home / 'own.toml'} is not UTF-8 text (line 1)."}
+    (home / "own.toml").write_text("[nonsense]", "utf-8")
+    assert list(bad()) == ["catalogue"]
+    (home / "own.toml").write_text("", "utf-8")
+    assert bad() == {}
+
+
 @pytest.mark.parametrize(("home", "number"), [("{tmp}/nowhere", "E1004"), ("{tmp}", "E1001")])
 def test_a_home_that_is_none(call: Call, tmp_path: Path, home: str, number: str) -> None:
     """It is said which folder was meant and how to name another."""

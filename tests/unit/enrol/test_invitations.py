@@ -59,7 +59,7 @@ async def test_an_invite_takes_what_the_profile_says(country: Path) -> None:
 async def test_a_wish_that_cannot_be_is_refused(country: Path, wish: Wish) -> None:
     """Before anything is written or audited."""
     async with running(country / "nation") as nation:
-        assert await code_of(nation.invited(wish)) is Code.ENROLMENT_REFUSED
+        assert await code_of(nation.invited(wish)) is Code.BAD_ARGUMENT
         assert await nation.invitations.all() == []
         assert nation.events() == []
 
@@ -69,15 +69,15 @@ async def test_one_living_invite_per_node(country: Path, tmp_path: Path) -> None
     clock = ShiftedClock()
     async with running(country / "nation", clock) as nation:
         await nation.invited()
-        assert await code_of(nation.invited()) is Code.ENROLMENT_REFUSED
+        assert await code_of(nation.invited()) is Code.WRONG_STATE
         clock.shift_us = 8 * DAY_US
         made = await nation.invited()
         assert [v.status for v in await nation.invitations.all()] == ["withdrawn", "open"]
         await joined(made.line, tmp_path / "city", clock=clock)
-        assert await code_of(nation.invited()) is Code.ENROLMENT_REFUSED
-        assert await code_of(nation.invitations.withdraw(MUNICIPALITY)) is Code.ENROLMENT_REFUSED
-        assert await code_of(nation.invitations.withdraw("nobody")) is Code.ENROLMENT_REFUSED
-        assert await code_of(nation.invitations.approve(MUNICIPALITY, "0")) is Code.ENROLMENT_REFUSED
+        assert await code_of(nation.invited()) is Code.WRONG_STATE
+        assert await code_of(nation.invitations.withdraw(MUNICIPALITY)) is Code.WRONG_STATE
+        assert await code_of(nation.invitations.withdraw("nobody")) is Code.INVITE_UNKNOWN
+        assert await code_of(nation.invitations.approve(MUNICIPALITY, "0")) is Code.WRONG_STATE
 
 
 async def test_a_list_makes_all_or_none(country: Path) -> None:
@@ -99,7 +99,7 @@ async def test_a_list_makes_all_or_none(country: Path) -> None:
         assert [m.node for m in made] == ["p330000.cn-test", MUNICIPALITY]
         assert [v.approval for v in await nation.invitations.all()] == ["automatic", "person"]
         again = "region,profile,title\n320000,provincial,江苏省\n330000,provincial,浙江省\n"
-        assert await code_of(nation.invitations.make_many("list.csv", again)) is Code.ENROLMENT_REFUSED
+        assert await code_of(nation.invitations.make_many("list.csv", again)) is Code.WRONG_STATE
         assert len(await nation.invitations.all()) == 2
 
 
