@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from sync.chain import Content, Opened, open_content
@@ -23,6 +23,8 @@ from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, Refusal, RefusalsPa
 
 REJUDGE_AT_ONCE = 20_000
 """Parked rows of one feed that a round looks at."""
+_BEFORE_ALL = (0, -2)
+"""(seq, place) before that of any parked row: a whole entry's place is -1."""
 
 
 class _Collected:
@@ -225,8 +227,8 @@ def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
     ]
     overtaken = [
         FateRow(ref.seq, ref.place, ref.dataset, ref.key, Fate.SUPERSEDED, ref.reason, "")
-        for ref in (core.log.parked(state.name, state.parked) if latest and state.parked else ())
-        if ref.place >= 0 and latest.get((ref.dataset, ref.key), 0) > ref.seq
+        for ref in (core.log.parked_among(state.name, state.head.epoch, latest) if state.parked else ())
+        if latest[ref.dataset, ref.key] > ref.seq
     ]
     core.count_parked(state, -len(overtaken))
     collected.fates.extend(overtaken)
@@ -235,27 +237,50 @@ def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
 # --- a second look ----------------------------------------------------------------------------------------------------
 
 
-def rejudge(core: Core) -> bool:
-    """Judges parked rows again; True if it changed something, so that another round may find more.
+def rejudge(core: Core) -> None:
+    """Judges parked rows again. If it changed something, another round is wished for, since that may find more.
 
     Rows written in this round are not read again in it (effects are performed after it): an entry that touches such a
     key ends the round.
     """
     core.touched.clear()
-    # Feed by feed, so that many rows of one that wait for long do not keep those of another waiting.
-    refs = [ref for feed in core.feeds if feed in core.parked for ref in core.log.parked(feed, REJUDGE_AT_ONCE)]
+    if core.rejudge_wanted:
+        core.rejudge_left = {feed: state.parked for feed, state in core.feeds.items() if feed in core.parked}
     changed = False
-    for (feed, epoch), group in groupby(refs, key=lambda ref: (ref.feed, ref.epoch)):
-        state = core.feeds.get(feed)
-        if state is None or state.frozen or state.head.epoch != epoch:
-            continue
-        waiting = list(group)
-        later = _Later(core, state, frozenset(ref.seq for ref in waiting if ref.place < 0))
-        for seq, rows in groupby(waiting, key=lambda ref: ref.seq):
-            outcome = _rejudge_entry(core, state, seq, list(rows), later)
-            if outcome is None:
-                return True
-            changed = outcome or changed
+    # Feed by feed, so that many rows of one that wait for long do not keep those of another waiting.
+    for feed in list(core.rejudge_left):
+        outcome = _rejudge_feed(core, core.feeds[feed])
+        changed = changed or outcome is not False
+        if outcome is None:
+            break
+    core.rejudge_wanted = changed
+
+
+def _rejudge_feed(core: Core, state: FeedState) -> bool | None:
+    """A round of one feed: whether anything changed; None if it ends the round.
+
+    Where more rows wait than a round looks at, each goes on where the last one stopped and comes round to the first.
+    `rejudge_left` counts down how many are still to be looked at.
+    """
+    feed, epoch = state.name, state.head.epoch
+    left = core.rejudge_left.pop(feed)
+    if state.frozen:
+        return False
+    after = core.rejudged_up_to.pop(feed, _BEFORE_ALL) if state.parked > REJUDGE_AT_ONCE else _BEFORE_ALL
+    waiting = core.log.parked_after(feed, epoch, after, REJUDGE_AT_ONCE)
+    at_end = len(waiting) < REJUDGE_AT_ONCE
+    if not at_end:
+        core.rejudged_up_to[feed] = (waiting[-1].seq, waiting[-1].place)
+    if left > len(waiting) and not (at_end and after == _BEFORE_ALL):
+        core.rejudge_left[feed] = left - len(waiting)
+    later = _Later(core, state, {(ref.dataset, ref.key) for ref in waiting if ref.place < 0})
+    changed = False
+    for seq, rows in groupby(waiting, key=lambda ref: ref.seq):
+        outcome = _rejudge_entry(core, state, seq, list(rows), later)
+        if outcome is None:
+            core.rejudged_up_to[feed] = (seq, _BEFORE_ALL[1])
+            return None
+        changed = outcome or changed
     return changed
 
 
@@ -338,6 +363,8 @@ def _close(core: Core, state: FeedState, closed: list[FateRow]) -> None:
 
 
 def _settle_again(core: Core, state: FeedState, collected: _Collected) -> None:
+    if state.parked:
+        _supersede(core, state, collected)
     for dataset, group in groupby(collected.changes, key=lambda item: item[0]):
         schema = core.seams.judge.schema(state.name.publication, dataset)
         assert schema is not None
@@ -368,10 +395,12 @@ class _Later:
     these were not. Read in one pass over the feed, when it is first asked.
     """
 
-    def __init__(self, core: Core, state: FeedState, seqs: frozenset[int]) -> None:
+    def __init__(self, core: Core, state: FeedState, whole: Collection[tuple[str, str]]) -> None:
         self._core = core
         self._state = state
-        self._seqs = seqs
+        # All that wait as a whole, this round looks at them or not; those of a later format say no dataset.
+        waiting = core.log.parked_among(state.name, state.head.epoch, {*whole, ("", "")}) if whole else ()
+        self._seqs = frozenset(ref.seq for ref in waiting)
         self._last: dict[tuple[str, Key], int] | None = None
 
     def not_overtaken(self, seq: int, batch: RowBatch) -> frozenset[int]:

@@ -130,6 +130,9 @@ class Core:
         self.registry_grew = False
         self.republishing = False
         self.rejudge_wanted = False
+        self.rejudge_left: dict[FeedName, int] = {}
+        """Parked rows still to be judged again since that was last wished for; and where the last round stopped."""
+        self.rejudged_up_to: dict[FeedName, tuple[int, int]] = {}
         self.touched: set[tuple[str, str, Key]] = set()
         """Rows written in this round of judging again: (dataset, origin, key)."""
         self.parked = {name for name, state in self.feeds.items() if state.parked}

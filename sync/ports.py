@@ -58,7 +58,15 @@ class Log(Protocol):
         ...
 
     def parked(self, feed: FeedName | None, limit: int) -> Sequence[ParkedRef]:
-        """Parked rows in order of feed, seq, place; of one feed or of all."""
+        """Parked rows in order of feed, seq, place; of one feed or of all. What a person is shown."""
+        ...
+
+    def parked_after(self, feed: FeedName, epoch: bytes, after: tuple[int, int], limit: int) -> Sequence[ParkedRef]:
+        """Parked rows of an epoch in order of seq and place, behind the place `after`: (seq, place)."""
+        ...
+
+    def parked_among(self, feed: FeedName, epoch: bytes, rows: Collection[tuple[str, str]]) -> Sequence[ParkedRef]:
+        """Parked rows of an epoch that are among these: (dataset, key text)."""
         ...
 
     def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:

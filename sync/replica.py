@@ -188,9 +188,9 @@ class Replica:
         for link in list(core.open_links()):
             receive.retry_dropped(core, link)
         more = origin.drain_outbox(core)
-        if core.rejudge_wanted:
-            core.rejudge_wanted = rejudge(core)
-            more = more or core.rejudge_wanted
+        if core.rejudge_wanted or core.rejudge_left:
+            rejudge(core)
+            more = more or core.rejudge_wanted or bool(core.rejudge_left)
         statements.say(core)
         for link in core.links.values():
             # The runner keeps the earliest wish only, and a Tick uses it up.

@@ -42,6 +42,12 @@ class Reads:
     def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
         return self._records.parked(feed, limit)
 
+    def parked_after(self, feed: FeedName, epoch: bytes, after: tuple[int, int], limit: int) -> list[ParkedRef]:
+        return self._records.parked_after(feed, epoch, after, limit)
+
+    def parked_among(self, feed: FeedName, epoch: bytes, rows: Collection[tuple[str, str]]) -> list[ParkedRef]:
+        return self._records.parked_among(feed, epoch, rows)
+
     def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
         return self._records.refused(feed, epoch, after_seq)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import sha256
 
 from node.store.names import Names
+from node.store.rowsql import padded
 from node.store.session import Session
 from sync.effects import (
     FeedState,
@@ -21,7 +23,7 @@ from sync.effects import (
 from sync.limits import BOOT_IDS_KEPT_US
 from sync.ports import ParkedRef
 from sync.reasons import Reason
-from sync.values import FeedName, Head, Lane, Route
+from sync.values import FeedName, Head, Key, Lane, Route
 from sync.wire.v1.entry_pb2 import MoveBody, Refusal
 
 _SAVE_STATE = """INSERT OR REPLACE INTO feed_state
@@ -39,6 +41,10 @@ _PARKED = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, reason
 _PARKED_OF = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, reason
     FROM chain JOIN fate INDEXED BY fate_parked ON fate.chain = chain.id WHERE fate = 3 AND chain.feed = ?
     ORDER BY fate.chain, seq, place LIMIT ?"""
+_PARKED_AFTER = """SELECT seq, place, dataset, key, reason FROM fate INDEXED BY fate_parked
+    WHERE fate = 3 AND chain = ? AND (seq, place) > (?, ?) ORDER BY seq, place LIMIT ?"""
+_PARKED_AMONG = """SELECT seq, place, dataset, key, reason FROM fate INDEXED BY fate_parked_key
+    WHERE fate = 3 AND chain = ? AND dataset = ? AND key IN ({})"""
 _REFUSED = "SELECT seq, place FROM fate WHERE chain = ? AND seq > ? AND fate = 2"
 _FIRST_PARKED = """SELECT min(seq) FROM fate INDEXED BY fate_parked
     WHERE fate = 3 AND chain = (SELECT max(id) FROM chain WHERE feed = ?)"""
@@ -127,6 +133,28 @@ class Records:
             for number, epoch, seq, place, dataset, key, reason in found
         ]
 
+    def parked_after(self, feed: FeedName, epoch: bytes, after: tuple[int, int], limit: int) -> list[ParkedRef]:
+        """As sync.ports.Log.parked_after."""
+        chain = self._names.find_chain(feed, epoch)
+        found = [] if chain is None else self._session.rows(_PARKED_AFTER, (chain, *after, limit))
+        return [_parked(feed, epoch, row) for row in found]
+
+    def parked_among(self, feed: FeedName, epoch: bytes, rows: Collection[tuple[str, str]]) -> list[ParkedRef]:
+        """As sync.ports.Log.parked_among."""
+        chain = self._names.find_chain(feed, epoch)
+        refs: list[ParkedRef] = []
+        if chain is None:
+            return refs
+        keys: dict[str, list[Key]] = {}
+        for dataset, key in rows:
+            keys.setdefault(dataset, []).append((key,))
+        for dataset, wanted in keys.items():
+            for chunk in padded(wanted):
+                sql = _PARKED_AMONG.format(", ".join("?" * len(chunk)))
+                found = self._session.rows(sql, (chain, dataset, *(key for (key,) in chunk)))
+                refs.extend(_parked(feed, epoch, row) for row in found)
+        return refs
+
     def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
         """As sync.ports.Log.refused."""
         chain = self._names.find_chain(feed, epoch)
@@ -195,3 +223,8 @@ class Records:
         found = self._session.first(_META, (name,))
         value: int | str | bytes | None = None if found is None else found[0]
         return value
+
+
+def _parked(feed: FeedName, epoch: bytes, row: tuple[int, int, str, str, int]) -> ParkedRef:
+    seq, place, dataset, key, reason = row
+    return ParkedRef(feed, epoch, seq, place, dataset, key, Reason(reason))

@@ -46,6 +46,7 @@ FIRST_TABLES = (
         PRIMARY KEY (chain, seq, place)
     ) STRICT""",
     "CREATE INDEX fate_parked ON fate (chain, seq, place) WHERE fate = 3",
+    "CREATE INDEX fate_parked_key ON fate (chain, dataset, key) WHERE fate = 3",
     """CREATE TABLE heard (
         by_node TEXT NOT NULL, publication TEXT NOT NULL, addressee TEXT NOT NULL, epoch BLOB NOT NULL,
         seq INTEGER NOT NULL, dataset TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,

@@ -192,9 +192,13 @@ class Store:
         """The rows held of these keys; a key without a row is left out."""
         return self._rows.held(dataset, origin, keys)
 
-    def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
-        """Parked rows in order of feed, epoch, seq, place; of one feed or of all."""
-        return self._records.parked(feed, limit)
+    def parked_after(self, feed: FeedName, epoch: bytes, after: tuple[int, int], limit: int) -> list[ParkedRef]:
+        """As sync.ports.Log.parked_after."""
+        return self._records.parked_after(feed, epoch, after, limit)
+
+    def parked_among(self, feed: FeedName, epoch: bytes, rows: Collection[tuple[str, str]]) -> list[ParkedRef]:
+        """As sync.ports.Log.parked_among."""
+        return self._records.parked_among(feed, epoch, rows)
 
     def refused(self, feed: FeedName, epoch: bytes, after_seq: int) -> frozenset[tuple[int, int]]:
         """As sync.ports.Log.refused."""
@@ -205,6 +209,10 @@ class Store:
         return self._records.first_parked(feed)
 
     # --- reads of the runner
+
+    def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
+        """Parked rows in order of feed, epoch, seq, place; of one feed or of all."""
+        return self._records.parked(feed, limit)
 
     def read_rows(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
         """(version, cells in schema order) of each key that has a row: `before` of LocalRows."""

@@ -216,6 +216,27 @@ def test_parked_rows_are_listed_until_a_later_fate(store: Store) -> None:
     assert store.parked(FEED, 10) == every[2:3]
 
 
+def test_parked_rows_are_found_by_place_and_by_key(store: Store) -> None:
+    """Of one epoch: behind a place so many, or those that are among some keys of some datasets."""
+    parked = [fate(seq, place, Fate.PARKED) for seq in (1, 2, 3) for place in range(-1, 60)]
+    perform(
+        store,
+        SaveFates(FEED, EPOCH, [*parked, fate(2, 60, Fate.REFUSED), fate(4, 0, Fate.APPLIED)]),
+        SaveFates(FEED, b"f" * 16, [fate(9, 0, Fate.PARKED)]),
+        SaveFates(OTHER_FEED, EPOCH, [fate(1, 0, Fate.PARKED)]),
+    )
+    every = store.parked_after(FEED, EPOCH, (0, -2), 1000)
+    assert [(p.seq, p.place) for p in every] == [(f.seq, f.place) for f in parked]
+    assert store.parked_after(FEED, EPOCH, (1, 58), 3) == every[60:63]
+    assert store.parked_after(FEED, EPOCH, (3, 59), 3) == []
+    keys = [("demo", f.key) for f in parked] + [("demo", "k2.60"), ("demo", "k9.0"), ("other", "k1.0"), ("", "")]
+    assert sorted(store.parked_among(FEED, EPOCH, keys)) == every
+    assert store.parked_among(FEED, EPOCH, {("demo", "k2.5"), ("demo", "k7.7")}) == [every[61 + 6]]
+    assert store.parked_among(FEED, EPOCH, []) == []
+    nowhere = FeedName("x.cn", "none")
+    assert store.parked_after(nowhere, EPOCH, (0, -2), 9) == store.parked_among(nowhere, EPOCH, keys) == []
+
+
 def test_first_parked_is_of_the_newest_epoch(store: Store) -> None:
     """A receipt speaks of the current epoch; what waits in an older one is listed all the same."""
     perform(store, SaveFates(FEED, EPOCH, [fate(3, 0, Fate.PARKED)]), SaveFates(FEED, b"f" * 16, []))

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from sync import apply, limits
 from sync.events import Rejudge
+from sync.ports import ParkedRef
 from sync.reasons import Reason
 from sync.values import FeedName, Route
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
@@ -267,4 +269,55 @@ def test_a_parked_row_is_overtaken_by_a_newer_version_of_its_key() -> None:
     stage.wait(60)
     (row,) = stage.rows("case", CITY).values()
     assert "closed" in row
+    assert digest_holds(stage, CASE_FEED)
+
+
+def test_rows_with_keys_alike_at_their_beginning_overtake_none_but_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a key is longer than what is kept of it, too."""
+    monkeypatch.setattr(limits, "KEY_TEXT_CHARACTERS_MAX", 40)
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    key = "k" * 63
+    city.run(forge.next_run(_coded(1, case_id=key + "1"), _coded(2, case_id=key + "2")))
+    city.run(forge.next_run(a_case(2, case_id=key + "2")))
+    assert [f[2] for f in stage.fates(CASE_FEED)] == ["PARKED", "SUPERSEDED"]
+
+
+def test_a_run_asks_for_the_parked_rows_of_its_own_keys_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many others wait."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    city.run(forge.next_run(*(_coded(n) for n in range(1, 40))))
+    found: list[str] = []
+    among = stage.store.parked_among
+
+    def told(*asked: Any) -> list[ParkedRef]:
+        refs = among(*asked)
+        found.extend(ref.key for ref in refs)
+        return refs
+
+    monkeypatch.setattr(stage.store, "parked_among", told)
+    monkeypatch.setattr(stage.store, "parked_after", lambda *_: [])
+    city.run(forge.next_run(a_case(7), a_case(100)))
+    assert found == ['["case-7"]']
+    assert stage.core.feeds[CASE_FEED].parked == 38
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7])
+def test_every_parked_row_is_looked_at_again_however_many_wait(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds go on where the last one stopped: what waits for long does not keep the others from their turn."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    monkeypatch.setattr(apply, "REJUDGE_AT_ONCE", at_once)
+    later = {4, 5, 9}
+    for numbers in ((1, 2, 3, 4), (5,), (6, 7, 8), (9, 10)):
+        city.run(forge.next_run(*(_coded(n, class_scheme="U" if n in later else "T") for n in numbers)))
+    assert stage.core.feeds[CASE_FEED].parked == 10
+    stage.known.tables["U"] = frozenset({"01"})
+    stage.step(Rejudge())
+    assert sorted(stage.rows("case", CITY)) == [(f"case-{n}",) for n in sorted(later)]
+    stage.known.tables["T"] = frozenset({"01"})
+    stage.step(Rejudge())
+    assert len(stage.rows("case", CITY)) == 10
+    assert stage.core.feeds[CASE_FEED].parked == 0
     assert digest_holds(stage, CASE_FEED)

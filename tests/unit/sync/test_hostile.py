@@ -19,7 +19,7 @@ from sync.values import Fate, FeedName, Kind, Lane, Route
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Cursor, Cursors, Drain, FeedHead, HeadsBody, HeadsStatement, Statements, Want
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
-from tests.unit.sync.site import catalogue
+from tests.unit.sync.site import SITE, catalogue
 from tests.unit.sync.stage import CASE_FEED, Cases, Stage, a_case
 from tests.unit.sync.test_conformance_refused import _boot_returns
 from tests.vectors.world import (
@@ -38,6 +38,9 @@ from tests.vectors.world import (
 
 TALL = FeedName(CITY, "x_tree.tall")
 COLUMNS = ("id", "division", "height")
+KIND = """{ name = "kind", type = "text", length = 8, zh = "a", en = "a" },"""
+COLOURED = (KIND, KIND + KIND.replace("kind", "colour"))
+"""What a second version of the dataset adds."""
 
 
 def registry_of_city() -> Forge:
@@ -219,6 +222,42 @@ def test_a_row_that_waits_on_keeps_its_place_beside_one_that_does_not_decode(mon
     stage.step(Rejudge())
     assert sorted(stage.rows("x_tree", CITY)) == [("a",), ("b",)]
     assert stage.core.feeds[TALL].parked == 0
+
+
+def test_an_entry_that_became_readable_overtakes_what_waits_from_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would have, had it been readable when it came: what is older does not come on top of it later."""
+    stage = Stage()
+    waits = True
+
+    def records(header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
+        old = waits and header.seq == 1
+        bad = [BadRow(p, key_text([r[0]]), Fate.PARKED, Reason.UNKNOWN_CODE, "") for p, r in enumerate(batch.puts)]
+        return Judgement([] if old else list(batch.puts), list(batch.ends), bad if old else [])
+
+    monkeypatch.setattr(stage.judge, "records", records)
+    monkeypatch.setattr("tests.unit.sync.site.SITE", SITE.replace("version = 1", "version = 2").replace(*COLOURED))
+    city, forge = stage.dial_in(CITY), Forge(TALL, key(CITY))
+    city.run(forge.run([forge.records([["a", "330106", 1]], columns=COLUMNS, dataset="x_tree")]))
+    city.run(
+        forge.run(
+            [
+                forge.records(
+                    [["a", "330106", 2, "red"]], columns=(*COLUMNS, "colour"), dataset="x_tree", schema_version=2
+                )
+            ]
+        )
+    )
+    assert [fate[1:] for fate in stage.fates(TALL)] == [
+        (0, "PARKED", "UNKNOWN_CODE"), (-1, "PARKED", "UNKNOWN_SCHEMA_VERSION"),
+    ]  # fmt: skip
+    catalogue.cache_clear()
+    learns_the_dataset(stage)
+    catalogue.cache_clear()
+    assert [fate[1:3] for fate in stage.fates(TALL)] == [(0, "SUPERSEDED"), (-1, "APPLIED")]
+    waits = False
+    stage.step(Rejudge())
+    ((cells),) = stage.rows("x_tree", CITY).values()
+    assert cells[2] == 2
 
 
 def test_the_node_takes_cases_after_all_that() -> None:
