@@ -152,7 +152,8 @@ def approved(state: InviteState, fingerprint: str, now: int) -> InviteState:
 def withdrawn(state: InviteState, now: int) -> InviteState:
     """The state after an operator took the invite back. Raises InputFault if it was used already."""
     if state.status is Status.USED:
-        raise InputFault(Reason.NOT_ENROLLED, f"the invite for {state.invite.node} was used; suspend the node instead")
+        detail = f"the invite for {state.invite.node} was used: only one made with --again replaces the node's keys"
+        raise InputFault(Reason.NOT_ENROLLED, detail)
     return replace(state, invite=replace(state.invite, secret=b""), status=Status.WITHDRAWN, changed=now)
 
 

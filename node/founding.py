@@ -222,7 +222,7 @@ def _anchor(folder: Path, root: Authority, config: Config, keys: NodeKeys) -> by
         raise UserFault(
             Code.FILE_EXISTS,
             N_("This root has anchored {node} with other keys already."),
-            N_("Restore that node with `tiersync restore`, or found a federation of another name with a new root."),
+            N_("Put that node's home back from its backup, or found a federation of another name with a new root."),
             node=held.nation,
         )
     return data

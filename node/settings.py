@@ -124,8 +124,8 @@ class NodeSection:
         check=_node_id,
     )
     tier: str = setting(
-        "平台层级配置的名称；`tiersync init` 会列出可选项",
-        "Name of the tier profile; `tiersync init` lists them",
+        f"平台层级配置的名称：{'、'.join(PROFILES)}",
+        f"Name of the tier profile: {', '.join(PROFILES)}",
         check=_matching(is_identifier, N_("'{value}' is not the name of a tier profile")),
         known=PROFILES,
     )

@@ -91,7 +91,8 @@ def of_refusal(invite: Invite, reason_number: int, detail: str) -> UserFault:
 def _used_todo() -> str:
     return N_(
         "Here: if this server joined before, use its old home or its backup. At the parent ({parent}): if nobody of "
-        "yours used the invite, telephone at once, suspend {node}, and make a new invite."
+        "yours used the invite, somebody else is {node} now: make a new invite with --again at once. The keys that "
+        "join with it take the place of theirs."
     )
 
 

@@ -143,7 +143,7 @@ def bind(path: str, mapping: FileMapping, dataset: Dataset) -> Converter:
     mistakes.raise_any(
         Code.MAPPING_INVALID,
         path,
-        N_("Correct the keys named above; `tiersync catalogue` shows the dataset's columns and codes."),
+        N_("Correct the keys named above; `tiersync catalogue show DATASET` shows the dataset's columns and codes."),
     )
     needs = frozenset(name for rule in mapping.rules for name in rule.sources) | _ours_column(mapping.ours)
     still = tuple(None if target.moves else target.cell({}, "") for target in targets)

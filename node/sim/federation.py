@@ -317,7 +317,7 @@ class Federation:
         self._redial(node)
 
     def roll_back(self, short: str, store: WatchedStore, declared: bool) -> None:
-        """The node runs on an older copy of its store. declared: as `tiersync restore` does, with a new instance."""
+        """The node runs on an older copy of its store. declared: as a restore is to do, with a new instance."""
         node = self.nodes[short]
         if node.up:
             self.crash(node)

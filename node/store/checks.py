@@ -27,8 +27,8 @@ class Remedy(Enum):
 
     RESTORE = "restore this node from a backup; it then fetches from its neighbours what the backup lacks"
     REPLAY = "the log is sound and the tables are not: restore this node from a backup, nothing sealed is lost"
-    REPUBLISH = "what was published is not what the rows say: enter the row again, or open a new epoch of the feed"
-    EPOCH = "no other node takes this feed from there on: it goes on only in a new epoch"
+    REPUBLISH = "what was published is not what the rows say: enter the row again"
+    EPOCH = "no other node takes this feed from there on: it goes on only in a new epoch: ask your supplier"
     REGISTRY = "the key is not known here: let the node connect, so that the registry comes, and check again"
     REPORT = "the program kept its books wrongly: please report it with this output"
 

@@ -114,6 +114,6 @@ def check_instance(home: Path, store: Store) -> bytes:
     if not isinstance(stored, bytes) or said != stored.hex():
         raise HomeFault(
             f"the database and the file {path} do not name the same instance: this home was copied or put back "
-            "by hand. If it is a backup, run 'tiersync restore'; if it is a copy, delete it and use the original"
+            "in part. Put the whole home back, all files of one backup; if it is a copy, delete it and use the original"
         )
     return stored

@@ -1,4 +1,6 @@
-"""What `tiersync restore` writes into a database that was put back, and how an operator ends a clone alarm.
+"""What a declared restore writes into a database that was put back, and how an operator ends a clone alarm.
+
+No command does either yet; the simulator does.
 
 Outside a transaction, with the node stopped.
 """

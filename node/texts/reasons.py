@@ -30,7 +30,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.VERSION_TOO_OLD: Words(
         N_("The software or the format of the other side is too old."),
-        N_("Upgrade the older of the two nodes; `tiersync status` shows both versions."),
+        N_("Upgrade the older of the two nodes; `tiersync --version` on each server shows which it is."),
     ),
     Reason.NOT_ENROLLED: Words(
         N_("The node is not enrolled here."),
@@ -38,7 +38,10 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.CERTIFICATE_EXPIRED: Words(
         N_("The transport certificate has expired."),
-        N_("Renew it with `tiersync join --renew`, and check the clocks of both servers."),
+        N_(
+            "Check the clocks of both servers. If it has run out, ask the parent's administrator for an invite made "
+            "with --again and join with an empty home: this version does not renew."
+        ),
     ),
     Reason.CERTIFICATE_REVOKED: Words(
         N_("The transport certificate has been revoked."),
@@ -54,7 +57,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.CLONE: Words(
         N_("Two installations speak under the same node id."),
-        N_("Stop one of them; a copied or restored server must run `tiersync restore` before it links."),
+        N_("Find the copy, stop it and delete its home. If links stay refused, ask your supplier."),
     ),
     Reason.LIMIT_EXCEEDED: Words(
         N_("Something is larger or more than the agreed limits allow."),
@@ -112,11 +115,11 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.ENROLMENT_FELL: Words(
         N_("The enrolment version went back."),
-        N_("The origin was probably restored from an old backup: its administrator runs `tiersync restore`."),
+        N_("The origin probably runs on an old backup: its administrator stops it and puts the newest home back."),
     ),
     Reason.ADOPTION_MISSING: Words(
         N_("Rows of another node were written without the signed act of succession."),
-        N_("The parent's administrator issues the succession (merged or renamed place) first."),
+        N_("The origin writes rows of its own only. This version knows no succession of a merged or renamed place."),
     ),
     Reason.SUITE_FELL: Words(
         N_("The signature suite went back to a weaker one."),
@@ -135,27 +138,30 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.EPOCH_NOT_CONFIRMED: Words(
         N_("The feed's new epoch has not been confirmed by the parent."),
-        N_("The parent's administrator confirms the new epoch with `tiersync feeds confirm`."),
+        N_("Telephone the parent's administrator: both nodes need a version that can confirm an epoch."),
     ),
     Reason.FORK: Words(
         N_("Two different entries claim the same place in one feed; the feed is frozen."),
-        N_("Keep both servers as they are, telephone the origin, decide which history holds, then open a new epoch."),
+        N_(
+            "Keep both servers as they are, and telephone the origin: a person decides which history holds. This "
+            "version opens no new epoch: ask your supplier."
+        ),
     ),
     Reason.ROUTE_CHANGED: Words(
         N_("The route of a feed changed within its life."),
-        N_("The origin opens a new epoch when a publication changes its route."),
+        N_("The origin's administrator sets the route of the publication back to what it was."),
     ),
     Reason.OUT_OF_SCOPE: Words(
         N_("The row's region is not one this node may write."),
-        N_("Check the region code in the source; if the place was added or merged, the parent extends the scope."),
+        N_("Check the region code in the source; if the place was added or merged, ask the parent's administrator."),
     ),
     Reason.UNKNOWN_DATASET: Words(
         N_("The dataset is not in this node's catalogue."),
-        N_("Check the dataset's name with `tiersync catalogue`, or upgrade the node that lacks it."),
+        N_("Check the dataset's name with `tiersync catalogue list`, or upgrade the node that lacks it."),
     ),
     Reason.UNKNOWN_COLUMN: Words(
         N_("The dataset has no such column."),
-        N_("Correct the column's name; `tiersync catalogue` shows the columns and their meaning."),
+        N_("Correct the column's name; `tiersync catalogue show DATASET` explains the columns."),
     ),
     Reason.UNKNOWN_SCHEMA_VERSION: Words(
         N_("The row uses a newer version of the dataset than this node knows."),
@@ -175,7 +181,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.UNKNOWN_CODE: Words(
         N_("The code is not in the code table in force."),
-        N_("Correct the code, map it in the mapping file, or register it as an extension code."),
+        N_("Correct the code, map it in the mapping file, or ask the owner of the code table to add it."),
     ),
     Reason.MISSING_DEPENDENCY: Words(
         N_("The row refers to something that has not arrived yet."),
@@ -187,7 +193,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.NOT_OWNER: Words(
         N_("Another node owns this row or dataset."),
-        N_("Only the owner writes it; send the owner a quality correction instead."),
+        N_("Only the owner writes it; telephone the owner to have it corrected there."),
     ),
     Reason.HELD_BACK_PRESENT: Words(
         N_("A column that must stay at its owner arrived."),
@@ -206,7 +212,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.WRONG_STATE: Words(
         N_("The move does not fit the task's state."),
-        N_("Read the task again with `tiersync task` and choose a move that is offered."),
+        N_("Read the task again with `tiersync task show TASK` and choose a move that is offered."),
     ),
     Reason.MISSING_FIELD: Words(
         N_("The move lacks a field that it needs."),
@@ -230,7 +236,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.FROZEN: Words(
         N_("The feed is frozen because of a fork or by an administrator."),
-        N_("A person decides: see the evidence in `tiersync feeds`, then open a new epoch or thaw it."),
+        N_("Telephone the origin: a person decides which history holds. Then ask your supplier."),
     ),
     Reason.READ_ONLY: Words(
         N_("The node takes no rows at present."),

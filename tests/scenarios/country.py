@@ -55,7 +55,7 @@ class Country:
         return self.net[short].copy_store()
 
     def restore(self, short: str, backup: WatchedStore) -> None:
-        """`tiersync restore`: the backup under a new instance."""
+        """A declared restore: the backup under a new instance."""
         self.net.roll_back(short, backup, declared=True)
 
     def roll_back(self, short: str, backup: WatchedStore) -> None:

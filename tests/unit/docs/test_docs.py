@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 import shlex
 import tomllib
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.pofile import read_po
 
 from sync.reasons import Reason
 
@@ -19,6 +22,8 @@ _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+_TOLD = re.compile(r"[`'](tiersync (?=[a-z-])[^`']*)[`']")
+_CHINESE = "node/texts/locale/zh_CN/LC_MESSAGES/tiersync.po"
 _PROGRAM = re.compile(r"^\s*(tiersync (?=[a-z-]).*)")
 
 # In pieces, so that this file does not hold what it looks for.
@@ -134,6 +139,41 @@ def test_commands_in_the_documents_exist() -> None:
         spoken = [s for line in _commands(path.read_text("utf-8")) for s in _PROGRAM.findall(line)]
         wrong += [f"{_name(path)}: {line}: {what}" for line in spoken for what in _unknown(program, line)]
     assert not wrong
+
+
+def test_commands_in_the_texts_exist() -> None:
+    """What a message, a setting's comment or a docstring tells to run can be run today, in both languages."""
+    program = _program()
+    said = [(_name(path), text) for path in _sources() for text in _strings(path)]
+    said += [("Chinese", str(message.string)) for message in read_po(io.StringIO(_read(_CHINESE)))]
+    told = [(where, line) for where, text in said for line in _TOLD.findall(text)]
+    assert len(told) > 100, "the pattern finds the texts"
+    assert [f"{where}: {line}" for where, line in told if not _is_whole(program, line)] == []
+
+
+def _sources() -> list[Path]:
+    return [path for folder in ("node", "sync", "tiers", "certs") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def _strings(path: Path) -> Iterator[str]:
+    """Every text in a source file, those of docstrings and the parts of f-strings too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _is_whole(program: Any, line: str) -> bool:
+    """Whether a command line names a verb to its end, of options that it has; or asks for help or the version."""
+    words = [w for w in shlex.split(line) if w != "…"]
+    global_only = len(words) == 2 and words[1] in ("--help", "--version")
+    return global_only or (not _unknown(program, line) and _ends_in_a_verb(program, words[1:]))
+
+
+def _ends_in_a_verb(program: Any, words: list[str]) -> bool:
+    named = program
+    for word in words:
+        named = getattr(named, "commands", {}).get(word, named)
+    return not hasattr(named, "commands")
 
 
 def _unknown(program: Any, line: str) -> list[str]:

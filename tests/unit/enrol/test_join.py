@@ -233,7 +233,7 @@ async def test_a_used_invite_opens_nothing_for_other_keys(country: Path, tmp_pat
         await joined(made.line, tmp_path / "city")
         fault = await refused(made.line, tmp_path / "thief")
         assert fault.code is Code.INVITE_USED
-        assert "telephone" in str(fault.next_step)
+        assert "--again" in str(fault.next_step)
         assert await nation.registry_items() == 1
         assert nation.events()[-1] == "invite_refused"
 

@@ -110,7 +110,7 @@ def test_a_database_without_its_instance_file_does_not_start(tmp_path: Path, sai
         (tmp_path / INSTANCE_FILE).unlink()
     else:
         (tmp_path / INSTANCE_FILE).write_text(said)
-    with pytest.raises(HomeFault, match="tiersync restore"):
+    with pytest.raises(HomeFault, match="all files of one backup"):
         check_instance(tmp_path, store)
     store.close()
 
