@@ -16,10 +16,13 @@ from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
 from node.reading import bytes_of, text_of
 from node.texts import N_, _, current, reasons
+from sync.schema import CellType
 
 if TYPE_CHECKING:
     from node.loading.convert import Converter
     from node.loading.load import Batch, Counts, Loader, Outcome, Report, Shown
+    from sync.schema import RowSchema
+    from sync.values import Cell
 
 VERBS = Verbs()
 REJECTS_SHOWN = 20
@@ -169,7 +172,7 @@ def _tell(session: Session, report: Report, number: int, preview: Sequence[Shown
     if session.as_json:
         return say_json(_report_json(report, number, preview))
     for shown in preview:
-        _show_record(shown)
+        _show_record(session, shown, session.catalogue.datasets[report.dataset].schema)
     if report.dry_run:
         say(_("Dry run of {file} into '{dataset}': nothing was written.").format(**_names(report)))
     else:
@@ -197,17 +200,25 @@ def _show_rejects(report: Report, number: int) -> None:
         remark(_("All of them: `tiersync loads rejects {load}`.").format(load=number))
 
 
-def _show_record(shown: Shown) -> None:
+def _show_record(session: Session, shown: Shown, schema: RowSchema) -> None:
     after = shown.after
     if after is None:
         outcome = _("not ours")
     elif isinstance(after, dict):
-        outcome = ", ".join(f"{name}={cell(value)}" for name, value in after.items() if value is not None)
+        cells = {name: value for name, value in after.items() if value is not None}
+        outcome = ", ".join(f"{name}={_shown_cell(session, schema, name, value)}" for name, value in cells.items())
     else:
         outcome = _("rejected: {detail}").format(detail=_reject_json(after)["detail"])
     say(_("line {line}").format(line=shown.line))
     say("  " + ", ".join(f"{name}={value}" for name, value in shown.before.items() if value))
     say("  → " + outcome)
+
+
+def _shown_cell(session: Session, schema: RowSchema, name: str, value: Cell) -> str:
+    """A cell as a person reads it: a moment as the clock on the wall says, as `query` shows it."""
+    if isinstance(value, int) and schema.column(name).type is CellType.TIMESTAMP:
+        return moment(value, session.zone)
+    return cell(value)
 
 
 def _report_json(report: Report, number: int, preview: Sequence[Shown]) -> dict[str, Any]:

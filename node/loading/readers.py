@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 from node.faults import Code, UserFault
 from node.loading.convert import Record
 from node.loading.mapping import Source
+from node.reading import STDIN
 from node.texts import N_, Text
 from sync.limits import CELL_BYTES_MAX, MIB
 from sync.reasons import Reason
@@ -99,6 +100,8 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
             raise _no_file(path)
         file = path.open("rb")
     except FileNotFoundError as error:
+        if str(path) == STDIN:
+            raise _no_stdin() from error
         raise UserFault(Code.FILE_MISSING, N_("There is no '{file}'."), N_("Check the path."), file=path) from error
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
@@ -112,6 +115,11 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
 def _no_file(path: Path) -> UserFault:
     todo = N_("Give the path of a regular file; what comes out of a pipe or device must be saved to one first.")
     return UserFault(Code.FILE_UNREADABLE, N_("'{file}' is a folder, device or pipe, not a file."), todo, file=path)
+
+
+def _no_stdin() -> UserFault:
+    todo = N_("Save it to a file and load that; single rows go in with `tiersync put DATASET -`.")
+    return UserFault(Code.FILE_UNREADABLE, N_("A load reads its file twice, so it cannot come from stdin."), todo)
 
 
 def _unreadable(path: Path, why: str) -> UserFault:

@@ -210,7 +210,7 @@ def test_other_keys_cannot_push_in_before_the_approval() -> None:
 
 
 def test_a_used_invite_is_not_withdrawn() -> None:
-    """What is enrolled is suspended, not taken back."""
+    """What is enrolled can be replaced, not taken back."""
     used = burnt(AUTOMATIC, keys_of(judged(AUTOMATIC, lawful())), NOW)
     with pytest.raises(InputFault, match="made with --again"):
         withdrawn(used, NOW)

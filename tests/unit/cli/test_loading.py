@@ -108,7 +108,9 @@ def test_a_dry_run_writes_nothing(call: Call, country: Country, tmp_path: Path, 
     assert told["preview"][0]["before"]["id"] == "dry-1"
     assert told["preview"][0]["after"]["state"] == "handling"
     assert told["preview"][1]["rejected"]["line"] == 3
-    assert "case_id=dry-1" in call("--home", home, "load", "case", file, "--map", mapping, "--dry-run").out
+    said = call("--home", home, "load", "case", file, "--map", mapping, "--dry-run").out
+    assert "case_id=dry-1" in said
+    assert "reported_at=2026-01-01 08:00:00" in said, "as the clock on the wall says"
     assert call("--home", home, "trace", "dry-1").code == 3
 
 
@@ -141,6 +143,8 @@ def test_only_untouched_rows_of_a_load_are_taken_back(
     ("arguments", "code", "number"),
     [
         (("load", "case", "no-such.csv", "--map", "myla311"), 3, "E1201"),
+        (("load", "case", "-", "--map", "myla311"), 3, "E1202"),
+        (("load", "case", ".", "--map", "myla311"), 3, "E1202"),
         (("load", "case", "{file}", "--map", "no-such-mapping"), 3, "E1201"),
         (("load", "class_code", "{file}", "--map", "myla311"), 3, "E1203"),
         (("load", "nope", "{file}", "--map", "myla311"), 3, "E1010"),
