@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from certs.anchor import open_anchor
 from certs.suites import SUITES
-from node import VERSION, publications
+from node import publications
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
@@ -38,6 +38,7 @@ from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
+from node.version import VERSION
 from node.writer import Writer
 from sync.core import Core, Identity, Seams
 from sync.effects import Act, Alarm, CloseLink, Reply, Send

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from node import VERSION
 from node.cli import groups
 from node.cli.help import Root, hoisted
 from node.cli.session import Session
 from node.faults import Code, Manner, UserFault, guarded
 from node.texts import LANGUAGES, N_, _, use, use_environment
+from node.version import VERSION
 
 
 def main() -> None:

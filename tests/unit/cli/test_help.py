@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from node import VERSION
 from node.cli.help import hoisted
 from node.cli.main import build
 from node.texts import Language, use
+from node.version import VERSION
 from tests.tools import clidocs
 from tests.unit.cli.conftest import Call
 

@@ -32,6 +32,7 @@ def interrupted(module: str, *arguments: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     "module",
     [
+        "importlib.metadata",  # as early as our own code is
         "typer",  # the program is still being read
         "node.faults",  # not even the error's own words are there
         "node.cli.doctor",  # a command has begun
