@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -151,6 +152,8 @@ class Node:
         self._disk_low = False
         self._disk_asked_us = -DISK_ASKED_EVERY_US
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._reading_over = threading.Event()
+        """Set in a stop: what is being read ends at once, and nothing more is."""
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -222,6 +225,7 @@ class Node:
             self.board.shut()
 
     async def _end_reading(self) -> None:
+        self._reading_over.set()
         await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
         self._reading.shutdown(wait=False)
 
@@ -359,8 +363,10 @@ class Node:
 
     def _with_reader(self, question: Callable[[Reader], T]) -> T:
         """In the reading thread, which alone uses the reader."""
+        if self._reading_over.is_set():
+            raise StoreFault(StoreTrouble.STOPPED, "the node has stopped")
         if self._reader is None:
-            self._reader = Reader(self.home / DATABASE_FILE, self._schemas())
+            self._reader = Reader(self.home / DATABASE_FILE, self._schemas(), self._reading_over.is_set)
         try:
             return question(self._reader)
         except StoreFault:

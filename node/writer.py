@@ -178,7 +178,7 @@ class Writer:
             ticket.resolve(self._why_over())
 
     def _why_over(self) -> BaseException:
-        return self.stopped.exception() or StoreFault(StoreTrouble.REFUSED, "the node has stopped")
+        return self.stopped.exception() or StoreFault(StoreTrouble.STOPPED, "the node has stopped")
 
     def _round(self, engine: Engine) -> bool:
         """One batch; False when asked to stop and nothing waits any more."""

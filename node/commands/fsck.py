@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,12 +34,19 @@ async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     def tell(done: int, of: int) -> None:
         loop.call_soon_threadsafe(told.put_nowait, progress_shown(done, of))
 
-    checking = asyncio.create_task(asyncio.to_thread(check_file, node.home / DATABASE_FILE, rules, tell))
+    over = threading.Event()
+    check = asyncio.to_thread(check_file, node.home / DATABASE_FILE, rules, tell, over.is_set)
+    checking = asyncio.create_task(check)
     # The end is told by the same way, so that nothing told before it is left behind.
     checking.add_done_callback(lambda _: told.put_nowait({}))
-    while progress := await told.get():
-        yield progress
-    report = await checking
+    try:
+        while progress := await told.get():
+            yield progress
+        report = await checking
+    finally:
+        # A caller that is gone, or a node that stops, needs no report.
+        over.set()
+        await asyncio.gather(checking, return_exceptions=True)
     event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
     node.note(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)
     yield report_shown(report)

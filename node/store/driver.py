@@ -6,6 +6,7 @@ pysqlite3 says threadsafety 1: a connection belongs to the thread that made it, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ WRITER_CACHE_KIB = 64 * 1_024
 READER_CACHE_KIB = 4 * 1_024
 BUSY_MS = 5_000
 STATEMENTS_CACHED = 512
+STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's machine, a few milliseconds: how soon a reader notices that it is over."""
 
 _SAFE_FROM = (3, 51, 3)
 _BACK_PORTS = {(3, 50): 7, (3, 44): 6}
@@ -106,8 +109,11 @@ def connect_memory() -> Connection:
     return connection
 
 
-def connect_reader(path: Path) -> Connection:
-    """A connection that can only read and never checkpoints; small cache. Raises UnsafeSqlite, StoreFault."""
+def connect_reader(path: Path, over: Callable[[], bool] | None = None) -> Connection:
+    """A connection that can only read and never checkpoints; small cache. Raises UnsafeSqlite, StoreFault.
+
+    over: looked at while statements run, which end as soon as it says so.
+    """
     check_version(VERSION)
     connection = _open(path.absolute().as_uri() + "?mode=ro")
     try:
@@ -119,6 +125,8 @@ def connect_reader(path: Path) -> Connection:
             "wal_autocheckpoint=0",
             f"cache_size=-{READER_CACHE_KIB}",
         )
+        if over is not None:
+            connection.set_progress_handler(over, STEPS_BETWEEN_LOOKS)
     except Error as error:
         connection.close()
         raise fault_of(error) from error
@@ -169,6 +177,7 @@ _TROUBLES = {
     library.SQLITE_CANTOPEN: StoreTrouble.READ_ONLY,
     library.SQLITE_CONSTRAINT: StoreTrouble.REFUSED,
     library.SQLITE_MISMATCH: StoreTrouble.REFUSED,
+    library.SQLITE_INTERRUPT: StoreTrouble.STOPPED,
 }
 
 

@@ -27,6 +27,7 @@ class StoreTrouble(Enum):
     READ_ONLY = "the database cannot be written: check owner and mode of the home folder"
     REFUSED = "the store refused the values: this is a fault of the program, please report it"
     OUTDATED = "the store was made by a newer program or catalogue: use that one, or restore an older backup"
+    STOPPED = "the node was being stopped: start it with 'tiersync run' and ask again"
     OTHER = "run 'tiersync doctor' and report what it says"
 
 

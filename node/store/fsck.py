@@ -102,9 +102,13 @@ class Report:
                 self.findings.append(finding)
 
 
-def check_file(path: Path, rules: Rules, on_progress: OnProgress | None = None) -> Report:
-    """Checks a database through a read-only connection of its own. Raises StoreFault, UnsafeSqlite."""
-    session = Session(connect_reader(path))
+def check_file(
+    path: Path, rules: Rules, on_progress: OnProgress | None = None, over: Callable[[], bool] | None = None
+) -> Report:
+    """Checks a database through a read-only connection of its own; `over` as connect_reader. Raises StoreFault,
+    UnsafeSqlite.
+    """
+    session = Session(connect_reader(path, over))
     try:
         stand_in(session, rules.schemas)
         return check_store(session, rules, on_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -70,12 +70,12 @@ class Waiting(NamedTuple):
 class Reader:
     """Reads of one thread. Every method raises StoreFault; a Reader is closed by the thread that made it."""
 
-    def __init__(self, path: Path, schemas: Iterable[RowSchema]) -> None:
-        """Opens the database read-only; a dataset whose table does not stand yet is empty. Raises UnsafeSqlite,
-        StoreFault.
+    def __init__(self, path: Path, schemas: Iterable[RowSchema], over: Callable[[], bool] | None = None) -> None:
+        """Opens the database read-only; a dataset whose table does not stand yet is empty. `over` as connect_reader.
+        Raises UnsafeSqlite, StoreFault.
         """
         known = list(schemas)
-        connection = connect_reader(path)
+        connection = connect_reader(path, over)
         self._session = Session(connection)
         try:
             stand_in(self._session, known)

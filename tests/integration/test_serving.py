@@ -8,7 +8,11 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +20,17 @@ from certs.files import HomeFiles
 from node import audit
 from node.clock import SystemClock, SystemRandomness
 from node.config import CONFIG_NAME, ListenSection
+from node.control.client import ControlClient
 from node.control.place import SOCKET_FILE
 from node.engine import Engine
 from node.faults import Code, Exit, UserFault
 from node.founding import found_nation
 from node.serve import AUDIT_FOLDER, Served, notify_systemd
+from node.store.driver import connect_reader
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE
+from node.store.readers import Reader
+from node.store.session import Session
 from node.store.store import Store
 from tests.integration.kit import run
 
@@ -130,6 +138,57 @@ def test_a_store_that_does_not_close_ends_the_node_all_the_same(home: Path, monk
     monkeypatch.setattr(Store, "close", failing)
     with pytest.raises(StoreFault, match="the disk is gone"):
         run(served(home))
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def test_a_stop_waits_for_no_question(home: Path) -> None:
+    """One that would never end is broken off, and those behind it are not begun; both callers are told."""
+    began = threading.Event()
+
+    def endless(reader: Reader) -> list[Any]:
+        began.set()
+        return reader.session.rows(ENDLESS)
+
+    async def work() -> None:
+        async with Served(home) as serving:
+            asked = [asyncio.create_task(serving.node.read(endless)) for _ in range(2)]
+            await asyncio.to_thread(began.wait)
+        for fault in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(fault, StoreFault)
+            assert fault.trouble is StoreTrouble.STOPPED
+
+    run(work())
+
+
+@pytest.mark.parametrize("leaves", ["the caller", "the node"])
+def test_a_check_ends_with_whoever_leaves(home: Path, monkeypatch: pytest.MonkeyPatch, leaves: str) -> None:
+    """It runs on a connection and in a thread of its own, which must not outlive either."""
+    began, ended = threading.Event(), threading.Event()
+
+    def endless(path: Path, rules: object, tell: object, over: Callable[[], bool]) -> None:
+        try:
+            with closing(Session(connect_reader(path, over))) as session:
+                began.set()
+                session.rows(ENDLESS)
+        finally:
+            ended.set()
+
+    async def work() -> None:
+        async with AsyncExitStack() as longer:
+            async with Served(home):
+                client = await longer.enter_async_context(ControlClient(home))
+                asked = asyncio.create_task(client.command("fsck"))
+                await asyncio.to_thread(began.wait)
+                if leaves == "the caller":
+                    asked.cancel()
+                    await asyncio.to_thread(ended.wait)
+            assert ended.is_set()
+            await asyncio.gather(asked, return_exceptions=True)
+
+    monkeypatch.setattr("node.commands.fsck.check_file", endless)
+    run(work())
 
 
 # --- the control socket -----------------------------------------------------------------------------------------------

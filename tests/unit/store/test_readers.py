@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from certs.enrol import InviteState
-from node.store.faults import StoreFault
+from node.store.faults import StoreFault, StoreTrouble
 from node.store.loads import Reject
 from node.store.readers import Reader, Told, Waiting
 from node.store.store import Store
@@ -43,6 +44,20 @@ def both(path: Path) -> Iterator[tuple[Store, Reader]]:
     yield store, reader
     reader.close()
     store.close()
+
+
+def test_a_statement_ends_when_reading_is_over(path: Path, both: tuple[Store, Reader]) -> None:
+    """In the middle of one that would take for ever; the fault says that it is nobody's mistake."""
+    looks: list[bool] = []
+
+    def over() -> bool:
+        looks.append(len(looks) > 2)
+        return looks[-1]
+
+    with closing(Reader(path, [SCHEMA], over)) as reader, pytest.raises(StoreFault) as met:
+        reader.session.rows("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+    assert met.value.trouble is StoreTrouble.STOPPED
+    assert looks == [False, False, False, True]
 
 
 def test_rows_are_queried_with_columns_filter_and_pages(both: tuple[Store, Reader]) -> None:
