@@ -8,6 +8,7 @@ from random import Random
 
 from node.sim.federation import SECOND, Federation
 from node.sim.forger import Forger
+from node.sim.places import ALL_CASES
 from node.sim.simnode import SimNode, WatchedStore
 from node.sim.violation import Violation
 from node.sim.work import Put, code_row
@@ -31,6 +32,7 @@ class Faults:
     forging: bool = False
     late: bool = False
     reenrol: bool = False
+    settings: bool = False
     restore: bool = False
     rollback_leaf: bool = False
     rollback_relay: bool = False
@@ -58,6 +60,7 @@ class Faults:
             forging=random.random() < 0.2,
             late=random.random() < 0.5,
             reenrol=random.random() < 0.3,
+            settings=random.random() < 0.3,
             **({storage: True} if storage else {}),
         )
 
@@ -81,6 +84,8 @@ class Plan:
         self.hostile = [random.choice(ordinary)] if faults.hostile else []
         self._copies: list[tuple[str, WatchedStore]] = []
         self._touched: set[str] = set()
+        self._wide: set[str] = set()
+        """Cities that publish all of their cases to the nation."""
         self._storage_faults = 0
         self._must_show = False
         net.on_crash = self._crashed
@@ -121,6 +126,8 @@ class Plan:
             kinds.append(self._half_open)
         if faults.crashes:
             kinds += [self._fuse, self._fuse, self._fuse, self._power_cut]
+        if faults.settings:
+            kinds.append(self._settings)
         return kinds
 
     def _guarded(self, kind: Callable[[], None]) -> Callable[[], None]:
@@ -189,6 +196,17 @@ class Plan:
         if node.up:
             self._note(f"power {node.label}")
             self.net.crash(node, lost=True, told=self.random.random() < 0.4)
+            self._crashed(node)
+
+    def _settings(self) -> None:
+        """An administrator publishes more, or less, than before, and starts the node again."""
+        node = self.net[self._one_of("city")]
+        if node.up and not self.net.copies:
+            wide = node.label not in self._wide
+            self._wide ^= {node.label}
+            self._note(f"{node.label} publishes {'all' if wide else 'supervised'} cases")
+            node.publish(ALL_CASES if wide else "")
+            self.net.crash(node, lost=False)
             self._crashed(node)
 
     def _crashed(self, node: SimNode) -> None:

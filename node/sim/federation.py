@@ -68,6 +68,7 @@ class Federation:
         own = Random(f"{self.seed}/{place.node}")  # noqa: S311 - as above
         node = SimNode(place, self.tree, key, self.suites, own, self.watch.committed)
         node.act = lambda act: self._act(node, act)
+        node.clock = lambda: self.now + node.skew
         node.start_new()
         return node
 
@@ -326,6 +327,7 @@ class Federation:
         node.up = True
         node.use(store)
         self.watch.reopened(node)
+        node.follow()
         self._wake(node, self.now + STEP_US)
         self._redial(node)
         self.trace.update(f"{self.now} rolled back {short}".encode())
@@ -336,6 +338,7 @@ class Federation:
         own = Random(f"{self.seed}/{original.id}/{len(self.copies)}")  # noqa: S311 - as above
         copy = SimNode(original.place, self.tree, original.key, self.suites, own, self.watch.committed, copy="'")
         copy.act = lambda act: self._act(copy, act)
+        copy.clock, copy.publisher = original.clock, original.publisher
         copy.use(store or original.copy_store())
         copy.enrolled = True
         copy.skew = original.skew

@@ -129,9 +129,15 @@ def scopes(place: Place) -> tuple[object, object]:
     return signing_scope(profile, place.region), carrying_scope(profile, place.region)
 
 
+ALL_CASES = """
+[override."case.nation"]
+filter = "all"
+"""
+
+
 @cache
-def catalogue() -> Catalogue:
-    """The built-in catalogue."""
+def catalogue(site: str = "") -> Catalogue:
+    """The built-in catalogue, and what a site adds to it."""
     folder = resources.files("tiers") / "catalogue"
     texts = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
-    return Catalogue.build(texts)
+    return Catalogue.build(texts, [("site.toml", site)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from node.engine import Engine, Item
 from node.known import StoreKnown
+from node.publications import follow
 from node.sim.keys import SimKey
 from node.sim.places import FEDERATION, Place, Tree, catalogue
 from node.sim.violation import Crash
@@ -84,6 +85,7 @@ class SimNode:
         self.judge = TierJudge(catalogue())
         self.standing = tree.standing(place)
         self.publisher = TierPublisher(catalogue(), self.standing)
+        self.clock: Callable[[], int] = lambda: 0
         self._on_commit = on_commit
         self.starts = 0
         self.idle_steps = (0, 0)
@@ -105,9 +107,19 @@ class SimNode:
         self.engine = Engine(store, self._build, self.publisher, lambda act: self.act(act), self._between)
 
     def restart(self) -> None:
-        """Starts again from what is committed, with a new boot id."""
+        """Starts again from what is committed, with a new boot id and the settings of now."""
         self.up = True
-        self.engine.rebuild()
+        self.store.rollback()
+        self.use(self.store)
+        self.follow()
+
+    def follow(self) -> None:
+        """Own feeds are made to say what the settings are now, as at every start of a node."""
+        follow(self.engine, self.publisher, self.clock())
+
+    def publish(self, site: str) -> None:
+        """An administrator edits what is published; it counts from the next start on."""
+        self.publisher = TierPublisher(catalogue(site), self.standing)
 
     def copy_store(self) -> WatchedStore:
         """A byte copy of the committed database."""
