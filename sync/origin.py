@@ -128,15 +128,17 @@ def emit_refusals(core: Core, origin: str, refusals: Sequence[Refusal]) -> None:
 
 
 def registry_change(core: Core, event: RegistryChange) -> None:
-    """Says records about own children. Raises InputFault when one could not count anywhere."""
+    """Says records about own children. Raises InputFault, with none taken, when one could not count anywhere."""
+    trial = core.registry.copy()
+    said = [trial.admit(core.me.node, record) for record in event.records]
+    said += [trial.confirm_epoch(core.me.node, confirmation) for confirmation in event.epochs]
+    for reason, detail in said:
+        if reason is not Reason.NONE:
+            raise InputFault(reason, detail)
     if event.burn:
         core.do(BurnInvite(event.burn, event.records[0].node if event.records else ""))
     for record in event.records:
-        reason, detail = core.registry.admit(core.me.node, record)
-        if reason is not Reason.NONE:
-            raise InputFault(reason, detail)
-    for confirmation in event.epochs:
-        core.registry.confirm_epoch(core.me.node, confirmation)
+        core.registry.admit(core.me.node, record)
     payload = RegistryPayload(records=event.records, epochs=event.epochs).SerializeToString()
     feed = FeedName(core.me.node, REGISTRY, "")
     rows = len(event.records) + len(event.epochs)

@@ -1,7 +1,8 @@
 """Who is who: enrolment versions, the tree they span, and which key and scope count for an entry (protocol section 6).
 
 A record about X counts only if sealed by X's parent, under a chain of records that ends at the anchor, and if its
-scopes lie inside the parent's carrying scope. Lookups may come from other threads; only the writer admits.
+scopes lie inside the parent's carrying scope. Who that parent is, X's node id says: so no second node can claim X, and
+which of them was heard first decides nothing. Lookups may come from other threads; only the writer admits.
 """
 
 from __future__ import annotations
@@ -169,10 +170,10 @@ class Registry:
                 Reason.RULE_BROKEN,
                 f"{new.node} cannot stand below {sealer}: the tree would close a circle",
             )
+        if not self.may_enrol(sealer, new.node):
+            return Reason.NOT_OWNER, f"{new.node} is the name of a node below another one than {sealer}"
         before = self._newest.get(new.node)
         if before is not None:
-            if before.parent != sealer:
-                return Reason.NOT_OWNER, f"{new.node} is enrolled below {before.parent}"
             if new.version in self._versions[new.node]:
                 same = self._versions[new.node][new.version] == new
                 return (
@@ -193,6 +194,21 @@ class Registry:
         if child is None or child.parent != sealer:
             return Reason.NOT_OWNER, f"{sealer} is not the parent of {confirmation.origin}"
         return Reason.NONE, ""
+
+    def may_enrol(self, sealer: str, node: str) -> bool:
+        """Whether a node id is one for a child of `sealer`: a label before the sealer's own id, or, straight below the
+        root, before what the root's own label stands before."""
+        above = node.partition(".")[2]
+        return above == sealer or (sealer == self.root and above == sealer.partition(".")[2])
+
+    def copy(self) -> Registry:
+        """The same, on which records can be tried."""
+        made = Registry(self.federation)
+        made.root, made.anchor_serial, made._anchor = self.root, self.anchor_serial, self._anchor
+        made._versions = {node: dict(versions) for node, versions in self._versions.items()}
+        made._newest = dict(self._newest)
+        made._children = {node: list(children) for node, children in self._children.items()}
+        return made
 
     def _add(self, new: Enrolment) -> None:
         self._versions.setdefault(new.node, {})[new.version] = new

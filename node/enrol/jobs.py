@@ -230,9 +230,9 @@ def check_admissible(core: Core, invite: Invite, again: bool) -> None:
             raise InputFault(
                 Reason.OUT_OF_SCOPE, f"the {sort} scope {scope} of {invite.node} is not inside {me.carrying}"
             )
+    if not core.registry.may_enrol(core.me.node, invite.node):
+        raise InputFault(Reason.NOT_OWNER, f"{invite.node} is not the name of a node straight below {core.me.node}")
     before = core.registry.newest(invite.node)
-    if before is not None and before.parent != core.me.node:
-        raise InputFault(Reason.NOT_OWNER, f"{invite.node} is enrolled below {before.parent}")
     if before is not None and before.enrolled and not again:
         raise InputFault(
             Reason.NOT_ENROLLED,

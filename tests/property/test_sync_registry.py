@@ -63,7 +63,8 @@ Said = tuple[str, EnrolmentRecord, int]
 
 @st.composite
 def feeds(draw: st.DrawFn) -> dict[str, list[Said]]:
-    """The registry feeds of the nation and two provinces; scopes grow and shrink, some records do not count."""
+    """The registry feeds of the nation and two provinces; scopes grow and shrink, some records do not count, and some
+    are about an id of the other province, which that one may have enrolled too."""
     made: dict[str, list[Said]] = {NATION: [], **{p: [] for p in PROVINCES.values()}}
     for prefix, province in PROVINCES.items():
         versions = draw(st.integers(1, 3))
@@ -82,7 +83,8 @@ def feeds(draw: st.DrawFn) -> dict[str, list[Said]]:
         for _ in range(draw(st.integers(0, 5))):
             under = draw(st.integers(under, versions))
             city = draw(st.sampled_from([f"{prefix}0100", f"{prefix}0200", "990100"]))
-            node = f"c{city}.{province}"
+            named = draw(st.sampled_from([province, province, *PROVINCES.values()]))
+            node = f"{draw(st.sampled_from(['c1', 'c2']))}.{named}"
             numbers[node] = numbers.get(node, 0) + draw(st.sampled_from([0, 1, 1, 1])) or 1
             made[province].append((province, record(node, province, city, numbers[node]), under))
     return made

@@ -54,6 +54,12 @@ def registry_records() -> Vectors:
             OTHER_PROVINCE,
             record(CITY, OTHER_PROVINCE, "330100", 3),
         ),
+        "a new node whose id is named below another node": (
+            "NOT_OWNER",
+            CITY,
+            record(f"d330106.{PROVINCE}", CITY, "330106", **_exact("330106")),
+        ),
+        "the nation past a province": ("NOT_OWNER", NATION, record(f"c330900.{PROVINCE}", NATION, "330900")),
         "a scope wider than the parent's": (
             "OUT_OF_SCOPE",
             PROVINCE,

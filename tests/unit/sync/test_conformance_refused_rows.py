@@ -281,8 +281,12 @@ def test_rows_of_a_dataset_that_the_origins_tier_does_not_own_are_refused() -> N
 
 RECORDS: dict[str, tuple[Reason, EnrolmentRecord]] = {
     "a record for a node in another province": (
+        Reason.NOT_OWNER,
+        record("c440100.p440000.cn-demo", PROVINCE, "330300"),
+    ),
+    "a record for a node of another province's region": (
         Reason.OUT_OF_SCOPE,
-        record("c440100.p440000.cn-demo", PROVINCE, "440100"),
+        record("c440100.p330000.cn-demo", PROVINCE, "440100"),
     ),
     "a record by a node that is not the parent": (
         Reason.NOT_OWNER,

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from sync.errors import InputFault
+from sync.events import RegistryChange
 from sync.reasons import Reason
 from sync.registry import Registry, scope_to_wire
 from sync.scope import Scope
-from sync.wire.v1.entry_pb2 import AnchorBody, Closing
-from tests.vectors.world import CITY, NATION, PROVINCE, anchor_body, key, record, registry
+from sync.wire.v1.entry_pb2 import AnchorBody, Closing, EpochConfirmation
+from tests.unit.sync.stage import Stage
+from tests.vectors.world import CITY, NATION, OTHER_PROVINCE, PROVINCE, anchor_body, key, record, registry
 
 EPOCH, OTHER_EPOCH = b"e" * 16, b"o" * 16
 
@@ -96,3 +99,51 @@ def test_a_record_is_judged_by_the_scope_of_the_version_that_carried_it() -> Non
     assert made.admit(PROVINCE, far, 2)[0] is Reason.OUT_OF_SCOPE
     assert made.admit(PROVINCE, far, 3)[0] is Reason.UNKNOWN_ENROLMENT
     assert made.admit(PROVINCE, far, 1)[0] is Reason.NONE
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_records_about_one_id_the_one_counts_whose_sealer_the_id_names(order: tuple[int, int]) -> None:
+    """Another province says it first or last: it is refused, and who the city's parent is never turns."""
+    made, named = registry(), "c330900.p330000.cn-demo"
+    assert made.admit(NATION, record(OTHER_PROVINCE, NATION, "440000")) == (Reason.NONE, "")
+    said = [
+        (PROVINCE, record(named, PROVINCE, "330900")),
+        (OTHER_PROVINCE, record(named, OTHER_PROVINCE, "440900")),
+    ]
+    told = {said[n][0]: made.admit(*said[n])[0] for n in order}
+    assert told == {PROVINCE: Reason.NONE, OTHER_PROVINCE: Reason.NOT_OWNER}
+    assert made.parent(named) == PROVINCE
+
+
+def test_the_nation_enrols_straight_below_itself_and_nothing_below_a_province() -> None:
+    """Its own label stands in no other id."""
+    made = registry()
+    assert made.may_enrol(NATION, "c310000.cn-demo")
+    assert made.may_enrol(PROVINCE, CITY)
+    assert not made.may_enrol(NATION, CITY)
+    assert not made.may_enrol(PROVINCE, f"d330106.{CITY}")
+    assert not made.may_enrol(PROVINCE, OTHER_PROVINCE), "only the nation's own label is left out"
+
+
+def test_records_of_one_change_are_taken_together_or_not_at_all() -> None:
+    """The second is refused: the first is not known either, nor is its invite used up."""
+    stage = Stage()
+    good = record("c330300.p330000.cn-demo", PROVINCE, "330300")
+    bad = record("c440100.p330000.cn-demo", PROVINCE, "440100")
+    before = dict(stage.core.waiting)
+    with pytest.raises(InputFault) as caught:
+        stage.engine.replica.handle(RegistryChange("enrol", [good, bad], burn="token"), stage.now)
+    assert caught.value.reason is Reason.OUT_OF_SCOPE
+    assert stage.core.registry.newest(good.node) is None
+    assert stage.core.waiting == before
+    stage.enrol(good)
+    assert stage.core.registry.newest(good.node) is not None
+
+
+def test_a_word_on_anothers_child_is_refused_where_it_is_said() -> None:
+    """As everybody would refuse it who hears it."""
+    stage = Stage()
+    word = EpochConfirmation(origin=OTHER_PROVINCE, publication="case.parent", new_epoch=EPOCH)
+    with pytest.raises(InputFault) as caught:
+        stage.engine.replica.handle(RegistryChange("epoch", epochs=[word]), stage.now)
+    assert caught.value.reason is Reason.NOT_OWNER
