@@ -39,7 +39,7 @@ def status_of(replica: Replica, store: Log) -> dict[str, Any]:
             for p in store.parked(None, PARKED_SHOWN)
         ],
         "clones": sorted(core.clones),
-        "forks": [str(feed) for feed in core.evidence],
+        "forks": sorted({str(f) for f in core.evidence} | {str(f) for f, state in core.feeds.items() if state.frozen}),
     }
 
 

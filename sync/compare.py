@@ -57,7 +57,11 @@ def registry_progress(core: Core, link: Link) -> None:
     cursors = [
         cursor_of(core, feed)
         for feed, state in core.feeds.items()
-        if feed.publication != REGISTRY and state.head.seq and core.source(feed) == link.peer
+        if feed.publication != REGISTRY
+        and state.head.seq
+        and core.source(feed) == link.peer
+        # What a record has closed is not to be proved: an origin that came back with less must not ask for it.
+        and (not state.frozen or feed in core.evidence)
     ]
     page = limits.CURSORS_PER_FRAME_MAX
     for start in range(0, max(1, len(cursors)), page):
@@ -98,6 +102,8 @@ def compare(core: Core, link: Link, feed: FeedName, cursor: Cursor | None) -> No
     if feed in core.evidence:
         tell_evidence(core, link, feed)
         return
+    if state is not None and state.frozen:
+        return  # by a record that closed it, which the peer has too
     if feed in core.recovering and (cursor is None or state is None or cursor.seq <= state.head.seq):
         holds_no_more(core, feed, link.peer)
     if cursor is None or cursor.seq == 0:

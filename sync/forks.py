@@ -61,9 +61,7 @@ def freeze(core: Core, feed: FeedName, contested: int, evidence: Evidence) -> No
     """Nothing more of the feed is taken, sealed or sent; what lies from `contested` on is marked disputed."""
     state = core.feeds.get(feed)
     if state is not None:
-        state.disputed_from = min(state.disputed_from or contested, contested)
-        state.frozen = True
-        core.save(state)
+        _stop(core, state, contested)
     if feed in core.evidence:
         return
     core.evidence[feed] = evidence.SerializeToString()
@@ -71,7 +69,35 @@ def freeze(core: Core, feed: FeedName, contested: int, evidence: Evidence) -> No
     core.alarm("fork", feed=str(feed), seq=contested, origin=feed.origin)
     for link in core.open_links():
         tell_evidence(core, link, feed)
+    _leave(core, feed)
+
+
+def closed_beyond(core: Core) -> None:
+    """Records have come: whoever holds entries beyond where one of them closed the older versions holds another branch
+    than the one that counts. The record is the evidence, and reaches everybody by itself (protocol section 6)."""
+    for feed, state in core.feeds.items():
+        limit = core.registry.closed_at(feed.origin, state.enrolment, feed.publication, feed.addressee)
+        if limit is None or state.frozen:
+            continue
+        # Not on the list, it counts nowhere; on it in another epoch, this one is not spoken of.
+        epoch, last = limit if limit[0] else (state.head.epoch, 0)
+        if epoch == state.head.epoch and state.head.seq > last:
+            _stop(core, state, last + 1)
+            core.alarm("fork", feed=str(feed), seq=last + 1, origin=feed.origin)
+            _leave(core, feed)
+
+
+def _stop(core: Core, state: FeedState, contested: int) -> None:
+    state.disputed_from = min(state.disputed_from or contested, contested)
+    state.frozen = True
+    core.save(state)
+
+
+def _leave(core: Core, feed: FeedName) -> None:
+    """Nothing of the feed is waited for or asked for any longer."""
+    for link in core.open_links():
         link.wants.pop(feed, None)
+        link.inn.pop(feed, None)
     if core.recovering.pop(feed, None) is not None:
         core.save_recovering()
         core.settle_due = True

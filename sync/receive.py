@@ -49,7 +49,7 @@ def run_arrived(core: Core, link: Link, run: OpenedRun | BadRun) -> None:
             bisect(core, link, state, wanted, run)
             _acknowledge(core, link, state, run)
             return
-        if run.feed in core.evidence:
+        if run.feed in core.evidence or (state is not None and state.frozen):
             raise RemoteFault(Reason.FROZEN, "a fork was found in this feed; a person decides")
         if state is None or not state.head.seq:
             state = _begun(core, run, state)

@@ -30,7 +30,7 @@ from sync.events import (
     RunArrived,
     Tick,
 )
-from sync.forks import evidence_arrived
+from sync.forks import closed_beyond, evidence_arrived
 from sync.link import Link, Phase
 from sync.ports import Rebuilt
 from sync.reasons import Reason
@@ -93,6 +93,7 @@ class Replica:
                 if link is not None:
                     session.heard(core, link)
                     self._frame(link, event.frame)
+                    self._after_registry()
                     session.advance(core)
             case BeforeCommit():
                 origin.seal_pending(core)
@@ -120,6 +121,7 @@ class Replica:
                 self._more = True
             case AnchorKnown():
                 session.take_anchor(core, event.anchor)
+                self._after_registry()
             case _:
                 assert_never(event)
 
@@ -163,6 +165,7 @@ class Replica:
             return
         core.registry_grew = False
         recovery.forget_strangers(core)
+        closed_beyond(core)
         receive.retry_waiting(core)
         statements.look_again(core)
         for link in list(core.links.values()):

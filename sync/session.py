@@ -183,6 +183,7 @@ def take_anchor(core: Core, data: bytes, from_child: bool = False) -> bool:
             core.alarm("anchor_refused", reason=reason.name)
         return False
     core.anchor = data
+    core.registry_grew = True
     core.do(SaveAnchor(data))
     return True
 

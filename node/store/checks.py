@@ -118,7 +118,8 @@ class Chain:
     (5) the stored hash is the header's  (6) the payload is the header's  (7) the seal, where there is one, verifies.
 
     Without `registry` adoptions and closings are not looked at. `before`: older epochs of the feed, which a closing
-    in a newer one leaves as they are. `own`: a feed of this node; what others hold brings nothing of it back.
+    in a newer one leaves as they are. `disputed_from`: from there on entries are marked as beside the history that
+    counts. `own`: a feed of this node; what others hold brings nothing of it back.
     """
 
     feed: FeedName
@@ -130,6 +131,7 @@ class Chain:
     registry: Registry | None = None
     before: Collection[bytes] = ()
     own: bool = False
+    disputed_from: int = 0
     last_sealed: int = 0
     entries: int = 0
     seals: int = 0
@@ -198,7 +200,8 @@ class Chain:
             except RemoteFault as fault:
                 yield self._finding(Fault.ADOPTION, entry.seq, fault.detail)
         limit = self.registry.closed_at(header.origin, header.enrolment, header.publication, header.addressee)
-        if limit is not None and self._is_beyond(limit, entry.seq):
+        known = not self.own and 0 < self.disputed_from <= entry.seq
+        if limit is not None and self._is_beyond(limit, entry.seq) and not known:
             closed = Fault.OWN_CLOSED if self.own else Fault.CLOSED
             yield self._finding(closed, entry.seq, f"version {header.enrolment} counts up to entry {limit[1]}")
 

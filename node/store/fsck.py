@@ -226,7 +226,8 @@ class _Check:
         rules, own = self._rules, name.origin == self._rules.node
         start = Head(chain.epoch, 0, bytes(DIGEST_BYTES))
         known = (rules.federation, rules.suites, rules.key_of)
-        check = Chain(name, chain.epoch, *known, start, rules.registry, older, own)
+        disputed = state.disputed_from if state is not None and chain.epoch == state.head.epoch else 0
+        check = Chain(name, chain.epoch, *known, start, rules.registry, older, own, disputed)
         without: dict[int, set[int]] = {}
         kept = [KeptFate(*fate) for fate in self._session.rows(_FATES, (chain.number,))]
         for fate in kept:

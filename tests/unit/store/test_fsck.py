@@ -325,6 +325,22 @@ def test_a_feed_passes_to_a_new_enrolment_by_the_receivers_rules(
     assert faults(check_store(store.session, rules(registry=registry))) == expected
 
 
+@pytest.mark.parametrize(("disputed_from", "expected"), [(0, {"CLOSED"}), (2, set()), (3, {"CLOSED"})])
+def test_what_is_marked_as_disputed_is_known_to_stand_beyond_a_closing(
+    store: Store, disputed_from: int, expected: set[str]
+) -> None:
+    """The record came later than the entries; they are kept, and a person has been told."""
+    log = Log()
+    log.add(1, [row(1)])
+    log.add(2, [row(2)])
+    state = receive(store, log)
+    state.disputed_from = disputed_from
+    store.begin()
+    store.perform(SaveFeed(state))
+    store.commit()
+    assert faults(check_store(store.session, rules(registry=enrolled((EPOCH, 1))))) == expected
+
+
 @pytest.mark.parametrize(("limit", "expected"), [((EPOCH, 2), set()), ((EPOCH, 1), {"OWN_CLOSED"})])
 def test_an_own_feed_is_held_against_the_word_that_closed_it(
     store: Store, limit: tuple[bytes, int], expected: set[str]
