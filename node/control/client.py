@@ -13,12 +13,12 @@ from typing import Any
 import grpc
 import msgspec
 
-from node.control.place import MESSAGE_BYTES_MAX, socket_path
+from node.control.place import LANGUAGE_ASKED, MESSAGE_BYTES_MAX, socket_path
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import Code, RelayedFault, UserFault
 from node.storable import check_storable, unstorable
-from node.texts import N_
+from node.texts import N_, current
 from sync.values import Key, Row
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,7 +85,7 @@ class ControlClient:
         Close it (contextlib.aclosing) when leaving before its end. What `requests` raises is raised after the results
         of what came before.
         """
-        call: Any = self.stub.Put()
+        call: Any = self.stub.Put(metadata=_asked())
         sending = asyncio.create_task(_send_all(call, requests), name="send puts")
         try:
             async for result in call:
@@ -107,7 +107,7 @@ class ControlClient:
         request = pb.QueryRequest(dataset=dataset, filter=filter_json, columns=columns, limit=limit, origin=origin)
         names: list[str] = []
         rows: list[Row] = []
-        call = self.stub.Query(request)
+        call = self.stub.Query(request, metadata=_asked())
         try:
             async for page in call:
                 names = list(page.columns)
@@ -130,7 +130,7 @@ class ControlClient:
 
         Close it (contextlib.aclosing) when leaving before its end.
         """
-        call = self.stub.Status(pb.StatusRequest(follow=follow, at_most_every_ms=every_ms))
+        call = self.stub.Status(pb.StatusRequest(follow=follow, at_most_every_ms=every_ms), metadata=_asked())
         try:
             async for reply in call:
                 yield json.loads(reply.json)
@@ -151,7 +151,7 @@ class ControlClient:
         self, name: str, progress: Callable[[dict[str, Any]], None] | None = None, **arguments: Any
     ) -> dict[str, Any]:
         """Runs a named command; its result. Raises UserFault with the node's own number and words."""
-        call = self.stub.Command(pb.CommandRequest(name=name, arguments=json.dumps(arguments)))
+        call = self.stub.Command(pb.CommandRequest(name=name, arguments=json.dumps(arguments)), metadata=_asked())
         try:
             async for reply in call:
                 if reply.error:
@@ -177,6 +177,11 @@ class ControlClient:
         return UserFault(
             Code.NODE_NOT_RUNNING, N_("the node broke off: {detail}"), N_("see the node's log"), detail=details
         )
+
+
+def _asked() -> tuple[tuple[str, str], ...]:
+    """Metadata that has the node's errors said in the language of this process, at this moment."""
+    return ((LANGUAGE_ASKED, current().language),)
 
 
 async def _send_all(call: Any, requests: Iterable[pb.PutRows] | AsyncIterator[pb.PutRows]) -> None:

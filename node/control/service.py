@@ -16,7 +16,7 @@ import grpc
 import msgspec
 
 from node.app import Node
-from node.control.place import MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
+from node.control.place import LANGUAGE_ASKED, MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import UserFault, translated
@@ -24,6 +24,7 @@ from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
 from node.status import heard_of, status_of
 from node.storable import check_storable, unstorable
+from node.texts import LANGUAGES, translator
 from sync.errors import InputFault
 from sync.reasons import Reason
 from sync.schema import RowSchema
@@ -179,7 +180,7 @@ class _Servicer(rpc.ControlServicer):
             yield pb.CommandReply(json=json.dumps(held or {}, ensure_ascii=False), last=True)
         except Exception as error:
             fault = _user_fault(error)
-            yield pb.CommandReply(last=True, error=fault.code.number, message=json.dumps(fault.as_json()))
+            yield pb.CommandReply(last=True, error=fault.code.number, message=_words(context, fault))
 
 
 def _arguments(text: str) -> Mapping[str, Any]:
@@ -246,4 +247,11 @@ def _user_fault(error: Exception) -> UserFault:
 async def _abort(context: Any, error: Exception) -> None:
     """The call fails with the fault as JSON in its details; the client rebuilds it."""
     fault = _user_fault(error)
-    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, json.dumps(fault.as_json()))
+    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, _words(context, fault))
+
+
+def _words(context: Any, fault: UserFault) -> str:
+    """A fault as JSON, in the language that the caller asked for; the node's where it asked for none."""
+    asked = dict(context.invocation_metadata() or ()).get(LANGUAGE_ASKED)
+    language = next((one for one in LANGUAGES if one == asked), None)
+    return json.dumps(fault.as_json(translator(language) if language else None))

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from node import texts
 from node.app import Node
 from node.control.client import ControlClient, put_request
 from node.control.service import PUTS_UNDER_WAY_MAX
 from node.control.v1 import control_pb2 as pb
 from node.faults import Code, UserFault
-from node.testing import Topology
+from node.testing import THREE, Topology
+from node.texts import LANGUAGES, Text, reasons
+from sync.reasons import Reason
 from tests.integration.kit import COLUMNS, cases, node_of, put, run
 from tiers.door import VOID_REASON_MAX
 
@@ -133,5 +136,29 @@ def test_a_put_that_is_refused_leaves_no_trace_in_the_books_of_its_load(tmp_path
             result = await client.put("case", COLUMNS, changed, load=load)
             written = await node_of(city).writer.ask(lambda _, store: store.loads.batches(load))
             assert [group for group, _ in written] == [result.group]
+
+    run(work())
+
+
+def test_errors_come_in_the_language_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the node itself speaks: those of a put, of a query and of a command."""
+    monkeypatch.setenv("TIERSYNC_LANG", "en")
+    wanted = {
+        language: Text(reasons.words(Reason.UNKNOWN_DATASET).title).say(texts.translator(language))
+        for language in LANGUAGES
+    }
+
+    async def work() -> None:
+        async with Topology(tmp_path, THREE[:1], processes=True) as net, ControlClient(net["nation"].home) as client:
+            for language in LANGUAGES:
+                monkeypatch.setattr(texts._chosen, "language", language)
+                for asked in (
+                    client.put("nothing", (), ()),
+                    client.query("nothing"),
+                    client.command("load.start", dataset="nothing", file="x.csv", digest="00" * 32),
+                ):
+                    with pytest.raises(UserFault) as said:
+                        await asked
+                    assert str(said.value.message).startswith(wanted[language])
 
     run(work())
