@@ -241,7 +241,7 @@ def clone_unnoticed(patch: Patch) -> None:
 
 def parked_for_ever(patch: Patch) -> None:
     """Parked rows are not looked at again."""
-    patch.setattr("sync.replica.rejudge", lambda _: False)
+    patch.setattr("sync.replica.rejudge", lambda core: setattr(core, "rejudge_wanted", False))
 
 
 def overtaken_rows_come_back(patch: Patch) -> None:
