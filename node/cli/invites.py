@@ -43,7 +43,6 @@ def make(
     profile: Annotated[str, typer.Option(metavar="TIER", help=_("Tier profile: provincial, city or district."))] = "",
     region: Annotated[str, typer.Option(metavar="CODE", help=_("Division code of the invited platform."))] = "",
     title: Annotated[str, typer.Option(metavar="TEXT", help=_("Name of the invited platform."))] = "",
-    node_id: Annotated[str, typer.Option(metavar="ID", help=_("Its node id, if not the usual one."))] = "",
     signing: Annotated[
         str, typer.Option(metavar="SCOPE", help=_("Regions it may write, such as '65*-6590* 659001'; else its unit."))
     ] = "",
@@ -77,7 +76,7 @@ def make(
         text = text_of(from_list, LIST_BYTES_MAX, N_("Split the list."), OFFICE_ENCODINGS)
         made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, again=again)["invites"]
     else:
-        wish: dict[str, Any] = {"profile": profile, "region": region, "title": title, "node_id": node_id, "days": days}
+        wish: dict[str, Any] = {"profile": profile, "region": region, "title": title, "days": days}
         _check_wish(wish)
         scopes: dict[str, Any] = {"signing": signing, "carrying": carrying}
         made = [command(session, "invite.make", **wish, **scopes, approval=approval, again=again)]

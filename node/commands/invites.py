@@ -25,7 +25,7 @@ APPROVALS: Mapping[str, Approval | None] = {
 
 
 async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """invite.make {profile, region, title, node_id?, signing?, carrying?, approval?, days?, again?} -> {invite}."""
+    """invite.make {profile, region, title, signing?, carrying?, approval?, days?, again?} -> {invite}."""
     approval = text(arguments, "approval")
     if approval not in APPROVALS:
         raise UserFault(
@@ -39,7 +39,6 @@ async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         region=text(arguments, "region"),
         profile=text(arguments, "profile"),
         title=text(arguments, "title"),
-        node_id=text(arguments, "node_id"),
         signing=scope_from_text(text(arguments, "signing")),
         carrying=scope_from_text(text(arguments, "carrying")),
         approval=APPROVALS[approval],

@@ -26,7 +26,7 @@ from node.writer import Writer
 from sync.core import Core
 from sync.errors import InputFault, LocalFault
 from sync.reasons import Reason
-from tiers.profile import PROFILES, TierProfile, carrying_scope, node_id, profile_of, signing_scope, stands_below
+from tiers.profile import PROFILES, TierProfile, carrying_scope, node_id, signing_scope
 
 TITLE_LETTERS_MAX: Final = 60
 """As node.toml of the invited node takes it."""
@@ -222,13 +222,8 @@ class Invitations:
         return profile
 
     def _node(self, wish: Wish, profile: TierProfile) -> str:
-        """The node id: made from the profile and region, or the one wished if it says the same of both."""
-        me = self._identity
-        usual = node_id(profile, wish.region, me.node)
-        node = wish.node_id or usual
-        mine, authority = profile_of(me.node), me.authority
-        if node.partition(".")[0] != usual.partition(".")[0] or (mine and not stands_below(node, me.node, mine)):
-            raise InputFault(Reason.NOT_ENROLLED, f"'{node}' is not a node id for {wish.region} here; '{usual}' is")
+        """The node id, made from the profile and region: no other would count in the registry."""
+        node, authority = node_id(profile, wish.region, self._identity.node), self._identity.authority
         if authority is not None and not lies_in(node, authority.domain):
             raise InputFault(Reason.OUT_OF_SCOPE, f"'{node}' lies outside {authority.domain}, where this CA may issue")
         return node

@@ -1,6 +1,6 @@
 """What an operator wishes an invite to be: one, or a list as CSV. Reading only; nothing is decided here.
 
-A list has a heading line; columns: region, profile, title, and as wished node_id, signing, carrying, approval, days.
+A list has a heading line; columns: region, profile, title, and as wished signing, carrying, approval, days.
 A scope is written as patterns between spaces, what it leaves out behind a minus: `65*-6590* 659001`.
 """
 
@@ -24,7 +24,7 @@ LIST_LINES_MAX: Final = 1_000
 DAYS: Final = (1, 60)
 """How long an invite may live, in days, at least and at most."""
 _NEEDED: Final = ("region", "profile", "title")
-_COLUMNS: Final = (*_NEEDED, "node_id", "signing", "carrying", "approval", "days")
+_COLUMNS: Final = (*_NEEDED, "signing", "carrying", "approval", "days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,6 @@ class Wish:
     region: str
     profile: str
     title: str
-    node_id: str = ""
     signing: Scope | None = None
     carrying: Scope | None = None
     approval: Approval | None = None
@@ -125,7 +124,6 @@ def _wish(where: str, row: dict[str, str | None], mistakes: Mistakes) -> Wish | 
         region=cells["region"],
         profile=cells["profile"],
         title=cells["title"],
-        node_id=cells.get("node_id", ""),
         signing=scopes[0],
         carrying=scopes[1],
         approval=Approval(approval) if approval else None,

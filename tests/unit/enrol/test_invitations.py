@@ -35,7 +35,7 @@ async def test_an_invite_takes_what_the_profile_says(country: Path) -> None:
         assert 7 * DAY_US - 60_000_000 < invite.expires - nation.writer.now() <= 7 * DAY_US
         assert read_invite(made.file, 0) == invite
         assert made.line not in repr(made)
-        wish = Wish("310000", "city", "上海市", "", Scope.of("31*", "659001"), None, Approval.AUTOMATIC, 1)
+        wish = Wish("310000", "city", "上海市", Scope.of("31*", "659001"), None, Approval.AUTOMATIC, 1)
         invite = read_invite((await nation.invited(wish)).line, 0)
         assert invite.signing == Scope.of("31*", "659001")
         assert invite.approval is Approval.AUTOMATIC
@@ -48,8 +48,6 @@ async def test_an_invite_takes_what_the_profile_says(country: Path) -> None:
         municipal(profile="national", region="100000"),
         municipal(profile="unheard"),
         municipal(profile="district"),
-        municipal(node_id="c110000.cn-test"),
-        municipal(node_id="c310000.elsewhere"),
         municipal(title=""),
         municipal(title="x" * 61),
         municipal(days=0),
