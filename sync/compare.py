@@ -8,13 +8,14 @@ from sync.forks import tell_evidence
 from sync.link import Answering, Link, Phase, Wanted
 from sync.reasons import Reason
 from sync.recovery import begin, holds_no_more
+from sync.standing import objection
 from sync.values import REGISTRY, FeedName
 from sync.wire.v1.frame_pb2 import Cursor, Cursors, Frame, Hello, Want
 
 
 def compare_registry(core: Core, link: Link, hello: Hello) -> None:
     """Registry feeds go first, up to the heads that each side named (protocol section 4)."""
-    named = {feed_of(c.feed): c for c in hello.registry if c.feed.publication == REGISTRY}
+    named = _named(hello)
     for feed, cursor in named.items():
         held = core.feeds.get(feed)
         source = core.source(feed)
@@ -23,6 +24,13 @@ def compare_registry(core: Core, link: Link, hello: Hello) -> None:
         behind = held is None or (held.head.seq < cursor.seq and not held.frozen)
         if comes_from_peer and behind and cursor.seq:
             link.registry_goal[feed] = cursor.seq
+    link.unproved = objection(core, link) is not None
+    if not link.unproved:
+        _compare_outgoing(core, link, named)
+    registry_grew(core, link)
+
+
+def _compare_outgoing(core: Core, link: Link, named: dict[FeedName, Cursor]) -> None:
     outgoing = [f for f, s in core.feeds.items() if f.publication == REGISTRY and core.goes_to(f, s.route, link.peer)]
     for feed in sorted(outgoing, key=lambda f: core.registry.depth(f.origin)):
         compare(core, link, feed, named.get(feed))
@@ -32,13 +40,18 @@ def compare_registry(core: Core, link: Link, hello: Hello) -> None:
     own = FeedName(core.me.node, REGISTRY)
     if own not in named:
         holds_no_more(core, own, link.peer)
-    registry_grew(core, link)
+
+
+def _named(hello: Hello) -> dict[FeedName, Cursor]:
+    return {feed_of(c.feed): c for c in hello.registry if c.feed.publication == REGISTRY}
 
 
 def registry_grew(core: Core, link: Link) -> None:
     """Records have come: the heads that this link waits for may be reached, and are given their time anew."""
     link.goal_at = core.now
     registry_progress(core, link)
+    if link.registry_goal:
+        core.wake(core.now + limits.REGISTRY_GOAL_US)
 
 
 def registry_progress(core: Core, link: Link) -> None:
@@ -51,6 +64,12 @@ def registry_progress(core: Core, link: Link) -> None:
     }
     if link.registry_goal:
         return
+    if link.unproved:
+        if objection(core, link) is not None:
+            return
+        assert link.hello is not None
+        link.unproved = False
+        _compare_outgoing(core, link, _named(link.hello))
     link.cursors_sent = True
     if link.cursors_ended:
         compare_all(core, link)
@@ -77,6 +96,8 @@ def _to_be_reached(core: Core, link: Link, feed: FeedName, goal: int) -> bool:
 
 
 def go_on(core: Core, link: Link, cursor: Cursor) -> None:
+    if link.unproved:
+        return
     feed = feed_of(cursor.feed)
     state = core.feeds.get(feed)
     if state is None or core.goes_to(feed, state.route, link.peer):

@@ -16,7 +16,7 @@ from sync.wire.v1.frame_pb2 import Frame
 class LinkOpened:
     """A link stands: TLS is done and the certificate names `peer`. `link` is unique for this start of the node.
 
-    transport_key_hash: SHA-256 over the peer's SubjectPublicKeyInfo, b'' where the transport cannot say (dialling).
+    transport_key_hash: SHA-256 over the peer's SubjectPublicKeyInfo, b'' where the transport knows none (simulator).
     """
 
     link: int

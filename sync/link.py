@@ -135,6 +135,8 @@ class Link:
     """What both sides know: the lower format, the capabilities of both."""
     progress_at: int = 0
     heard_at: int = 0
+    unproved: bool = False
+    """The registry here does not show this parent, or another key of it: it may bring its registry, and no more."""
     cursors_sent: bool = False
     cursors_ended: bool = False
     peer_cursors: list[Cursor] = field(default_factory=list)

@@ -32,7 +32,8 @@ _NOT_TO_BE_ASKED_AGAIN = (Reason.FORK, Reason.FROZEN, Reason.NOT_YOUR_ORIGIN)
 
 def run_arrived(core: Core, link: Link, run: OpenedRun | BadRun) -> None:
     """Takes a run, or drops it with a Notice; either way its credit goes back."""
-    if link.phase not in (Phase.COMPARE, Phase.EXCHANGE, Phase.DRAINING):
+    opened = link.phase in (Phase.COMPARE, Phase.EXCHANGE, Phase.DRAINING)
+    if not opened or (link.unproved and run.feed.publication != REGISTRY):
         core.notice(link, Reason.MALFORMED, run.feed, "a run before the session was open")
         return
     link.progress_at = core.now

@@ -136,6 +136,8 @@ class Replica:
             session.hello_arrived(core, link, frame.hello)
         elif link.phase in (Phase.HELLO, Phase.CONTESTED) and kind not in ("notice", "ping", "pong"):
             session.close(core, link, Reason.MALFORMED, f"{kind} before both have said Hello")
+        elif link.unproved and kind not in ("cursors", "notice", "ping", "pong"):
+            pass  # nothing else is said to whom the registry does not show; in the next session it is
         elif kind == "ack":
             sending.ack_arrived(core, link, frame.ack)
             statements.hasten(core)
@@ -169,6 +171,7 @@ class Replica:
         receive.retry_waiting(core)
         statements.look_again(core)
         for link in list(core.links.values()):
+            session.records_came(core, link)
             compare.registry_grew(core, link)
             compare.note_addressees(core, link)
         self._more = True

@@ -12,6 +12,7 @@ from sync.forks import tell_evidence
 from sync.link import Link, Phase
 from sync.reasons import Reason
 from sync.recovery import settle
+from sync.standing import objection
 from sync.values import REGISTRY
 from sync.wire.v1.entry_pb2 import Anchor
 from sync.wire.v1.frame_pb2 import Cursors, Drain, Frame, Hello, Limits, Notice, Ping, Pong
@@ -47,6 +48,19 @@ def close(core: Core, link: Link, reason: Reason, detail: str = "") -> None:
     link.phase = Phase.CLOSED
     core.do(CloseLink(link.id, reason, detail))
     gone(core, link.id)
+
+
+def turn_out(core: Core, link: Link) -> None:
+    """Ends the session if the registry does not, or no longer, let this neighbour in."""
+    refusal = objection(core, link)
+    if refusal is not None:
+        close(core, link, *refusal)
+
+
+def records_came(core: Core, link: Link) -> None:
+    """The registry has grown: who is linked may have been suspended, or enrolled with another key."""
+    if link.phase in (Phase.COMPARE, Phase.EXCHANGE, Phase.DRAINING) and not link.unproved:
+        turn_out(core, link)
 
 
 def gone(core: Core, link_id: int) -> None:
@@ -134,16 +148,8 @@ def _refuse(core: Core, link: Link, hello: Hello) -> tuple[Reason, str] | None:
         return Reason.NOT_ENROLLED, "the certificate is not the one of the node that speaks"
     if len(hello.instance) != 16 or len(hello.boot) != 16:
         return Reason.MALFORMED, "instance or boot id is not 16 bytes"
-    if link.to_parent:
-        return None
-    enrolment = core.registry.newest(link.peer)
-    if enrolment is None or enrolment.parent != core.me.node:
-        return Reason.NOT_ENROLLED, f"{link.peer} is not enrolled here"
-    if not enrolment.enrolled:
-        return Reason.SUSPENDED, f"{link.peer} is suspended or retired"
-    if link.transport_key_hash and enrolment.transport_key_hash != link.transport_key_hash:
-        return Reason.CERTIFICATE_NOT_REGISTERED, "the certificate's key is not the registered one"
-    return None
+    # A parent that was enrolled anew brings the record of it itself: it is asked when its registry has come (compare).
+    return None if link.to_parent else objection(core, link)
 
 
 def _welcome(core: Core, link: Link, hello: Hello) -> None:
@@ -220,6 +226,8 @@ def advance(core: Core) -> None:
     for link in list(core.links.values()):
         registry_progress(core, link)
         maybe_compared(core, link)
+        if link.unproved and not link.registry_goal:
+            turn_out(core, link)
     if core.settle_due and not core.pulling and any(link.working for link in core.links.values()):
         settle(core)
 

@@ -257,7 +257,7 @@ class Stage:
         made = Played(self, node, next(self._ids))
         self.played[made.link] = made
         self.links.append(made)
-        self.step(LinkOpened(made.link, node, dialled, b"" if dialled else key_hash))
+        self.step(LinkOpened(made.link, node, dialled, key_hash))
         return made
 
     def dial_in(self, node: str, /, *cursors: Cursor, **hello: Any) -> Played:
