@@ -47,6 +47,16 @@ class Seams:
     """The log key before the newest, where it is still at hand: it signs adoptions."""
 
 
+@dataclass(slots=True)
+class Missing:
+    """A stated head that is not held; `since` when, or since its feed last moved, in working time of the link."""
+
+    epoch: bytes
+    seq: int
+    held: int
+    since: int
+
+
 class KnownNow:
     """What is held, with the moves of this very event on top: a run may bring several moves of one task."""
 
@@ -143,7 +153,14 @@ class Core:
         """Feeds that moved in this transaction, in order (a set's order would differ from run to run)."""
         self.early: dict[tuple[str, str, str], tuple[int, ReceiptStatement | HeadsStatement]] = {}
         """Statements that came before the registry record of who made them: (link, statement) by sort, by, about."""
-        self.withheld: dict[FeedName, tuple[int, int]] = {}
+        self.withheld: dict[FeedName, Missing] = {}
+        """Heads that were stated and are not held."""
+        self.worked: dict[str, int] = {}
+        """For how long links to each neighbour have worked since this start."""
+        self.looked_at = 0
+        """When it was last looked whether something is missing."""
+        self.heard_from: dict[str, int] = {}
+        """Origins whose rows are kept here: working time of the link towards them when they last stated heads."""
         self.alarmed: set[tuple[str, str]] = set()
 
     # --- saying ---------------------------------------------------------------------------------------------------

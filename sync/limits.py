@@ -69,7 +69,11 @@ RUN_ANSWER_US = 120_000_000
 """A run without Ack or Notice after so long was lost on its way: even a slow line answers far sooner."""
 STATEMENT_CHANGED_US = 5_000_000
 STATEMENT_IDLE_US = 60_000_000
+LOOK_EVERY_US = 5_000_000
+"""What is missing is looked for so often."""
 WITHHELD_AFTER_US = 180_000_000
+SILENT_AFTER_US = 10 * STATEMENT_IDLE_US
+"""An origin that states no heads for so long is off-line, or kept from being heard. Restarts are shorter."""
 CURSOR_RETRY_FIRST_US = 200_000
 CURSOR_RETRY_MAX_US = 60_000_000
 BAD_RUNS_ALARM = 3

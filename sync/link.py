@@ -159,6 +159,8 @@ class Link:
     ping_at: int = 0
     contested_by: int = 0
     unknown_frames: int = 0
+    counted_at: int = 0
+    """Up to when this session is counted as working time; 0 until compare is over."""
     statements_at: int = 0
     statements_told: bytes = b""
     heads_told: dict[tuple[str, str], bytes] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from sync import compare, origin, receive, recovery, sending, session, statements
+from sync import compare, origin, receive, recovery, sending, session, statements, withheld
 from sync.apply import open_again, rejudge
 from sync.core import Core, Identity, Seams, feed_of, named_feeds
 from sync.effects import Effect, FeedState
@@ -71,6 +71,7 @@ class Replica:
         recovery.forget_strangers(core)
         if core.settle_due:
             core.leap_group(core.group)
+        statements.recall(core)
         # What parked may have lost its reason just before the last life ended.
         core.rejudge_wanted = bool(core.parked)
 
@@ -198,6 +199,7 @@ class Replica:
             rejudge(core)
             more = more or core.rejudge_wanted or bool(core.rejudge_left)
         statements.say(core)
+        withheld.check(core)
         for link in core.links.values():
             # The runner keeps the earliest wish only, and a Tick uses it up.
             core.wake(session.next_deadline(core, link))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync import limits, sending, statements
+from sync import limits, sending, statements, withheld
 from sync.chain import FORMAT
 from sync.compare import compare_all, compare_registry, cursor_of, go_on, registry_progress, want_done
 from sync.core import Core, feed_of
@@ -69,6 +69,7 @@ def gone(core: Core, link_id: int) -> None:
     if link is None:
         return
     link.phase = Phase.CLOSED
+    withheld.count_time(core, link)
     if any(feed in core.recovering for feed in link.wants):
         # Part of an own tail may have come back before the link broke. That feed waits for the rest; others go on.
         core.settle_due = True
@@ -237,7 +238,7 @@ def maybe_compared(core: Core, link: Link) -> None:
     if link.phase is not Phase.COMPARE or not (link.cursors_sent and link.cursors_ended) or link.wants:
         return
     link.phase = Phase.EXCHANGE
-    link.progress_at = core.now
+    link.progress_at = link.counted_at = core.now
     for feed in core.evidence:
         tell_evidence(core, link, feed)
     for feed, state in core.feeds.items():

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
-from sync import limits
+from sync import limits, withheld
 from sync.core import Core
 from sync.counting import count_parts
 from sync.effects import FeedState, SaveStatement
 from sync.link import Link, Phase
 from sync.suites import HEADS, RECEIPT, Suite
-from sync.values import NO_EPOCH, REFUSALS, FeedName, Route, is_well_named
+from sync.values import NO_EPOCH, REFUSALS, FeedName, Route
 from sync.wire.v1.frame_pb2 import (
     FeedHead,
     FeedReceipt,
@@ -129,9 +129,11 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
     if feed.origin != core.me.node or not core.goes_to(feed, state.route, link.peer) or state.frozen:
         return None
     seq, acked = link.acked.get(feed, (0, b""))
-    if seq != state.head.seq or acked != state.head.hash:
+    if not seq or acked != _own_hash(core, state, seq):
         return None
-    level = not (core.waiting.get(feed) or feed in core.pending or core.settle_due or core.republishing)
+    level = seq == state.head.seq and not (
+        core.waiting.get(feed) or feed in core.pending or core.settle_due or core.republishing
+    )
     return FeedHead(
         publication=feed.publication,
         addressee=feed.addressee,
@@ -141,6 +143,14 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
         header_hash=acked,
         row_digest=state.digest if level else b"",
     )
+
+
+def _own_hash(core: Core, state: FeedState, seq: int) -> bytes:
+    """The hash of an entry; what follows it is under way in a feed that is written all the time."""
+    if seq >= state.head.seq:
+        return state.head.hash if seq == state.head.seq else b""
+    held = core.log.headers(state.name, state.head.epoch, seq, 1)
+    return held[0].header_hash if held else b""
 
 
 def _own_receipts(core: Core, link: Link, statements: Statements) -> bool:
@@ -204,6 +214,14 @@ def _applied(core: Core, state: FeedState) -> tuple[int, bytes]:
 
 
 # --- hearing ----------------------------------------------------------------------------------------------------------
+
+
+def recall(core: Core) -> None:
+    """The process starts: what was stated before is still to be held."""
+    kept = [(by, _heads_of(said)) for (sort, by, _), said in core.statements.items() if sort == HEADS_SORT]
+    for by, heads in kept:
+        if by != core.me.node:
+            withheld.stated(core, by, heads)
 
 
 def arrived(core: Core, link: Link, statements: Statements) -> None:
@@ -317,20 +335,10 @@ def _take_heads(core: Core, link: Link, statement: HeadsStatement) -> None:
     detail = HeadsStatement(heads=heads).SerializeToString()
     core.statements[key] = (statement.body, statement.signature, detail)
     core.do(SaveStatement(HEADS_SORT, body.origin, "", statement.body, statement.signature, detail))
-    _forget_unstated(core, body.origin, heads)
-    for head in heads:
-        _look_at(core, link, body.origin, head)
+    withheld.stated(core, body.origin, heads)
     for other in core.links.values():
         if other.phase is Phase.EXCHANGE and other is not link and _concerns(core, body.origin, heads, other.peer):
             core.send(other, Frame(statements=Statements(heads=[whole])))
-
-
-def _forget_unstated(core: Core, origin: str, heads: list[FeedHead]) -> None:
-    """A head that its origin states no longer is waited for no longer."""
-    stated = {FeedName(origin, h.publication, h.addressee) for h in heads}
-    for feed in [f for f in core.withheld if f.origin == origin and f not in stated]:
-        del core.withheld[feed]
-        core.alarmed.discard(("feed_withheld", str(feed)))
 
 
 def _heads_of(held: tuple[bytes, bytes, bytes] | None) -> list[FeedHead]:
@@ -343,32 +351,3 @@ def _concerns(core: Core, origin: str, heads: list[FeedHead], peer: str) -> bool
         and core.goes_to(FeedName(origin, h.publication, h.addressee), Route(int(h.route)), peer)
         for h in heads
     )
-
-
-def _look_at(core: Core, link: Link, origin: str, head: FeedHead) -> None:
-    """A stated head against what is held: withheld, contradicted, or rows that differ."""
-    feed = FeedName(origin, head.publication, head.addressee)
-    route = int(head.route)
-    if route not in (1, 2, 3, 4, 5) or not is_well_named(feed):
-        return
-    if not core.applies(feed, route) and not any(
-        core.goes_to(feed, Route(route), n) for n in core.neighbours() if n != link.peer
-    ):
-        return
-    state = core.feeds.get(feed)
-    if state is None or state.head.epoch != head.epoch or state.head.seq < head.seq:
-        stated, since = core.withheld.get(feed, (head.seq, core.now))
-        core.withheld[feed] = (stated, since)
-        if core.now - since >= limits.WITHHELD_AFTER_US:
-            core.alarm_once("feed_withheld", str(feed), feed=str(feed), seq=head.seq, peer=link.peer)
-        return
-    core.withheld.pop(feed, None)
-    core.alarmed.discard(("feed_withheld", str(feed)))
-    if state.head.seq > head.seq:
-        return
-    if state.head.hash != head.header_hash:
-        core.alarm("head_contradicts", feed=str(feed), seq=head.seq, origin=origin)
-        return
-    judged = core.applies(feed, route) and not state.parked and not state.refused
-    if judged and head.row_digest and head.row_digest != state.digest:
-        core.alarm("rows_diverge", feed=str(feed), seq=head.seq, origin=origin)

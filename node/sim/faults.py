@@ -38,6 +38,8 @@ class Faults:
     rollback_relay: bool = False
     clone: bool = False
     fork: bool = False
+    swallowing: bool = False
+    """After everything is level: a relay keeps a city's work back."""
 
     def names(self) -> tuple[str, ...]:
         """The kinds that are on."""
@@ -61,6 +63,7 @@ class Faults:
             late=random.random() < 0.5,
             reenrol=random.random() < 0.3,
             settings=random.random() < 0.3,
+            swallowing=random.random() < 0.1,
             **({storage: True} if storage else {}),
         )
 
@@ -88,9 +91,13 @@ class Plan:
         """Cities that publish all of their cases to the nation."""
         self._storage_faults = 0
         self._must_show = False
+        self._forger: Forger | None = None
         net.on_crash = self._crashed
         if faults.forging:
-            net.forger = Forger(self._one_of("provincial"), Random(f"forger/{net.seed}"))  # noqa: S311 - must repeat
+            self._forger = net.liar = Forger(
+                self._one_of("provincial"),
+                Random(f"forger/{net.seed}"),  # noqa: S311 - must repeat
+            )
             net.watch.forging = True
         if faults.slow:
             net.delay_us = (20_000, 400_000)
@@ -323,10 +330,10 @@ class Plan:
         """No more faults; every way is open, everybody runs and is enrolled."""
         self.over = True
         net = self.net
-        if net.forger is not None:
-            net.forger.stopped = True
+        if self._forger is not None:
+            self._forger.stopped = True
             # It believes to have sent what it cut off: an honest relay in its place begins with a new session.
-            net.reset(net[net.forger.label])
+            net.reset(net[self._forger.label])
         for copy in list(net.copies):
             self._end_clone(copy, net.node_of(copy.id))
         net.blocked.clear()

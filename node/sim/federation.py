@@ -12,7 +12,7 @@ from hashlib import sha256
 from random import Random
 
 from node.sim.agenda import Agenda
-from node.sim.forger import Forger
+from node.sim.forger import Liar
 from node.sim.keys import SimKey, make_suites
 from node.sim.network import Connection
 from node.sim.places import Place, make_tree
@@ -51,7 +51,7 @@ class Federation:
         self.delay_us = (1_000, 20_000)
         self.blocked: set[tuple[str, str]] = set()
         """Pairs (child, parent) between which nothing passes and no dial succeeds."""
-        self.forger: Forger | None = None
+        self.liar: Liar | None = None
         self._next_link = 0
         self.nodes: dict[str, SimNode] = {}
         self.copies: list[SimNode] = []
@@ -174,10 +174,10 @@ class Federation:
         wire = node.links.get(act.link)
         if wire is None:
             return
-        if self.forger is None:
+        if self.liar is None:
             self._carry(node, wire, act.frame)
             return
-        for way, data in self.forger.pass_on(node, wire, act.frame):
+        for way, data in self.liar.pass_on(node, wire, act.frame):
             self._carry(node, way, data)
 
     def _carry(self, node: SimNode, wire: Connection, data: bytes) -> None:

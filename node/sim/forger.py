@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Protocol
 
 from certs.suites import ED25519_SHA256, SUITES
 from node.sim.network import Connection
@@ -13,6 +14,14 @@ from sync.wire.v1.frame_pb2 import Frame, Run
 
 SHARE = 0.25
 WAYS = ("payload", "payload", "dressed", "header", "seal", "first", "last", "swap", "astray")
+
+
+class Liar(Protocol):
+    """A relay that does not pass on what it should."""
+
+    def pass_on(self, node: SimNode, wire: Connection, data: bytes) -> list[tuple[Connection, bytes]]:
+        """What really goes out instead of a frame, and where."""
+        ...
 
 
 class Forger:

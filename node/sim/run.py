@@ -12,6 +12,7 @@ from random import Random
 from node.sim.faults import Faults, Plan
 from node.sim.federation import Federation
 from node.sim.heal import check_stores, frozen_feeds, settle
+from node.sim.swallower import swallow
 from node.sim.violation import Violation
 from node.sim.workload import Workload
 
@@ -71,6 +72,9 @@ def simulate(
     try:
         _live(net, plan, workload, seconds)
         report.settled_after = _heal(net, plan, workload)
+        if chosen.swallowing:
+            plan.done.append(f"swallow {swallow(net, random)}")
+            settle(net, [])
         nodes = list(net.nodes.values())
         sample = random.sample(nodes, max(1, round(len(nodes) * fsck_share)))
         check_stores(net, sample)

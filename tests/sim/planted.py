@@ -17,6 +17,7 @@ import sync.forks
 import sync.receive
 import sync.session
 import sync.statements
+import sync.withheld
 import tiers.publishing
 import tiers.rules
 from node.engine import Engine
@@ -256,6 +257,11 @@ def evidence_kept_back(patch: Patch) -> None:
     patch.setattr(sync.compare, "tell_evidence", lambda *_: None)
 
 
+def withheld_unnoticed(patch: Patch) -> None:
+    """Nobody looks whether what was stated has come."""
+    patch.setattr(sync.withheld, "check", lambda _: None)
+
+
 def head_not_saved(patch: Patch) -> None:
     """A relay keeps the entries of a run and forgets where its feed stands."""
     real = Store.perform
@@ -309,6 +315,7 @@ BUGS: dict[str, Bug] = {
     "parked for ever": Bug(parked_for_ever, Faults(), ("not_level",)),
     "overtaken rows come back": Bug(overtaken_rows_come_back, Faults(), ("digest", "rows_diverge", "fsck")),
     "evidence kept back": Bug(evidence_kept_back, Faults(fork=True), ("not_level",)),
+    "a relay keeps back unnoticed": Bug(withheld_unnoticed, Faults(swallowing=True), ("withheld_unseen",)),
     "head not saved": Bug(head_not_saved, Faults(crashes=True), ("head_not_durable", "gap")),
     "refused rows applied": Bug(refused_rows_applied, Faults(hostile=True), ("out_of_scope_applied",)),
 }

@@ -18,7 +18,7 @@ from node.engine import Engine
 from node.store.digests import digest_table
 from node.store.fsck import Report, Rules, check_store
 from node.store.store import Store
-from sync.chain import open_run
+from sync.chain import open_run, run_size
 from sync.core import Core, Identity, Seams
 from sync.effects import Act, Alarm, CloseLink, Reply, Send
 from sync.events import AnchorKnown, Event, FrameArrived, LinkClosed, LinkOpened, RegistryChange, RunArrived
@@ -26,9 +26,10 @@ from sync.judge import LocalRows
 from sync.ports import Rebuilt
 from sync.reasons import Reason
 from sync.replica import Replica
+from sync.suites import HEADER
 from sync.values import Fate, FeedName, Lane, Route, Row
-from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EnrolmentRecord, MoveBody
-from sync.wire.v1.frame_pb2 import Cursor, Cursors, Entry, Frame, Hello, Run
+from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EnrolmentRecord, EntryHeader, MoveBody
+from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Cursors, Entry, Frame, Hello, Pong, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
 from tests.unit.sync.site import catalogue
 from tests.vectors.world import (
@@ -93,6 +94,8 @@ class Played:
     link: int
     frames: list[Frame] = field(default_factory=list)
     closed: CloseLink | None = None
+    answered: int = 0
+    """So many of its frames `answer` has seen."""
 
     def say(self, **frame: Any) -> None:
         """A frame of any kind arrives from this neighbour, and the node does all that follows at once."""
@@ -109,6 +112,26 @@ class Played:
     def run(self, run: Run) -> None:
         """A run arrives."""
         self.say(run=run)
+
+    def answer(self) -> None:
+        """Answers what came since the last time as an honest neighbour does: pings, and runs with their Ack."""
+        fresh, self.answered = self.frames[self.answered :], len(self.frames)
+        for frame in fresh:
+            if self.closed is None and frame.WhichOneof("kind") == "ping":
+                self.say(pong=Pong(nonce=frame.ping.nonce))
+            elif self.closed is None and frame.WhichOneof("kind") == "run":
+                self.acknowledge(frame.run)
+
+    def acknowledge(self, run: Run) -> None:
+        """Says that a run is durable here."""
+        last = run.entries[-1].header
+        held = Cursor(
+            feed=run.feed,
+            epoch=run.epoch,
+            seq=EntryHeader.FromString(last).seq,
+            header_hash=self.stage.suites[1].hash(HEADER + last),
+        )
+        self.say(ack=Ack(committed=[held], credit=[Credit(lane=run.lane, bytes=run_size(run))]))
 
     def hello(self, **fields: Any) -> None:
         """Says Hello, well if `fields` do not say otherwise."""
@@ -250,6 +273,13 @@ class Stage:
             self.step()
         self.now = end
         self.step()
+
+    def live(self, seconds: float) -> None:
+        """Time passes, and the neighbours answer."""
+        for _ in range(int(seconds)):
+            self.wait(1)
+            for played in list(self.played.values()):
+                played.answer()
 
     def dial(self, node: str, key_hash: bytes = TRANSPORT) -> Played:
         """A link stands; nothing is said yet by the neighbour."""
