@@ -77,10 +77,13 @@ class KnownNow:
         return self._below.codes(table)
 
     def task(self, task: str) -> Sequence[MoveBody]:
-        fresh = [m for m in self._fresh.get(task, ()) if m.number]
-        held = self._below.task(task)
-        numbers = {m.number for m in held}
-        return sorted([*held, *(m for m in fresh if m.number not in numbers)], key=lambda m: m.number)
+        fresh = self._fresh.get(task, ())
+        numbered = {m.number: m for m in self._below.task(task)}
+        for move in fresh:
+            if move.number:
+                numbered[move.number] = move
+        refused = {m.move_id for m in fresh if not m.number and m.verdict}
+        return [numbered[n] for n in sorted(numbered) if numbered[n].move_id not in refused]
 
     def pending(self, task: str) -> Sequence[MoveBody]:
         fresh = self._fresh.get(task, ())

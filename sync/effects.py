@@ -265,6 +265,14 @@ class SaveMoves:
 
 
 @dataclass(frozen=True, slots=True)
+class DropMoves:
+    """Takes the moves from this number on out of a task's history: another life of this node gave it otherwise."""
+
+    task: str
+    from_number: int
+
+
+@dataclass(frozen=True, slots=True)
 class SaveMeta:
     """Keeps one value of the node itself: 'group', 'outbox_id', 'counter', 'state' ..."""
 
@@ -298,6 +306,7 @@ Write = (
     | SaveStatement
     | SaveEvidence
     | SaveMoves
+    | DropMoves
     | SaveMeta
     | BurnInvite
 )

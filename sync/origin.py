@@ -29,6 +29,7 @@ from sync.effects import (
 from sync.errors import InputFault
 from sync.events import LocalMove, LocalPut, RegistryChange
 from sync.judge import Outgoing
+from sync.overtaken import still_stands
 from sync.payload import CODEC_MESSAGE, Encoded, encode_records
 from sync.reasons import Reason
 from sync.refusals import in_payloads
@@ -276,6 +277,8 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
             and item.kind in (Kind.MOVE, Kind.REFUSALS)
             and suite.hash(PAYLOAD + item.payload) in core.returned
         ):
+            continue
+        if item.kind is Kind.MOVE and not still_stands(core, item.payload):
             continue
         # Rows keep the version they have in the row table; for other kinds a number that was used twice gets replaced.
         used = item.group <= core.group_floor and item.kind is not Kind.RECORDS

@@ -17,13 +17,13 @@ from sync.effects import (
     PatchRows,
     Republish,
     SaveMeta,
-    SaveMoves,
     UpsertRows,
 )
 from sync.errors import InputFault
 from sync.events import LocalDifferences
 from sync.judge import Outgoing
 from sync.origin import emit_rows
+from sync.overtaken import take_move_back
 from sync.payload import encode_records
 from sync.rows import EndKind, RowBatch, key_getter
 from sync.values import FeedName, Key, Kind
@@ -88,10 +88,7 @@ def take_own_back(core: Core, state: FeedState, fresh: Sequence[Opened]) -> None
         if isinstance(content, RowBatch):
             _take_rows(core, header, content, written)
         elif isinstance(content, MovePayload):
-            decided = any(m.move_id == content.body.move_id for m in core.known.task(content.body.task))
-            if content.body.number or not decided:
-                core.do(SaveMoves(content.body.task, [content.body]))
-                core.known.note([content.body])
+            take_move_back(core, content.body)
         elif isinstance(content, RegistryPayload):
             for record in content.records:
                 core.registry.admit(core.me.node, record, header.enrolment)

@@ -190,19 +190,19 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
     )
     say()
     heads = [_("no."), _("move"), _("by"), _("on behalf of"), _("at"), _("says"), _("outcome")]
-    table(_("Moves"), heads, [_move_row(session, one) for one in [*task["moves"], *task["pending"]]])
+    table(_("Moves"), heads, [_move_row(session, one) for one in [*task["moves"], *task["pending"], *task["refused"]]])
     ways = ", ".join(_way(one) for one in task["next"])
     say(_("What this node may do next: {moves}").format(moves=ways or _("nothing")))
     return None
 
 
 def _move_row(session: Session, one: dict[str, Any]) -> tuple[object, ...]:
-    if not one["number"]:
-        outcome = _("pending: the issuer has not confirmed it")
+    if one["reason"]:
+        outcome = _("refused: {reason} {detail}").format(reason=one["reason"], detail=one["detail"])
     elif one["accepted"]:
         outcome = _("accepted")
     else:
-        outcome = _("refused: {reason} {detail}").format(reason=one["reason"], detail=one["detail"])
+        outcome = _("pending: the issuer has not confirmed it")
     says = "; ".join(f"{name}: {said}" for name, said in one["fields"].items())
     behalf = " ".join(part for part in (one["org"], one["role"]) if part)
     return one["number"] or "", one["move"], one["by"], behalf, moment(one["at"], session.zone), says, outcome

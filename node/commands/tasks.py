@@ -99,7 +99,8 @@ def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
 
 
 def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
-    """task.show {task} -> its moves, what is pending or was refused, and what may be done here next."""
+    """task.show {task} -> its moves, what is pending, what lost its number and is kept as refused, what may be done
+    here next."""
     task = text(arguments, "task")
     history = view.reader.moves(task)
     if not history:
@@ -112,6 +113,7 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
         **shown,
         "moves": [_move(body) for body in history],
         "pending": [_move(body) for body in pending],
+        "refused": [_move(body) for body in view.reader.pending_moves(task, refused=True)],
         "next": _next(flow, history, pending, party) if view.node in (first.issuer, first.holder) else [],
     }
 

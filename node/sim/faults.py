@@ -105,10 +105,6 @@ class Plan:
             for node in net.nodes.values():
                 node.skew = random.randint(-SKEW_MAX_US, SKEW_MAX_US)
 
-    def moves_count(self, task: tuple[str, str, str]) -> bool:
-        """Whether the two histories of a task must be equal: not where a side lost moves that nobody else held."""
-        return not self._touched & {task[1], task[2]}
-
     # --- arranging ----------------------------------------------------------------------------------------------------
 
     def arrange(self) -> None:

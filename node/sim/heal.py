@@ -12,7 +12,7 @@ from node.store.fsck import Rules, check_store
 from sync.effects import FeedState
 from sync.judge import LocalRows
 from sync.statements import RECEIPT_SORT
-from sync.values import REFUSALS, FeedName, Route, Row
+from sync.values import MOVES, REFUSALS, FeedName, Route, Row
 from sync.wire.v1.frame_pb2 import ReceiptBody
 
 
@@ -104,8 +104,12 @@ def _forks_untold(net: Federation) -> Iterator[str]:
 
 
 def moves_differ(net: Federation, tasks: list[tuple[str, str, str]]) -> Iterator[str]:
-    """Both sides of a task must have one and the same history, and nothing pending."""
+    """Both sides of a task must have one and the same history, and nothing pending; unless a fork parted them."""
+    frozen = frozen_feeds(net)
     for task, issuer, holder in tasks:
+        ends = net[issuer].id, net[holder].id
+        if any(FeedName(one, MOVES, other) in frozen for one, other in (ends, ends[::-1])):
+            continue
         here, there = net[issuer].store, net[holder].store
         ours = [(m.number, m.move_id, m.accepted, m.state) for m in here.moves(task)]
         theirs = [(m.number, m.move_id, m.accepted, m.state) for m in there.moves(task)]

@@ -107,4 +107,4 @@ def _heal(net: Federation, plan: Plan, workload: Workload) -> int:
     workload.release_all_codes()
     net.run(10)
     workload.release_all_codes()
-    return settle(net, [t for t in workload.tasks if plan.moves_count(t)])
+    return settle(net, workload.tasks)

@@ -9,6 +9,7 @@ from node.store.names import Names
 from node.store.rowsql import padded
 from node.store.session import Session
 from sync.effects import (
+    DropMoves,
     FeedState,
     SaveAnchor,
     SaveEvidence,
@@ -52,6 +53,7 @@ _SAVE_HEARD = """INSERT OR REPLACE INTO heard (by_node, publication, addressee, 
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _SAVE_MOVE = "INSERT OR REPLACE INTO move (task, number, body) VALUES (?, ?, ?)"
+_DROP_MOVES = "DELETE FROM move WHERE task = ? AND number >= ?"
 _END_PENDING = "DELETE FROM pending_move WHERE task = ? AND move_id = ?"
 _SAVE_PENDING = "INSERT OR REPLACE INTO pending_move (task, move_id, refused, body) VALUES (?, ?, ?, ?)"
 _MOVES = "SELECT body FROM move WHERE task = ? ORDER BY number"
@@ -186,6 +188,10 @@ class Records:
             else:
                 refused = int(body.verdict)
                 self._session.run(_SAVE_PENDING, (write.task, body.move_id, refused, stored))
+
+    def drop_moves(self, write: DropMoves) -> None:
+        """Takes moves out of a task's history, from a number on."""
+        self._session.run(_DROP_MOVES, (write.task, write.from_number))
 
     def moves(self, task: str) -> list[MoveBody]:
         """Numbered moves of a task, in order of number."""

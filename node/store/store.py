@@ -37,6 +37,7 @@ from sync.effects import (
     ClearOutbox,
     DeleteRows,
     DropImages,
+    DropMoves,
     HeldRow,
     LogEntry,
     OutboxItem,
@@ -264,6 +265,7 @@ class Store:
             SaveStatement: records.save_statement,
             SaveEvidence: records.save_evidence,
             SaveMoves: records.save_moves,
+            DropMoves: records.drop_moves,
             SaveMeta: records.save_meta,
             BurnInvite: self.invites.burn,
         }

@@ -6,7 +6,7 @@ from node.sim.federation import Federation
 from node.sim.heal import check_stores, settle
 from node.sim.places import catalogue
 from node.sim.simnode import SimNode, WatchedStore
-from node.sim.work import Put, case_row, code_row
+from node.sim.work import Move, Put, case_row, code_row
 from sync.effects import FeedState
 from sync.link import Phase
 from sync.values import Cell, FeedName
@@ -17,6 +17,7 @@ class Country:
 
     def __init__(self, shape: tuple[int, int, int] = (1, 1, 3), besides: tuple[str, ...] = ()) -> None:
         self.net = Federation(1, shape)
+        self._moves = 0
         self.net.enrol_all(besides)
         self.net.run(5)
         for node in self.net.nodes.values():
@@ -49,6 +50,18 @@ class Country:
         """The nation releases a code."""
         self.net.submit(self.net["n"], Put(0, self.net["n"].id, "class_code", [code_row(code, name)]))
         self.net.run(0.1)
+
+    def move(self, side: str, name: str, task: str = "T", to: str = "c1") -> None:
+        """A move of a task of city `to`; the first one makes it."""
+        node, self._moves = self.net[side], self._moves + 1
+        opening = None if side == to else node
+        holder, move_id = self.net[to].id, f"move-{self._moves}"
+        self.net.submit(node, Move(0, node.id, task, move_id, self.net.now, lambda _: name, holder, opening))
+        self.net.run(0.1)
+
+    def moves(self, short: str, task: str = "T") -> list[tuple[int, str, bool]]:
+        """What a node holds of a task: number, move, whether it is accepted."""
+        return [(m.number, m.move, m.accepted) for m in self.net[short].store.moves(task)]
 
     def copy(self, short: str) -> WatchedStore:
         """A backup."""

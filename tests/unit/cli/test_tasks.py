@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
 import pytest
 
+from node.engine import Step
 from node.faults import Code, UserFault
+from node.store.store import Store
+from node.testing.running import InProcess
+from sync.effects import DropMoves, Reply, SaveMoves, Write
+from sync.reasons import Reason
+from sync.wire.v1.entry_pb2 import MoveBody
 from tests.unit.cli.conftest import Call, Country
 
 
@@ -131,3 +141,40 @@ def test_flows_are_listed_shown_and_sound(call: Call) -> None:
     ).items()
     assert "签收" in call("--lang", "zh", "flow", "show", "W2").out
     assert "W2: sound" in call("flow", "check").out
+
+
+@dataclass
+class _Overtake:
+    """What a tail that comes back does to a task (sync/overtaken.py)."""
+
+    token: object
+    body: MoveBody
+
+    def run(self, store: Store) -> Sequence[Step]:
+        effects = (DropMoves(self.body.task, 2), SaveMoves(self.body.task, [self.body]))
+        return (*(partial(_perform, effect) for effect in effects), Reply(self.token, None))
+
+
+def _perform(effect: Write, store: Store) -> None:
+    store.perform(effect)
+
+
+def test_a_move_that_lost_its_number_stays_in_sight(call: Call, country: Country) -> None:
+    """As refused, with what has its number now, and not as one that waits."""
+    nation = country.home("nation")
+    wish = ("--title", "x", "--due", "2026-12-31", "--json")
+    task = call("--home", nation, "task", "new", country.node("city"), *wish).json["task"]
+    running = country.net["nation"].running
+    assert isinstance(running, InProcess)
+    assert running.serving is not None
+    writer = running.serving.node.writer
+    word = MoveBody(flow="W2", task=task, move="issue", move_id="lost", verdict=True)
+    word.reason, word.detail = Reason.CROSSED, "'remark' was move 2"
+    country.do(writer.call(lambda ticket: _Overtake(ticket, word)))
+    shown = call("--home", nation, "task", "show", task, "--json").json
+    assert [(m["move"], m["number"], m["reason"]) for m in shown["refused"]] == [("issue", 0, "CROSSED")]
+    assert [m["number"] for m in shown["moves"]] == [1]
+    assert not shown["pending"]
+    words = call("--home", nation, "task", "show", task).out
+    assert "'remark' was move 2" in words
+    assert "has not confirmed" not in words

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from node.store.faults import StoreFault
 from node.store.store import Store
 from sync.effects import (
+    DropMoves,
     FateRow,
     FeedState,
     OutboxItem,
@@ -268,6 +269,9 @@ def test_a_task_has_numbered_pending_and_refused_moves(store: Store) -> None:
     assert [m.move_id for m in store.pending_moves("t1")] == ["a"]
     assert [m.move_id for m in store.refused_moves("t1")] == ["c"]
     assert store.moves("none") == []
+    perform(store, DropMoves("t1", 2), SaveMoves("t1", [move("b", verdict=True, reason=404)]))
+    assert [m.move_id for m in store.moves("t1")] == ["z"]
+    assert [m.move_id for m in store.refused_moves("t1")] == ["c", "b"]
 
 
 def test_absurd_numbers_of_a_peer_do_not_stop_the_store(store: Store) -> None:
