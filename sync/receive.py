@@ -79,7 +79,7 @@ def drop(core: Core, link: Link, run: OpenedRun | BadRun, seq: int, reason: Reas
     if reason in _WAITS_FOR_REGISTRY:
         trouble.waits_for_registry = True
     if reason not in _NOT_TO_BE_ASKED_AGAIN:
-        wait = min(limits.CURSOR_RETRY_MAX_US, limits.CURSOR_RETRY_FIRST_US << min(trouble.bad, 10))
+        wait = min(limits.CURSOR_RETRY_MAX_US, limits.CURSOR_RETRY_FIRST_US << min(trouble.bad - 1, 10))
         trouble.retry_at = core.now + wait
         core.wake(trouble.retry_at)
     if reason not in BENIGN:
