@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from sync import limits
-from sync.values import FeedName, Lane
+from sync.values import REGISTRY, FeedName, Lane
 from sync.wire.v1.frame_pb2 import Cursor, Hello
 
 ACK_AIM_US = 300_000
@@ -148,6 +148,7 @@ class Link:
     answering: deque[Answering] = field(default_factory=deque)
     out: dict[FeedName, OutFeed] = field(default_factory=dict)
     inn: dict[FeedName, InFeed] = field(default_factory=dict)
+    registry_turn: deque[FeedName] = field(default_factory=deque)
     turn: dict[Lane, deque[FeedName]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
     sent: deque[Sent] = field(default_factory=deque)
     urgent: Window = field(default_factory=lambda: Window(limits.URGENT_CREDIT_BYTES, 4 * limits.OUTSTANDING_BYTES_MIN))
@@ -174,8 +175,8 @@ class Link:
         return self.urgent if lane is Lane.URGENT else self.bulk
 
     def queue(self, feed: FeedName, lane: Lane) -> None:
-        """Puts a feed in its lane's turn, once."""
-        turn = self.turn[lane]
+        """Puts a feed in its lane's turn, once. What says who is who goes before all else."""
+        turn = self.registry_turn if feed.publication == REGISTRY else self.turn[lane]
         if feed not in turn:
             turn.append(feed)
 

@@ -51,8 +51,8 @@ def pump(core: Core, link: Link) -> None:
     while link.answering and _send_answer(core, link, link.answering[0]):
         pass
     full: set[int] = set()
-    for lane in _LANES:
-        turn = link.turn[lane]
+    turns = [(Lane.URGENT, link.registry_turn), *((lane, link.turn[lane]) for lane in _LANES)]
+    for lane, turn in turns:
         window = link.window(lane)
         while turn and window.room() > 0 and id(window) not in full:
             feed = turn.popleft()

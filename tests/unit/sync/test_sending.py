@@ -17,7 +17,7 @@ from sync.values import FeedName, Kind, Lane, Route
 from sync.wire.v1.frame_pb2 import Ack, Credit, Entry, Notice, Ping, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
 from tests.unit.sync.stage import Played, Stage, cursor
-from tests.vectors.world import CITY, NATION, PROVINCE, Forge, key, sixteen
+from tests.vectors.world import CITY, NATION, PROVINCE, Forge, key, record, sixteen
 
 
 def _addressed(publication: str, lane: Lane) -> Forge:
@@ -67,6 +67,67 @@ def test_urgent_is_sent_while_bulk_fills_its_own_credit() -> None:
     city.run(_large(urgent, 100))
     assert len(nation.runs(urgent.feed)) == 1
     assert len(nation.said("run")) == sent + 1
+
+
+def _order(nation: Played, since: int = 0) -> list[str]:
+    """Publications of the runs the nation got, in order."""
+    return [run.feed.publication for run in nation.said("run")[since:]]
+
+
+def _answer_all(nation: Played) -> None:
+    """Until nothing more comes."""
+    answered = 0
+    while answered < len(runs := nation.said("run")):
+        _answer(nation, runs[answered])
+        answered += 1
+
+
+def _full(lane: Lane) -> tuple[Stage, Played, Played, int]:
+    """A province whose line to the nation has all under way that it may in this lane; and how many runs that is."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    filling = _addressed("x_fill.nation", lane)
+    for _ in range(4):
+        city.run(_large(filling, 1000 * 1024))
+    return stage, city, nation, len(nation.said("run"))
+
+
+@pytest.mark.parametrize("first", [Lane.NORMAL, Lane.BULK])
+def test_normal_goes_before_bulk_when_there_is_room_again(first: Lane) -> None:
+    """Whichever came first."""
+    _, city, nation, sent = _full(Lane.BULK)
+    names = {Lane.NORMAL: "x_normal.nation", Lane.BULK: "x_bulk.nation"}
+    for lane in (first, *(names.keys() - {first})):
+        city.run(_large(_addressed(names[lane], lane), 100))
+    assert len(nation.said("run")) == sent
+    _answer_all(nation)
+    came = [name for name in _order(nation, sent) if name != "x_fill.nation"]
+    assert came == ["x_normal.nation", "x_bulk.nation"]
+
+
+def test_feeds_of_one_lane_take_turns() -> None:
+    """A long one does not hold up a short one that came later."""
+    _, city, nation, sent = _full(Lane.BULK)
+    long, short = _addressed("x_long.nation", Lane.BULK), _addressed("x_short.nation", Lane.BULK)
+    for _ in range(4):
+        city.run(_large(long, 900 * 1024))
+    for _ in range(2):
+        city.run(_large(short, 900 * 1024))
+    assert len(nation.said("run")) == sent
+    _answer_all(nation)
+    came = [name[2] for name in _order(nation, sent) if name != "x_fill.nation"]
+    assert came == ["l", "s", "l", "s", "l", "l"]
+
+
+def test_the_registry_goes_before_what_is_urgent() -> None:
+    """What comes behind it may need its records; it is of the same credit."""
+    stage, city, nation, sent = _full(Lane.URGENT)
+    city.run(_large(_addressed("moves", Lane.URGENT), 100))
+    stage.enrol(record("c330300.p330000.cn-demo", PROVINCE, "330300"))
+    assert len(nation.said("run")) == sent
+    _answer_all(nation)
+    came = [name for name in _order(nation, sent) if name != "x_fill.nation"]
+    assert came == ["registry", "moves"]
 
 
 def test_a_feed_that_was_dropped_rests_until_the_peer_says_where_to_go_on() -> None:
