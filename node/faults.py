@@ -234,7 +234,9 @@ class Manner:
 def of_reason(code: Code, reason: Reason, detail: str) -> UserFault:
     """A fault in the words of a reason code; `detail` is shown as it is."""
     found = reasons.words(reason)
-    fault = UserFault(code, "{title} {detail}", found.next_step, title=Text(found.title), detail=f"({detail})")
+    fault = UserFault(
+        code, "{title} {detail}", found.next_step, title=Text(found.title), detail=Text("({detail})", detail=detail)
+    )
     return fault if detail else UserFault(code, found.title, found.next_step)
 
 

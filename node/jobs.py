@@ -18,6 +18,7 @@ from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
 from sync.limits import ENTRY_BYTES_MAX, HEADER_BYTES_MAX, KIB, ROWS_PER_ENTRY_MAX
 from sync.payload import encode_records
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.rows import key_getter
 from sync.schema import RowSchema
@@ -76,9 +77,11 @@ class PutJob:
     def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run. Raises InputFault for a dataset that this node may not write."""
         if len(self.rows) + len(self.voids) > ROWS_PER_ENTRY_MAX:
-            raise InputFault(Reason.LIMIT_EXCEEDED, f"more than {ROWS_PER_ENTRY_MAX} rows in one transaction")
+            raise InputFault(Reason.LIMIT_EXCEEDED, Phrase("more than {} rows in one transaction", ROWS_PER_ENTRY_MAX))
         if len(self.void_reason) > VOID_REASON_MAX:
-            raise InputFault(Reason.TOO_LONG, f"the reason of a void has more than {VOID_REASON_MAX} characters")
+            raise InputFault(
+                Reason.TOO_LONG, Phrase("the reason of a void has more than {} characters", VOID_REASON_MAX)
+            )
         dataset = self.schema.dataset
         checked = self.door.check_local_rows(dataset, self.rows, self.known)
         key_of = key_getter(self.schema, self.schema.names)
@@ -150,7 +153,7 @@ class MoveJob:
         name = history[0].flow if history else wish.flow
         flow = FLOWS.get(name)
         if flow is None:
-            raise InputFault(Reason.UNKNOWN_FLOW, f"flow '{name}'; known here: {', '.join(FLOWS)}")
+            raise InputFault(Reason.UNKNOWN_FLOW, Phrase("flow '{}'; known here: {}", name, ", ".join(FLOWS)))
         if history:
             pending = store.pending_moves(wish.task)
             body = propose(flow, history, pending, wish.move, self.move_id, author, self.at, wish.fields)
@@ -158,10 +161,11 @@ class MoveJob:
             opening = [rule.name for rule in flow.open_moves(BEFORE, Party.ISSUER)]
             if wish.move not in opening:
                 raise InputFault(
-                    Reason.WRONG_STATE, f"task '{wish.task}' is not known here; '{opening[0]}' makes a new one"
+                    Reason.WRONG_STATE,
+                    Phrase("task '{}' is not known here; '{}' makes a new one", wish.task, opening[0]),
                 )
             body = start(flow, self.standing, wish.holder, wish.task, self.move_id, author, self.at, wish.fields)
         else:
-            raise InputFault(Reason.WRONG_STATE, f"task '{wish.task}' is not known here")
+            raise InputFault(Reason.WRONG_STATE, Phrase("task '{}' is not known here", wish.task))
         to = body.holder if body.issuer == here else body.issuer
         return (LocalMove(self.token, body, to),)

@@ -10,6 +10,7 @@ from node.storable import check_storable
 from node.store.readers import Reader
 from node.texts import N_
 from sync.errors import InputFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.values import Cell, Row
@@ -36,11 +37,11 @@ def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[
     dataset = catalogue.datasets.get(wish.dataset)
     if dataset is None:
         known = ", ".join(sorted(catalogue.datasets))
-        raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{wish.dataset}'; known here: {known}")
+        raise InputFault(Reason.UNKNOWN_DATASET, Phrase("dataset '{}'; known here: {}", wish.dataset, known))
     columns = wish.columns or dataset.schema.names
     unknown = [c for c in columns if c not in dataset.schema.names]
     if unknown:
-        raise InputFault(Reason.UNKNOWN_COLUMN, f"column '{unknown[0]}' of dataset '{wish.dataset}'")
+        raise InputFault(Reason.UNKNOWN_COLUMN, Phrase("column '{}' of dataset '{}'", unknown[0], wish.dataset))
     check_storable(wish.origin)
     conditions: list[str] = []
     parameters: list[Cell] = []

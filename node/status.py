@@ -9,6 +9,7 @@ from node.store.readers import Reader
 from sync.core import Core
 from sync.effects import FeedState
 from sync.link import Link
+from sync.phrase import Phrase, as_phrase
 from sync.ports import Log
 from sync.reasons import Reason
 from sync.replica import Replica
@@ -131,10 +132,16 @@ def heard_of(reader: Reader, limit: int) -> list[dict[str, Any]]:
             "key": r.key,
             "fate": Fate(r.fate).name if r.fate else "",
             "reason": reason_name(r.reason),
-            "detail": r.detail,
+            **detail_shown(Phrase(r.detail, *r.arguments)),
         }
         for by, r in reader.heard(limit)
     ]
+
+
+def detail_shown(detail: str) -> dict[str, Any]:
+    """A detail in JSON: the English sentence, and what it was made of, for a reader of another language."""
+    said = as_phrase(detail)
+    return {"detail": str(said), "phrase": list(said.words)}
 
 
 def reason_name(number: int) -> str:

@@ -12,6 +12,7 @@ from sync.errors import RemoteFault
 from sync.judge import Judgement
 from sync.merge import Change, Merged, keys_of, merge
 from sync.origin import emit_move, emit_refusals
+from sync.phrase import as_phrase
 from sync.ports import ParkedRef
 from sync.reasons import Reason
 from sync.refusals import shortened
@@ -200,9 +201,10 @@ def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
             key=f.key,
             fate=int(f.fate),  # type: ignore[arg-type]
             reason=int(f.reason),
-            detail=f.detail,
+            detail=said.form,
+            arguments=said.arguments,
         )
-        for f in fates
+        for f, said in ((fate, as_phrase(fate.detail)) for fate in fates)
     ]
     emit_refusals(core, state.name.origin, refusals)
 

@@ -18,6 +18,7 @@ from sync.counting import count_parts
 from sync.effects import LogEntry
 from sync.errors import RemoteFault
 from sync.payload import CODEC_MESSAGE, check_sizes, decode_records, inflate
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.registry import Registry
 from sync.rows import RowBatch, Undecodable
@@ -364,17 +365,19 @@ def _verify_seal(header: EntryHeader, entry: LogEntry, registry: Registry, suite
 def open_content(header: EntryHeader, payload: bytes, schema_of: Callable[[str, str], RowSchema | None]) -> Content:
     """Inflates and decodes a payload whose digest was checked. Raises RemoteFault for what lies about its shape."""
     if header.format > FORMAT:
-        return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"format {header.format}")
+        return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, Phrase("format {}", header.format))
     plain = inflate(header, payload)
     if int(header.kind) == Kind.RECORDS:
         return decode_records(header, plain, lambda dataset: schema_of(header.publication, dataset))
     make = _MESSAGES.get(int(header.kind))
     if make is None:
-        return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"kind {header.kind}")
+        return Undecodable("", Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, Phrase("kind {}", header.kind))
     if header.codec != CODEC_MESSAGE:
         raise RemoteFault(Reason.MALFORMED, f"codec {header.codec} for kind {header.kind}")
     if _FEED_OF_KIND.get(int(header.kind), (header.publication, header.route)) != (header.publication, header.route):
-        return Undecodable("", Fate.REFUSED, Reason.RULE_BROKEN, f"kind {header.kind} in feed '{header.publication}'")
+        return Undecodable(
+            "", Fate.REFUSED, Reason.RULE_BROKEN, Phrase("kind {} in feed '{}'", header.kind, header.publication)
+        )
     message = make()
     _check_parts(header, plain)
     try:

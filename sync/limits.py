@@ -31,6 +31,9 @@ FEEDS_PER_LINK_MAX = 4 * FEEDS_PER_ORIGIN_MAX
 CURSORS_PER_FRAME_MAX = 2_000
 KEY_TEXT_CHARACTERS_MAX = 200
 DETAIL_CHARACTERS_MAX = 300
+ARGUMENTS_MAX = 8
+ARGUMENT_CHARACTERS_MAX = 100
+"""What a detail is about: as many arguments of so many characters."""
 NAME_CHARACTERS_MAX = 64
 """What is told of a row that was refused or parked: its key, the words, the dataset or flow."""
 REFUSALS_PER_ENTRY_MAX = 1_000

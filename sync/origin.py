@@ -31,6 +31,7 @@ from sync.events import LocalMove, LocalPut, RegistryChange
 from sync.judge import Outgoing
 from sync.overtaken import still_stands
 from sync.payload import CODEC_MESSAGE, Encoded, encode_records
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.refusals import in_payloads
 from sync.rows import key_getter, row_hash, shift_digest, sum_hashes, to_schema_order
@@ -58,7 +59,7 @@ def local_put(core: Core, event: LocalPut) -> None:
     encoded = [encode_records(o.dataset, o.columns, o.puts, o.ends) for o in outgoing if o.puts or o.ends]
     schema = core.seams.judge.schema("", rows.dataset)
     if schema is None:
-        raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{rows.dataset}'")
+        raise InputFault(Reason.UNKNOWN_DATASET, Phrase("dataset '{}'", rows.dataset))
     group = core.next_group()
     if rows.puts:
         core.do(UpsertRows(rows.dataset, core.me.node, None, schema.names, rows.puts, group))
@@ -107,7 +108,9 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
 def local_move(core: Core, event: LocalMove) -> None:
     """Commits a move made here and sends it to the other side. Raises InputFault RECOVERING before it is level."""
     if core.restored or core.recovering:
-        raise InputFault(Reason.RECOVERING, "this node is not yet level with its neighbours; try again in a moment")
+        raise InputFault(
+            Reason.RECOVERING, Phrase("this node is not yet level with its neighbours; try again in a moment")
+        )
     core.do(SaveMoves(event.body.task, [event.body]))
     emit_move(core, event.body, event.to)
     core.do(Reply(event.token, event.body.move_id))

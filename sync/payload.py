@@ -18,6 +18,7 @@ import zstandard
 
 from sync import limits
 from sync.errors import InputFault, RemoteFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.rows import BadRow, End, EndKind, RowBatch, Undecodable, key_text
 from sync.schema import CellType, Column, RowSchema
@@ -66,11 +67,13 @@ def encode_records(dataset: str, columns: Sequence[str], puts: Sequence[Row], en
     """Rows of one transaction as a payload. Raises InputFault when they are too many or too large for one entry."""
     rows = len(puts) + len(ends)
     if rows > limits.ROWS_PER_ENTRY_MAX:
-        raise InputFault(Reason.LIMIT_EXCEEDED, f"{rows} rows in one transaction, at most {limits.ROWS_PER_ENTRY_MAX}")
+        raise InputFault(
+            Reason.LIMIT_EXCEEDED, Phrase("{} rows in one transaction, at most {}", rows, limits.ROWS_PER_ENTRY_MAX)
+        )
     plain = _encode((dataset, columns, puts, [(e.key, e.kind.value, e.reason) for e in ends]))
     if len(plain) > limits.PLAIN_BYTES_MAX:
         raise InputFault(
-            Reason.LIMIT_EXCEEDED, f"{len(plain)} bytes in one transaction, at most {limits.PLAIN_BYTES_MAX}"
+            Reason.LIMIT_EXCEEDED, Phrase("{} bytes in one transaction, at most {}", len(plain), limits.PLAIN_BYTES_MAX)
         )
     payload, codec = plain, CODEC_ROWS
     if len(plain) >= COMPRESS_FROM_BYTES:
@@ -79,7 +82,9 @@ def encode_records(dataset: str, columns: Sequence[str], puts: Sequence[Row], en
         if len(packed) < len(plain) <= floor:
             payload, codec = packed, CODEC_ROWS_ZSTD
     if len(payload) > limits.ENTRY_BYTES_MAX - limits.HEADER_BYTES_MAX:
-        raise InputFault(Reason.LIMIT_EXCEEDED, f"{len(payload)} bytes in one entry, at most {limits.ENTRY_BYTES_MAX}")
+        raise InputFault(
+            Reason.LIMIT_EXCEEDED, Phrase("{} bytes in one entry, at most {}", len(payload), limits.ENTRY_BYTES_MAX)
+        )
     return Encoded(payload, len(plain), codec, rows)
 
 
@@ -218,16 +223,18 @@ def decode_records(
     schema = schema_of(dataset)
     newer = schema is not None and header.schema_version > schema.version
     if schema is None:
-        return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_DATASET, f"dataset '{dataset}'")
+        return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_DATASET, Phrase("dataset '{}'", dataset))
     twice, unknown, missing = _columns_flaws(schema, columns)
     if twice:
-        return Undecodable(dataset, Fate.REFUSED, Reason.RULE_BROKEN, "a column stands twice")
+        return Undecodable(dataset, Fate.REFUSED, Reason.RULE_BROKEN, Phrase("a column stands twice"))
     if unknown is not None and newer:
-        return Undecodable(dataset, Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"version {header.schema_version}")
+        return Undecodable(
+            dataset, Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, Phrase("version {}", header.schema_version)
+        )
     if unknown is not None:
-        return Undecodable(dataset, Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{unknown}'")
+        return Undecodable(dataset, Fate.REFUSED, Reason.UNKNOWN_COLUMN, Phrase("column '{}'", unknown))
     if missing is not None:
-        return Undecodable(dataset, Fate.REFUSED, Reason.KEY_MISSING, f"key column '{missing}'")
+        return Undecodable(dataset, Fate.REFUSED, Reason.KEY_MISSING, Phrase("key column '{}'", missing))
     all_rows, one_row, all_ends, one_end = _decoders(schema, columns)
     bad: list[BadRow] = []
     try:
@@ -260,7 +267,7 @@ def _one_by_one(
         try:
             good.append(decoder.decode(part))
         except RecursionError:
-            bad.append(BadRow(base + index, "", Fate.REFUSED, Reason.MALFORMED, "nested too deep"))
+            bad.append(BadRow(base + index, "", Fate.REFUSED, Reason.MALFORMED, Phrase("nested too deep")))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             bad.append(BadRow(base + index, *flaw_of(part)))
     return good
@@ -281,9 +288,9 @@ def _end_flaw(schema: RowSchema, newer: bool, part: msgspec.Raw) -> _Flaw:
         except _UNREADABLE:
             pass
         else:
-            detail = "a removal whose key is longer than this version knows"
+            detail = Phrase("a removal whose key is longer than this version knows")
             return key_text(key)[:200], Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail
-    return "", Fate.REFUSED, Reason.WRONG_TYPE, "a removal is not [key, kind, reason]"
+    return "", Fate.REFUSED, Reason.WRONG_TYPE, Phrase("a removal is not [key, kind, reason]")
 
 
 def _row_flaw(schema: RowSchema, columns: tuple[str, ...], newer: bool, part: msgspec.Raw) -> _Flaw:
@@ -303,35 +310,35 @@ def _why(part: msgspec.Raw, schema: RowSchema, columns: tuple[str, ...]) -> tupl
     """Key text, reason and words for a row that its schema does not accept."""
     held = _array_length(memoryview(part))
     if held is None:
-        return "", Reason.WRONG_TYPE, "a row is not an array"
+        return "", Reason.WRONG_TYPE, Phrase("a row is not an array")
     if held != len(columns):
         # Before anything is built: a row of one byte a cell may claim millions of them.
-        return "", Reason.WRONG_TYPE, f"{held} cells for {len(columns)} columns"
+        return "", Reason.WRONG_TYPE, Phrase("{} cells for {} columns", held, len(columns))
     try:
         raws = _raw_rows.decode(part)
         if not all(_is_scalar(memoryview(raw)) for raw in raws):
-            return "", Reason.WRONG_TYPE, "a cell is not a plain value"
+            return "", Reason.WRONG_TYPE, Phrase("a cell is not a plain value")
         cells = [msgspec.msgpack.decode(raw) for raw in raws]
     except _UNREADABLE:
-        return "", Reason.WRONG_TYPE, "a cell is not a plain value"
+        return "", Reason.WRONG_TYPE, Phrase("a cell is not a plain value")
     by_name = dict(zip(columns, cells, strict=True))
     key = key_text([by_name[k] for k in schema.key])
     for name, cell in by_name.items():
         fault = check_cell(schema.column(name), cell)
         if fault is not None:
             return key, fault[0], fault[1]
-    return key, Reason.WRONG_TYPE, "row does not fit its schema"
+    return key, Reason.WRONG_TYPE, Phrase("row does not fit its schema")
 
 
 def check_cell(column: Column, cell: object) -> tuple[Reason, str] | None:
     """Why a single cell does not fit its column, or None. The same rules at a node's own door and for what arrives."""
     if isinstance(cell, str | bytes) and len(cell) > column.length:
-        return Reason.TOO_LONG, f"column '{column.name}' holds {len(cell)}, at most {column.length}"
+        return Reason.TOO_LONG, Phrase("column '{}' holds {}, at most {}", column.name, len(cell), column.length)
     try:
         # bytes as they are: without this, text would pass for base64
         msgspec.convert(cell, cell_type(column), builtin_types=(bytes,))
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Reason.WRONG_TYPE, f"column '{column.name}' is not {column.type.value}" + (
-            "" if cell is not None else " (empty)"
-        )
+        if cell is None:
+            return Reason.WRONG_TYPE, Phrase("column '{}' is not {} (empty)", column.name, column.type.value)
+        return Reason.WRONG_TYPE, Phrase("column '{}' is not {}", column.name, column.type.value)
     return None

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from sync import limits
 from sync.effects import FateRow
+from sync.phrase import as_phrase
 from sync.wire.v1.entry_pb2 import Refusal, RefusalsPayload
 
 _FIELD_BYTES = 8
@@ -15,8 +16,7 @@ _FIELD_BYTES = 8
 
 def shortened(fate: FateRow) -> FateRow:
     """The same, in no more words than are told. What a peer wrote may stand in them at any length."""
-    dataset, detail = fate.dataset[: limits.NAME_CHARACTERS_MAX], fate.detail[: limits.DETAIL_CHARACTERS_MAX]
-    return fate._replace(dataset=dataset, detail=detail)
+    return fate._replace(dataset=fate.dataset[: limits.NAME_CHARACTERS_MAX], detail=as_phrase(fate.detail))
 
 
 def in_payloads(refusals: Sequence[Refusal]) -> Iterator[RefusalsPayload]:

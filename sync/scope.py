@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sync.errors import InputFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
 
 _PATTERN = re.compile(r"[0-9]{6}|[0-9]{0,5}\*")
@@ -49,10 +50,12 @@ class ScopeItem:
     def __post_init__(self) -> None:
         for pattern in (self.region, *self.leaving_out):
             if not is_pattern(pattern):
-                raise InputFault(Reason.OUT_OF_SCOPE, f"'{pattern}' is not a division code or prefix such as 33*")
+                raise InputFault(
+                    Reason.OUT_OF_SCOPE, Phrase("'{}' is not a division code or prefix such as 33*", pattern)
+                )
         for date in (self.since, self.until):
             if date and not _DATE.fullmatch(date):
-                raise InputFault(Reason.OUT_OF_SCOPE, f"'{date}' is not a date such as 2026-01-31")
+                raise InputFault(Reason.OUT_OF_SCOPE, Phrase("'{}' is not a date such as 2026-01-31", date))
 
     def covers(self, region: str, date: str) -> bool:
         """Whether `region` lies in this item on `date` (ISO; '' asks without regard to dates)."""

@@ -14,6 +14,7 @@ import msgspec
 
 from sync.errors import InputFault
 from sync.payload import cell_type, check_cell
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.rows import key_text
 from sync.values import Key, Row
@@ -139,7 +140,7 @@ class Door:
                 rejects.append(Reject(place, _text(key), Reason.WRONG_TYPE, detail))
                 continue
             if key in seen:
-                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key stands twice"))
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, Phrase("the key stands twice")))
             seen.add(key)
         return rejects
 
@@ -148,9 +149,11 @@ class Door:
         if entrance is None:
             found = self._catalogue.datasets.get(dataset)
             if found is None:
-                raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'")
+                raise InputFault(Reason.UNKNOWN_DATASET, Phrase("dataset '{}'", dataset))
             if not any(tier in found.owner for tier in self._standing.profile.tiers(self._standing.parent)):
-                raise InputFault(Reason.NOT_OWNER, f"dataset '{dataset}' belongs to: {', '.join(found.owner)}")
+                raise InputFault(
+                    Reason.NOT_OWNER, Phrase("dataset '{}' belongs to: {}", dataset, ", ".join(found.owner))
+                )
             entrance = self._entrances[dataset] = _Entrance(found)
         return entrance
 
@@ -166,11 +169,13 @@ class Door:
             key = entrance.rules.key_of(typed)
             flaw = entrance.rules.flaw(typed, self._standing.scope, known)
             if key in seen:
-                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key stands twice"))
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, Phrase("the key stands twice")))
             elif flaw is not None:
                 rejects.append(Reject(place, _text(key), flaw.reason, flaw.detail))
             elif _are_obscure([key]):
-                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, "the key holds a control character"))
+                rejects.append(
+                    Reject(place, _text(key), Reason.RULE_BROKEN, Phrase("the key holds a control character"))
+                )
             else:
                 good.append(typed)
             seen.add(key)
@@ -181,20 +186,20 @@ def _typed(entrance: _Entrance, row: Row) -> Row | Reject:
     """The row as its schema types it, or why it is none (place is filled in by the caller)."""
     schema = entrance.dataset.schema
     if len(row) != len(schema.columns):
-        return Reject(0, "", Reason.WRONG_TYPE, f"{len(row)} cells for {len(schema.columns)} columns")
+        return Reject(0, "", Reason.WRONG_TYPE, Phrase("{} cells for {} columns", len(row), len(schema.columns)))
     try:
         typed: Row = msgspec.convert(row, entrance.row_type, builtin_types=(bytes,))
         _encode(typed)
         return typed
     except UnicodeEncodeError:
-        return Reject(0, "", Reason.WRONG_TYPE, "a text holds half a character (a lone surrogate)")
+        return Reject(0, "", Reason.WRONG_TYPE, Phrase("a text holds half a character (a lone surrogate)"))
     except msgspec.ValidationError as error:
         by_name = dict(zip(schema.names, row, strict=True))
         key = _text([by_name[k] for k in schema.key])
         for column in schema.columns:
             cell = by_name[column.name]
             if cell is None and column.name in schema.key:
-                return Reject(0, key, Reason.KEY_MISSING, f"key column '{column.name}' is empty")
+                return Reject(0, key, Reason.KEY_MISSING, Phrase("key column '{}' is empty", column.name))
             fault = check_cell(column, cell)
             if fault is not None:
                 return Reject(0, key, *fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sync.judge import Judgement, Known, MoveJudgement, Signer
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.rows import BadRow, End, RowBatch, key_text
 from sync.schema import RowSchema
@@ -53,7 +54,9 @@ class TierJudge:
         """
         publication = self._catalogue.publications.get(header.publication)
         if publication is None or publication.dataset != batch.dataset:
-            return _all_bad(batch, None, Flaw(Fate.PARKED, Reason.UNKNOWN_DATASET, f"dataset '{batch.dataset}'"))
+            return _all_bad(
+                batch, None, Flaw(Fate.PARKED, Reason.UNKNOWN_DATASET, Phrase("dataset '{}'", batch.dataset))
+            )
         dataset = self._catalogue.datasets[publication.dataset]
         plan = self._plan(dataset, publication, batch.columns)
         newer = header.schema_version > dataset.version
@@ -100,24 +103,30 @@ def _owner_flaw(dataset: Dataset, signer: Signer) -> Flaw | None:
     profile = PROFILES.get(signer.profile)
     if profile is None:
         # a profile of a newer version: what it may write is not known here yet
-        return Flaw(Fate.PARKED, Reason.MISSING_DEPENDENCY, f"tier profile '{signer.profile}'")
+        return Flaw(Fate.PARKED, Reason.MISSING_DEPENDENCY, Phrase("tier profile '{}'", signer.profile))
     if any(tier in dataset.owner for tier in profile.tiers(signer.parent)):
         return None
-    return Flaw(Fate.REFUSED, Reason.NOT_OWNER, f"dataset '{dataset.id}' belongs to: {', '.join(dataset.owner)}")
+    return Flaw(
+        Fate.REFUSED, Reason.NOT_OWNER, Phrase("dataset '{}' belongs to: {}", dataset.id, ", ".join(dataset.owner))
+    )
 
 
 def _columns_flaw(dataset: Dataset, publication: Publication, columns: tuple[str, ...], newer: bool) -> Flaw | None:
     for name in columns:
         if name in dataset.held_back:
-            return Flaw(Fate.REFUSED, Reason.HELD_BACK_PRESENT, f"column '{name}'")
+            return Flaw(Fate.REFUSED, Reason.HELD_BACK_PRESENT, Phrase("column '{}'", name))
     for name in columns:
         if name not in publication.columns:
             if newer:
-                return Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, f"column '{name}' in '{publication.id}'")
-            return Flaw(Fate.REFUSED, Reason.UNKNOWN_COLUMN, f"column '{name}' is not part of '{publication.id}'")
+                return Flaw(
+                    Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, Phrase("column '{}' in '{}'", name, publication.id)
+                )
+            return Flaw(
+                Fate.REFUSED, Reason.UNKNOWN_COLUMN, Phrase("column '{}' is not part of '{}'", name, publication.id)
+            )
     for column in dataset.schema.columns:
         if not column.nullable and column.name not in columns:
-            return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, f"column '{column.name}' is missing")
+            return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, Phrase("column '{}' is missing", column.name))
     return None
 
 
@@ -135,7 +144,7 @@ def _all_bad(batch: RowBatch, rules: RowRules | None, flaw: Flaw) -> Judgement:
 def _one_by_one(batch: RowBatch, rules: RowRules, signer: Signer, known: Known, newer: bool) -> Judgement:
     keys = [*map(rules.key_of, batch.puts), *(end.key for end in batch.ends)]
     again = duplicates(keys)
-    twice = Flaw(Fate.REFUSED, Reason.RULE_BROKEN, "the key stands twice in one entry")
+    twice = Flaw(Fate.REFUSED, Reason.RULE_BROKEN, Phrase("the key stands twice in one entry"))
     puts: list[Row] = []
     ends: list[End] = []
     bad: list[BadRow] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from sync.errors import InputFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.scope import Scope
 from sync.values import is_node_id
@@ -141,14 +142,16 @@ def node_id(profile: TierProfile, region: str, above: str) -> str:
     stand below, MALFORMED when the whole is not a node id (design section 2).
     """
     if re.fullmatch(profile.regions, region) is None:
-        raise InputFault(Reason.OUT_OF_SCOPE, f"'{region}' cannot be the region of a {profile.title_en} node")
+        raise InputFault(
+            Reason.OUT_OF_SCOPE, Phrase("'{}' cannot be the region of a {} node", region, profile.title_en)
+        )
     parent = profile_of(above)
     if parent is not None and profile.id not in parent.below:
-        raise InputFault(Reason.NOT_ENROLLED, f"a {profile.title_en} node cannot stand below '{above}'")
+        raise InputFault(Reason.NOT_ENROLLED, Phrase("a {} node cannot stand below '{}'", profile.title_en, above))
     tail = above if parent is None else lent_name(parent, above)
     text = f"{profile.label}{region}.{tail}"
     if not is_node_id(text):
-        raise InputFault(Reason.MALFORMED, f"'{text}' is not a node id")
+        raise InputFault(Reason.MALFORMED, Phrase("'{}' is not a node id", text))
     return text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from sync.errors import InputFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.scope import Scope
 
@@ -52,7 +53,7 @@ def unit_pattern(region: str) -> str:
 def default_scope(rule: ScopeRule, region: str) -> Scope:
     """The undated default scope of `region` under `rule`. Raises InputFault OUT_OF_SCOPE if it is no division code."""
     if not is_division(region):
-        raise InputFault(Reason.OUT_OF_SCOPE, f"'{region}' is not a division code of six digits")
+        raise InputFault(Reason.OUT_OF_SCOPE, Phrase("'{}' is not a division code of six digits", region))
     if rule is ScopeRule.EVERYTHING:
         return Scope.of("*")
     if rule is ScopeRule.CODE:

@@ -13,6 +13,7 @@ from math import copysign, isnan
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.schema import CellType
 from sync.scope import Scope
@@ -131,16 +132,17 @@ class RowRules:
                 self._good_places.add((row[self._region], day))
         for name, at, allowed in self._closed:
             if row[at] not in allowed:
-                detail = f"column '{name}': '{str(row[at])[:_QUOTED_MAX]}'"
+                detail = Phrase("column '{}': '{}'", name, str(row[at])[:_QUOTED_MAX])
                 if not newer:
                     return Flaw(Fate.REFUSED, Reason.UNKNOWN_CODE, detail)
                 waits = waits or Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail)
         for numbers in self._numbers:
             if not _number_good(row[numbers.at], numbers.decimals):
-                rule = (
-                    "is -0.0 or no number" if numbers.decimals is None else f"has more than {numbers.decimals} decimals"
+                detail = (
+                    Phrase("column '{}' is -0.0 or no number", numbers.name)
+                    if numbers.decimals is None
+                    else Phrase("column '{}' has more than {} decimals", numbers.name, numbers.decimals)
                 )
-                detail = f"column '{numbers.name}' {rule}"
                 # Not a number, or -0.0, is no value of any version.
                 if not newer or not _number_good(row[numbers.at], None):
                     return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, detail)
@@ -195,7 +197,7 @@ class RowRules:
         if code is None:
             return None
         if not isinstance(table, str) or not table:
-            detail = f"column '{column.name}' holds a code, and '{column.ref.column}' names no code table"
+            detail = Phrase("column '{}' holds a code, and '{}' names no code table", column.name, column.ref.column)
             return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, detail)
         if column.ref.free_prefix and table.startswith(column.ref.free_prefix):
             return None
@@ -203,8 +205,10 @@ class RowRules:
         if code in codes or (not codes and self._new_tables_pass):
             return None
         if not codes:
-            return Flaw(Fate.PARKED, Reason.MISSING_DEPENDENCY, f"code table '{table}'")
-        return Flaw(Fate.PARKED, Reason.UNKNOWN_CODE, f"code '{str(code)[:_QUOTED_MAX]}' of code table '{table}'")
+            return Flaw(Fate.PARKED, Reason.MISSING_DEPENDENCY, Phrase("code table '{}'", table))
+        return Flaw(
+            Fate.PARKED, Reason.UNKNOWN_CODE, Phrase("code '{}' of code table '{}'", str(code)[:_QUOTED_MAX], table)
+        )
 
 
 def duplicates(keys: Iterable[Key]) -> frozenset[int]:
@@ -231,8 +235,9 @@ def _place_flaw(region: Cell, day: str, scope: Scope) -> Flaw | None:
     # the form is checked too: '33x' would pass for a prefix's sake
     if isinstance(region, str) and is_division(region) and scope.covers(region, day):
         return None
-    when = f" on {day}" if day else ""
-    return Flaw(Fate.REFUSED, Reason.OUT_OF_SCOPE, f"region '{str(region)[:_QUOTED_MAX]}'{when}")
+    quoted = str(region)[:_QUOTED_MAX]
+    said = Phrase("region '{}' on {}", quoted, day) if day else Phrase("region '{}'", quoted)
+    return Flaw(Fate.REFUSED, Reason.OUT_OF_SCOPE, said)
 
 
 def _number_good(value: Cell, decimals: int | None) -> bool:

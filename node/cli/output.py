@@ -7,13 +7,14 @@ import json
 import re
 import sys
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from node.storable import visible
 from node.texts import _
+from sync.phrase import Phrase
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +46,12 @@ def remark(text: str) -> None:
 def clean(text: str) -> str:
     """Without what a terminal would obey: names and details may come from other nodes."""
     return _UNSEEN.sub("\ufffd", text)
+
+
+def worded(one: Mapping[str, Any]) -> str:
+    """The detail of a refusal that a node told, in the language of the call."""
+    form, *arguments = one["phrase"]
+    return Phrase(form, *arguments).spoken(_)
 
 
 def console(*, err: bool = False) -> Console:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.asking import client, done, is_running, view
-from node.cli.output import LIMIT_MAX, cell, clean, moment, remark, say, say_json, table
+from node.cli.output import LIMIT_MAX, cell, clean, moment, remark, say, say_json, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _
+from sync.phrase import Phrase
 from sync.schema import CellType, RowSchema
 from sync.values import Cell, Key, Row
 
@@ -69,10 +70,16 @@ async def _put(session: Session, schema: RowSchema, rows: Sequence[Row], dry_run
 
 def _tell(session: Session, results: Sequence[PutResult], dry_run: bool, words: str) -> int:
     """What became of rows, in `words`; the exit code says whether any were rejected."""
-    from node.status import reason_name
+    from node.status import detail_shown, reason_name
 
     rejected = [
-        {"row": r.line, "reason": r.reason, "name": reason_name(r.reason), "detail": r.detail, "key": r.key}
+        {
+            "row": r.line,
+            "reason": r.reason,
+            "name": reason_name(r.reason),
+            **detail_shown(Phrase(*r.words)),
+            "key": r.key,
+        }
         for result in results
         for r in result.rejected
     ]
@@ -90,7 +97,7 @@ def _tell(session: Session, results: Sequence[PutResult], dry_run: bool, words: 
             say(_("Dry run: nothing was written."))
         say(_(words).format(accepted=told["accepted"], unchanged=told["unchanged"], rejected=len(rejected)))
         for one in rejected:
-            remark(_("  row {row}: {name} {detail}").format(**one))
+            remark(_("  row {row}: {name} {detail}").format(**{**one, "detail": worded(one)}))
     return int(Exit.INPUT) if rejected else int(Exit.OK)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, client, done, is_running, view
-from node.cli.output import LIMIT_MAX, clean, moment, pairs, remark, say, say_json, size, table
+from node.cli.output import LIMIT_MAX, clean, moment, pairs, remark, say, say_json, size, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.texts import N_, _, current, reasons
@@ -210,7 +210,7 @@ def _heard_row(one: Mapping[str, Any]) -> tuple[object, ...]:
         one["key"],
         known,
         _reason(one["reason"]),
-        one["detail"],
+        worded(one),
     )
 
 
@@ -287,7 +287,7 @@ def refused(
     )
     say()
     heads = [_("feed"), _("seq"), _("dataset"), _("key"), _("reason"), _("detail")]
-    rows = [(r["feed"], r["seq"], r["dataset"], r["key"], _reason(r["reason"]), r["detail"]) for r in found["here"]]
+    rows = [(r["feed"], r["seq"], r["dataset"], r["key"], _reason(r["reason"]), worded(r)) for r in found["here"]]
     table(_("What this node refused of others' rows"), heads, rows)
 
 
@@ -337,7 +337,7 @@ def _trace_lines(row: dict[str, Any]) -> list[str]:
         only = [by for by in entry["received_by"] if by not in entry["applied_by"]]
         lines += [_("  received, not yet applied by {node}").format(node=by) for by in only]
     words = _("{fate} by {by}: {reason} {detail}")
-    lines += [words.format(**{**h, "reason": _reason(h["reason"])}) for h in row["heard"]]
+    lines += [words.format(**{**h, "reason": _reason(h["reason"]), "detail": worded(h)}) for h in row["heard"]]
     here_words = _("{fate} here (entry {seq} of {feed}): {reason} {detail}")
-    lines += [here_words.format(**{**f, "reason": _reason(f["reason"])}) for f in row["fates"]]
+    lines += [here_words.format(**{**f, "reason": _reason(f["reason"]), "detail": worded(f)}) for f in row["fates"]]
     return lines

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, command
-from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table
+from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
@@ -198,7 +198,7 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
 
 def _move_row(session: Session, one: dict[str, Any]) -> tuple[object, ...]:
     if one["reason"]:
-        outcome = _("refused: {reason} {detail}").format(reason=one["reason"], detail=one["detail"])
+        outcome = _("refused: {reason} {detail}").format(reason=one["reason"], detail=worded(one))
     elif one["accepted"]:
         outcome = _("accepted")
     else:

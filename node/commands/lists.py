@@ -6,7 +6,7 @@ from typing import Any
 
 from node.commands.view import Arguments, View, limit, text
 from node.faults import Code, UserFault
-from node.status import heard_of
+from node.status import detail_shown, heard_of
 from node.store.readers import Told
 from node.texts import N_
 from sync.values import Fate, FeedName
@@ -33,7 +33,7 @@ def told_shown(told: Told) -> dict[str, Any]:
         "key": row.key,
         "fate": row.fate.name,
         "reason": row.reason.name,
-        "detail": row.detail,
+        **detail_shown(row.detail),
     }
 
 

@@ -12,9 +12,10 @@ from node.commands.view import Arguments, View, limit, text, texts
 from node.commands.work import view_of
 from node.faults import Code, UserFault, of_reason
 from node.jobs import MoveWish
-from node.status import reason_name
+from node.status import detail_shown, reason_name
 from node.texts import N_
 from sync.errors import InputFault
+from sync.phrase import Phrase
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows import FLOWS
 from tiers.flows.steps import fields_of, shown_state, state_of
@@ -159,7 +160,7 @@ def _move(body: MoveBody) -> dict[str, Any]:
         "fields": fields_of(body),
         "accepted": body.accepted,
         "reason": reason_name(body.reason) if body.reason else "",
-        "detail": body.detail,
+        **detail_shown(Phrase(body.detail, *body.arguments)),
         "state": body.state,
     }
 

@@ -16,13 +16,14 @@ from typing import Any
 from node.commands.lists import told_shown
 from node.commands.view import Arguments, View, text
 from node.faults import Code, UserFault
-from node.status import reason_name
+from node.status import detail_shown, reason_name
 from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
 from sync.payload import decode_records, inflate
+from sync.phrase import Phrase
 from sync.rows import EndKind, RowBatch, key_getter, key_text
 from sync.schema import CellType
 from sync.statements import RECEIPT_SORT
@@ -208,7 +209,7 @@ def _heard_shown(by: str, told: Refusal) -> dict[str, Any]:
         "seq": told.seq,
         "fate": Fate(told.fate).name if told.fate else "",
         "reason": reason_name(told.reason),
-        "detail": told.detail,
+        **detail_shown(Phrase(told.detail, *told.arguments)),
     }
 
 

@@ -26,6 +26,7 @@ from node.status import heard_of, status_of
 from node.storable import check_storable, unstorable
 from node.texts import LANGUAGES, translator
 from sync.errors import InputFault
+from sync.phrase import as_phrase
 from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.values import Row
@@ -218,6 +219,7 @@ def _put_result(request: pb.PutRows, result: PutResult) -> pb.PutResult:
             reason=int(r.reason),
             detail=r.detail,
             key=r.key,
+            words=as_phrase(r.detail).words,
         )
         for r in result.rejected
     ]

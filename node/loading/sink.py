@@ -26,6 +26,7 @@ from node.loading.load import Batch, Counts, Loader, Outcome, Reject, Rejected
 from node.loading.underway import held
 from node.storable import visible
 from node.texts import N_
+from sync.phrase import Phrase
 from sync.reasons import Reason
 
 T = TypeVar("T")
@@ -131,7 +132,7 @@ class ControlSink:
         )
 
     def _outcome(self, result: pb.PutResult) -> Outcome:
-        rejected = [Rejected(r.index, _reason(r.reason), r.detail, r.key) for r in result.rejected]
+        rejected = [Rejected(r.index, _reason(r.reason), Phrase(*r.words), r.key) for r in result.rejected]
         self._counts.taken += result.accepted
         self._counts.unchanged += result.unchanged
         self._counts.rejected += len(rejected)

@@ -21,6 +21,7 @@ from node.store.rowsql import RowTable, quoted
 from node.store.session import Session
 from node.store.state import load_state
 from sync.effects import FateRow, FeedState, LogEntry
+from sync.phrase import unpacked
 from sync.ports import ParkedRef, Rebuilt
 from sync.reasons import Reason
 from sync.schema import CellType, RowSchema
@@ -273,7 +274,7 @@ class Reader:
 
     def _told(self, sql: str, parameters: Sequence[Cell]) -> list[Told]:
         return [
-            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), detail))
+            Told(self._names.feed_name(of), epoch, FateRow(seq, place, ds, key, Fate(f), Reason(why), unpacked(detail)))
             for of, epoch, seq, place, ds, key, f, why, detail in self._session.rows(sql, parameters)
         ]
 

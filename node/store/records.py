@@ -22,6 +22,7 @@ from sync.effects import (
     SaveStatement,
 )
 from sync.limits import BOOT_IDS_KEPT_US
+from sync.phrase import as_phrase
 from sync.ports import ParkedRef
 from sync.reasons import Reason
 from sync.values import FeedName, Head, Key, Lane, Route
@@ -120,7 +121,10 @@ class Records:
         chain = self._names.chain(write.feed, write.epoch)
         self._session.run_many(
             _SAVE_FATE,
-            [(chain, f.seq, f.place, f.dataset, f.key, f.fate.value, f.reason.value, f.detail) for f in write.fates],
+            [
+                (chain, f.seq, f.place, f.dataset, f.key, f.fate.value, f.reason.value, as_phrase(f.detail).packed())
+                for f in write.fates
+            ],
         )
 
     def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from sync.phrase import Phrase
+
 Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 DOMAIN = "tiersync"
@@ -142,6 +144,8 @@ class Text:
 def _said(value: object, to: Translator) -> object:
     if isinstance(value, Text):
         return value.say(to)
+    if isinstance(value, Phrase):
+        return value.spoken(to.gettext)
     if isinstance(value, tuple) and all(isinstance(part, Text) for part in value):
         return "\n".join(part.say(to) for part in value)
     return value

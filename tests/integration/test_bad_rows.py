@@ -21,6 +21,7 @@ from sync.chain import Author, Draft, make_entry, seal
 from sync.core import feed_of
 from sync.effects import LogEntry
 from sync.payload import encode_records
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.values import REFUSALS, Fate, FeedName, Head, Kind, Lane, Route, Row
 from sync.wire.v1.entry_pb2 import EntryHeader, Refusal, RefusalsPayload
@@ -265,7 +266,7 @@ def test_rows_of_a_city_gone_bad_meet_their_fates_one_by_one(tmp_path: Path) -> 
             for entry, (what, one) in zip(entries, CRAFTED.items(), strict=True):
                 refusal = by_seq[entry.seq]
                 assert (Fate(refusal.fate), Reason(refusal.reason)) == (one.fate, one.reason), what
-                assert one.names in refusal.detail, what
+                assert one.names in Phrase(refusal.detail, *refusal.arguments), what
             good = 10 + sum(one.applied for one in CRAFTED.values())
             here = feed(await province.status(), str(name))
             parked = sum(one.fate is Fate.PARKED for one in CRAFTED.values())

@@ -22,7 +22,14 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "node" / "texts" / "locale" / "zh_CN" / "LC_MESSAGES"
 PO, MO = FOLDER / "tiersync.po", FOLDER / "tiersync.mo"
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {
+    "_": None,
+    "N_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "Phrase": (1,),
+}
+FOLDERS = ("node", "sync", "tiers")
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # a date in the header would make every run a change
 
 
@@ -47,11 +54,12 @@ def _empty() -> Catalog:
 def extracted() -> dict[str | tuple[str, ...], set[str]]:
     """Message id (or singular and plural) -> the files that use it."""
     found: dict[str | tuple[str, ...], set[str]] = {}
-    for name, _line, message, _comments, _context in extract_from_dir(
-        ROOT / "node", method_map=[("**.py", "python")], keywords=KEYWORDS, comment_tags=()
-    ):
-        if message and message != ("",):
-            found.setdefault(message, set()).add(f"node/{name}")
+    for folder in FOLDERS:
+        for name, _line, message, _comments, _context in extract_from_dir(
+            ROOT / folder, method_map=[("**.py", "python")], keywords=KEYWORDS, comment_tags=()
+        ):
+            if message and message != ("",):
+                found.setdefault(message, set()).add(f"{folder}/{name}")
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sync.judge import Known, MoveJudgement, Signer
+from sync.phrase import Phrase, as_phrase
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody
@@ -25,10 +26,10 @@ def judge_move(body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJ
         return _refused(fault)
     flow = FLOWS.get(body.flow)
     if flow is None or flow.rule(body.move) is None:
-        return _parked(Reason.UNKNOWN_FLOW, f"move '{body.move}' of flow '{body.flow}'")
+        return _parked(Reason.UNKNOWN_FLOW, Phrase("move '{}' of flow '{}'", body.move, body.flow))
     history = known.task(body.task)
     if history and (history[0].issuer, history[0].holder, history[0].flow) != (body.issuer, body.holder, body.flow):
-        return _refused(Fault(Reason.NOT_YOUR_MOVE, "the task has another issuer, holder or flow"))
+        return _refused(Fault(Reason.NOT_YOUR_MOVE, Phrase("the task has another issuer, holder or flow")))
     if here == body.issuer:
         return _as_arbiter(flow, body, history)
     return _as_holder(flow, body, signer, history, known.pending(body.task))
@@ -46,13 +47,13 @@ def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
         author = here if body.verdict else sealer
         if body.number > 0 and body.by_node == author and (body.verdict or body.accepted):
             return None
-    return Fault(Reason.NOT_YOUR_MOVE, f"'{sealer}' may not say this to '{here}'")
+    return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' may not say this to '{}'", sealer, here))
 
 
 def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> MoveJudgement:
     if not history or body.base > last_number(history):
         # only the arbiter makes tasks and numbers, so it is being restored and will hold them again
-        return _parked(Reason.MISSING_DEPENDENCY, f"move {body.base} of task '{body.task}'")
+        return _parked(Reason.MISSING_DEPENDENCY, Phrase("move {} of task '{}'", body.base, body.task))
     decided = next((m for m in history if m.move_id == body.move_id), None)
     if decided is not None:
         return _again(decided, body)
@@ -66,7 +67,9 @@ def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> Move
         assert rule is not None
         verdict.state = rule.after(verdict.state)
         return MoveJudgement(Fate.APPLIED, Reason.NONE, "", (verdict,), (verdict,))
-    verdict.reason, verdict.detail = fault.reason, fault.detail
+    said = as_phrase(fault.detail)
+    verdict.reason, verdict.detail = fault.reason, said.form
+    verdict.arguments.extend(said.arguments)
     return MoveJudgement(Fate.REFUSED, fault.reason, fault.detail, (verdict,), (verdict,))
 
 
@@ -82,7 +85,9 @@ def _conflict(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> Fault 
     for later in history:
         rule = flow.rule(later.move)
         if later.number > body.base and party_of(later) is Party.ISSUER and not (rule and rule.quiet):
-            return Fault(flow.refusal(state), f"'{body.move}' crossed '{later.move}' (move {later.number})")
+            return Fault(
+                flow.refusal(state), Phrase("'{}' crossed '{}' (move {})", body.move, later.move, later.number)
+            )
     return fault
 
 
@@ -94,9 +99,9 @@ def _as_holder(
         held = next(m for m in history if m.number == body.number)
         return _again(held, body)
     if body.number > last + 1:
-        return _parked(Reason.MISSING_DEPENDENCY, f"move {last + 1} of task '{body.task}'")
+        return _parked(Reason.MISSING_DEPENDENCY, Phrase("move {} of task '{}'", last + 1, body.task))
     if any(m.move_id == body.move_id for m in history):
-        return _refused(Fault(Reason.RULE_BROKEN, "the move id is taken"))
+        return _refused(Fault(Reason.RULE_BROKEN, Phrase("the move id is taken")))
     state = state_of(history)
     if state == BEFORE:
         fault = _issuer_fault(flow, body, signer)
@@ -106,9 +111,9 @@ def _as_holder(
         own = next((m for m in pending if m.move_id == body.move_id), None)
         if own is None:
             # the arbiter only answers what it was told: this node is being restored and will hold it again
-            return _parked(Reason.MISSING_DEPENDENCY, f"own move '{body.move_id}'")
+            return _parked(Reason.MISSING_DEPENDENCY, Phrase("own move '{}'", body.move_id))
         if not _same_words(own, body):
-            return _refused(Fault(Reason.NOT_YOUR_MOVE, "the verdict is on another move than this node made"))
+            return _refused(Fault(Reason.NOT_YOUR_MOVE, Phrase("the verdict is on another move than this node made")))
     expected = state
     if body.accepted:
         fault = legal_fault(flow, state, body.move, party_of(body), fields_of(body))
@@ -118,16 +123,18 @@ def _as_holder(
         assert rule is not None
         expected = rule.after(state)
     if body.state != expected:
-        return _refused(Fault(Reason.WRONG_STATE, f"'{body.move}' leads to '{expected}', not to '{body.state}'"))
+        return _refused(
+            Fault(Reason.WRONG_STATE, Phrase("'{}' leads to '{}', not to '{}'", body.move, expected, body.state))
+        )
     return MoveJudgement(Fate.APPLIED, Reason.NONE, "", (body,))
 
 
 def _issuer_fault(flow: Flow, body: MoveBody, signer: Signer) -> Fault | None:
     profile = PROFILES.get(signer.profile)
     if profile is None or flow.id not in profile.issues:
-        return Fault(Reason.NOT_YOUR_MOVE, f"a node of profile '{signer.profile}' does not issue {flow.id}")
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("a node of profile '{}' does not issue {}", signer.profile, flow.id))
     if flow.above and not stands_below(body.holder, body.issuer, profile):
-        return Fault(Reason.NOT_YOUR_MOVE, f"'{body.holder}' does not stand below '{body.issuer}'")
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' does not stand below '{}'", body.holder, body.issuer))
     return None
 
 
@@ -146,9 +153,9 @@ def _same_words(own: MoveBody, said: MoveBody) -> bool:
 def _again(held: MoveBody, body: MoveBody) -> MoveJudgement:
     """A move whose place is taken: the same one once more has no second effect, another one is refused."""
     if held.move_id != body.move_id or held.by_node != body.by_node or not _same_words(held, body):
-        return _refused(Fault(Reason.RULE_BROKEN, f"move {held.number} of the task is another one"))
+        return _refused(Fault(Reason.RULE_BROKEN, Phrase("move {} of the task is another one", held.number)))
     if body.number and (body.accepted, body.state) != (held.accepted, held.state):
-        return _refused(Fault(Reason.RULE_BROKEN, f"move {held.number} was decided otherwise before"))
+        return _refused(Fault(Reason.RULE_BROKEN, Phrase("move {} was decided otherwise before", held.number)))
     return MoveJudgement(Fate.APPLIED, Reason.NONE, "")
 
 

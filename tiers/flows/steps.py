@@ -14,6 +14,8 @@ from datetime import date
 from typing import NamedTuple
 
 from sync.errors import InputFault
+from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.values import ID_TEXT_BYTES_MAX, is_identifier, is_node_id
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
@@ -60,15 +62,19 @@ def legal_fault(flow: Flow, state: str, move: str, party: Party, fields: Mapping
     rule = flow.rule(move)
     assert rule is not None
     if rule.by is not party:
-        return Fault(Reason.NOT_YOUR_MOVE, f"'{move}' is a move of the {rule.by.value}")
+        of_issuer, of_holder = (
+            Phrase("'{}' is a move of the issuer", move),
+            Phrase("'{}' is a move of the holder", move),
+        )
+        return Fault(Reason.NOT_YOUR_MOVE, of_issuer if rule.by is Party.ISSUER else of_holder)
     missing = [name for name in rule.fields if not fields.get(name, "").strip()]
     if missing:
-        return Fault(Reason.MISSING_FIELD, f"'{move}' must say '{missing[0]}'")
+        return Fault(Reason.MISSING_FIELD, Phrase("'{}' must say '{}'", move, missing[0]))
     wrong = [name for name in flow.dates if fields.get(name) and not _is_day(fields[name])]
     if wrong:
-        return Fault(Reason.RULE_BROKEN, f"'{wrong[0]}' must be a date such as 2026-12-31")
+        return Fault(Reason.RULE_BROKEN, Phrase("'{}' must be a date such as 2026-12-31", wrong[0]))
     if state not in rule.starts:
-        return Fault(Reason.WRONG_STATE, f"'{move}' cannot be made in state '{state}'")
+        return Fault(Reason.WRONG_STATE, Phrase("'{}' cannot be made in state '{}'", move, state))
     return None
 
 
@@ -83,16 +89,23 @@ def size_fault(body: MoveBody) -> Fault | None:
     """Why a body is not within bounds, or not well formed."""
     for said in (body.task, body.move_id):
         if not 0 < len(said.encode()) <= ID_TEXT_BYTES_MAX:
-            return Fault(Reason.TOO_LONG, f"task and move ids have 1 to {ID_TEXT_BYTES_MAX} bytes")
+            return Fault(Reason.TOO_LONG, Phrase("task and move ids have 1 to {} bytes", ID_TEXT_BYTES_MAX))
     if max(map(len, (body.flow, body.move, body.state, body.by_org, body.by_role, body.detail))) > WORD_CHARACTERS_MAX:
-        return Fault(Reason.TOO_LONG, f"a name or detail has more than {WORD_CHARACTERS_MAX} characters")
+        return Fault(Reason.TOO_LONG, Phrase("a name or detail has more than {} characters", WORD_CHARACTERS_MAX))
     if not (is_node_id(body.issuer) and is_node_id(body.holder)) or body.issuer == body.holder:
-        return Fault(Reason.NOT_YOUR_MOVE, "issuer and holder must be two nodes")
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("issuer and holder must be two nodes"))
+    if len(body.arguments) > ARGUMENTS_MAX or any(len(said) > ARGUMENT_CHARACTERS_MAX for said in body.arguments):
+        return Fault(
+            Reason.TOO_LONG,
+            Phrase("more than {} arguments, or {} characters in one", ARGUMENTS_MAX, ARGUMENT_CHARACTERS_MAX),
+        )
     if len(body.fields) > FIELDS_MAX or any(len(f.text) > FIELD_CHARACTERS_MAX for f in body.fields):
-        return Fault(Reason.TOO_LONG, f"more than {FIELDS_MAX} fields, or {FIELD_CHARACTERS_MAX} characters in one")
+        return Fault(
+            Reason.TOO_LONG, Phrase("more than {} fields, or {} characters in one", FIELDS_MAX, FIELD_CHARACTERS_MAX)
+        )
     names = [f.name for f in body.fields]
     if len(set(names)) != len(names) or not all(map(is_identifier, names)):
-        return Fault(Reason.RULE_BROKEN, "a field stands twice or has no proper name")
+        return Fault(Reason.RULE_BROKEN, Phrase("a field stands twice or has no proper name"))
     return None
 
 
@@ -117,9 +130,11 @@ def start(
     stand below it, MISSING_FIELD, TOO_LONG.
     """
     if flow.id not in standing.profile.issues:
-        raise InputFault(Reason.NOT_YOUR_MOVE, f"a {standing.profile.title_en} node does not issue {flow.id}")
+        raise InputFault(
+            Reason.NOT_YOUR_MOVE, Phrase("a {} node does not issue {}", standing.profile.title_en, flow.id)
+        )
     if flow.above and not stands_below(holder, standing.node, standing.profile):
-        raise InputFault(Reason.NOT_YOUR_MOVE, f"'{holder}' does not stand below '{standing.node}'")
+        raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' does not stand below '{}'", holder, standing.node))
     (opening,) = flow.open_moves(BEFORE, Party.ISSUER)
     body = MoveBody(flow=flow.id, task=task, issuer=standing.node, holder=holder)
     return _made(flow, body, (), (), opening.name, move_id, author, at, fields)
@@ -141,7 +156,7 @@ def propose(
     Raises InputFault WRONG_STATE (or the state's own reason), NOT_YOUR_MOVE, MISSING_FIELD, TOO_LONG, UNKNOWN_FLOW.
     """
     if not history:
-        raise InputFault(Reason.WRONG_STATE, "the task is not known here")
+        raise InputFault(Reason.WRONG_STATE, Phrase("the task is not known here"))
     first = history[0]
     body = MoveBody(flow=first.flow, task=first.task, issuer=first.issuer, holder=first.holder)
     return _made(flow, body, history, pending, move, move_id, author, at, fields)
@@ -160,20 +175,20 @@ def _made(
 ) -> MoveBody:
     rule = flow.rule(move)
     if rule is None or body.flow != flow.id:
-        raise InputFault(Reason.UNKNOWN_FLOW, f"move '{move}' of flow '{body.flow}'")
+        raise InputFault(Reason.UNKNOWN_FLOW, Phrase("move '{}' of flow '{}'", move, body.flow))
     if author.node not in (body.issuer, body.holder):
-        raise InputFault(Reason.NOT_YOUR_MOVE, f"'{author.node}' is no side of this task")
+        raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is no side of this task", author.node))
     try:
         body.move, body.move_id, body.base, body.at = move, move_id, last_number(history), at
         body.by_node, body.by_org, body.by_role = author
         body.fields.extend(MoveField(name=name, text=text) for name, text in fields.items())
     except UnicodeError as error:
-        raise InputFault(Reason.WRONG_TYPE, "a text holds half a character (a lone surrogate)") from error
+        raise InputFault(Reason.WRONG_TYPE, Phrase("a text holds half a character (a lone surrogate)")) from error
     party = party_of(body)
     state = shown_state(flow, history, pending)
     fault = size_fault(body) or legal_fault(flow, state, move, party, fields)
     if fault is None and any(m.move_id == move_id for m in (*history, *pending)):
-        fault = Fault(Reason.RULE_BROKEN, "the move id is taken")
+        fault = Fault(Reason.RULE_BROKEN, Phrase("the move id is taken"))
     if fault is not None:
         raise InputFault(fault.reason, fault.detail)
     if party is Party.ISSUER:

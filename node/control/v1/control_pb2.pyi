@@ -76,12 +76,18 @@ class Reject(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """position in the request"""
     line: _builtins.int
     reason: _builtins.int
     detail: _builtins.str
+    """in English"""
     key: _builtins.str
+    @_builtins.property
+    def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """detail's form and arguments (sync/phrase.py), for other languages"""
+
     def __init__(
         self,
         *,
@@ -90,10 +96,11 @@ class Reject(_message.Message):
         reason: _builtins.int = ...,
         detail: _builtins.str = ...,
         key: _builtins.str = ...,
+        words: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "index", b"index", "key", b"key", "line", b"line", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "index", b"index", "key", b"key", "line", b"line", "reason", b"reason", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -550,6 +550,7 @@ class Refusal(_message.Message):
     FATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
     publication: _builtins.str
     addressee: _builtins.str
     epoch: _builtins.bytes
@@ -561,7 +562,11 @@ class Refusal(_message.Message):
     reason: _builtins.int
     """number of the reason code"""
     detail: _builtins.str
-    """names the column, code or region; no personal data"""
+    """English, with {} for each argument; no personal data"""
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """the column, code or region that it is about; at most 8"""
+
     def __init__(
         self,
         *,
@@ -574,10 +579,11 @@ class Refusal(_message.Message):
         fate: Global___Fate.ValueType = ...,
         reason: _builtins.int = ...,
         detail: _builtins.str = ...,
+        arguments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "dataset", b"dataset", "detail", b"detail", "epoch", b"epoch", "fate", b"fate", "key", b"key", "publication", b"publication", "reason", b"reason", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "arguments", b"arguments", "dataset", b"dataset", "detail", b"detail", "epoch", b"epoch", "fate", b"fate", "key", b"key", "publication", b"publication", "reason", b"reason", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -656,6 +662,7 @@ class MoveBody(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
     flow: _builtins.str
     """e.g. "W2" """
     task: _builtins.str
@@ -681,6 +688,7 @@ class MoveBody(_message.Message):
     reason: _builtins.int
     """if not accepted"""
     detail: _builtins.str
+    """as in Refusal"""
     state: _builtins.str
     """state after this move, as the arbiter sees it"""
     issuer: _builtins.str
@@ -688,6 +696,10 @@ class MoveBody(_message.Message):
     holder: _builtins.str
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoveField]: ...
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of detail"""
+
     def __init__(
         self,
         *,
@@ -709,10 +721,11 @@ class MoveBody(_message.Message):
         state: _builtins.str = ...,
         issuer: _builtins.str = ...,
         holder: _builtins.str = ...,
+        arguments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "detail", b"detail", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "detail", b"detail", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

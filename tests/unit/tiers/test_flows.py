@@ -130,7 +130,7 @@ def test_withdrawal_against_reply_is_decided_by_the_arbiter() -> None:
     assert issuer.state() == holder.state() == "withdrawn"
     lost = holder.history()[-1]
     assert (lost.move, lost.accepted, lost.reason, lost.number) == ("reply", False, Reason.WITHDRAWN, 5)
-    assert "withdraw" in lost.detail
+    assert lost.arguments == ["reply", "withdraw", "4"]
     assert facts(issuer) == facts(holder)
     assert holder.pending() == []
 
