@@ -54,7 +54,8 @@ def test_a_feed_of_which_two_copies_wrote_is_frozen_everywhere(tmp_path: Path) -
             for member in net.members.values():
                 status = await member.until(is_frozen(codes))
                 assert "fork" in {alarm["name"] for alarm in status["alarms"]}, member.place.name
-                assert [line["feed"] for line in audited(member, "feed_frozen")] == [codes], member.place.name
+                for event in ("fork_found", "feed_frozen"):
+                    assert [line["feed"] for line in audited(member, event)] == [codes], member.place.name
                 assert feed(status, codes)["disputed_from"] == 2
             await say(nation, "04")
             told = feed(await nation.status(), codes)
