@@ -96,6 +96,10 @@ class OpenedRun:
     answer: bool
 
     @property
+    def route(self) -> int:
+        return int(self.entries[0].header.route)
+
+    @property
     def first_seq(self) -> int:
         return self.entries[0].entry.seq
 
@@ -109,9 +113,11 @@ class BadRun(NamedTuple):
 
     feed: FeedName
     epoch: bytes
-    seq: int
+    first_seq: int
     lane: Lane
     size: int
+    answer: bool
+    route: int
     reason: Reason
     detail: str
 
@@ -204,10 +210,12 @@ def open_run(
     suites: Suites,
     schema_of: Callable[[str, str], RowSchema | None],
     wants_content: Callable[[EntryHeader], bool],
+    check_way: Callable[[FeedName, int, bool], None] = lambda *_: None,
 ) -> OpenedRun | BadRun:
     """Checks a run by itself; a BadRun names the first thing that is wrong.
 
-    (0) bounds  (1) headers parse, are of this format, federation, feed, epoch  (2) each follows the one before
+    (0) bounds; whether such a feed comes from there at all, by its name, its first route, and whether it is an answer
+    (1) headers parse, are of this format, federation, feed, epoch  (2) each follows the one before
     (3) payload digests and sizes, and those of the run as a whole  (4) the last is sealed, by a known enrolment
     version, and the seal verifies; seals between are verified where they are kept, and left out elsewhere; none may be
     too far from the one before
@@ -216,9 +224,11 @@ def open_run(
     feed = FeedName(run.feed.origin, run.feed.publication, run.feed.addressee)
     lane = Lane(run.lane) if run.lane in (1, 2, 3) else Lane.BULK
     size = run_size(run)
-    seq = 0
+    seq = route = 0
     try:
         _check_bounds(run, size)
+        route = _first_route(run)
+        check_way(feed, route, run.answer)
         headers: list[EntryHeader] = []
         opened: list[LogEntry] = []
         plain = rows = 0
@@ -259,7 +269,7 @@ def open_run(
                 wanted[alike] = wants_content(header)
             contents.append(open_content(header, entry.payload, schema_of) if wanted[alike] else None)
     except RemoteFault as fault:
-        return BadRun(feed, run.epoch, seq, lane, size, fault.reason, fault.detail)
+        return BadRun(feed, run.epoch, seq, lane, size, run.answer, route, fault.reason, fault.detail)
     entries = tuple(map(Opened, headers, kept, contents))
     return OpenedRun(feed, run.epoch, entries, lane, size, run.answer)
 
@@ -274,6 +284,14 @@ def _check_bounds(run: Run, size: int) -> None:
             raise RemoteFault(Reason.LIMIT_EXCEEDED, f"a header of {len(entry.header)} bytes")
         if len(entry.header) + len(entry.payload) > limits.ENTRY_BYTES_MAX:
             raise RemoteFault(Reason.LIMIT_EXCEEDED, f"an entry of {len(entry.header) + len(entry.payload)} bytes")
+
+
+def _first_route(run: Run) -> int:
+    """The route that the first header names; 0 if it does not parse, which is told after the way was checked."""
+    try:
+        return int(EntryHeader.FromString(run.entries[0].header).route)
+    except DecodeError:
+        return 0
 
 
 def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryHeader:

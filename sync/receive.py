@@ -22,6 +22,7 @@ from sync.registry import Enrolment, Registry
 from sync.session import BENIGN, close
 from sync.suites import Suites
 from sync.values import REGISTRY, FeedName, Head, Kind, Lane, Route, is_well_named
+from sync.way import check_way, waits_for_addressee
 from sync.wire.v1.entry_pb2 import AdoptionPayload
 from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Frame
 
@@ -39,11 +40,12 @@ def run_arrived(core: Core, link: Link, run: OpenedRun | BadRun) -> None:
     link.progress_at = core.now
     if _beyond_credit(core, link, run):
         return
-    if isinstance(run, BadRun):
-        drop(core, link, run, run.seq, run.reason, run.detail)
-        return
     try:
-        _check_way(core, link, run)
+        check_way(core, link, run.feed, run.route, run.answer)
+        if isinstance(run, BadRun):
+            raise _found_bad(run)
+        if waits_for_addressee(core, run.feed, run.route):
+            core.alarm_once("addressee_unknown", str(run.feed), feed=str(run.feed))
         state = core.feeds.get(run.feed)
         wanted = link.wants.get(run.feed)
         if state is not None and wanted is not None and wanted.one and state.frozen and run.answer:
@@ -132,26 +134,12 @@ def _beyond_credit(core: Core, link: Link, run: OpenedRun | BadRun) -> bool:
     return False
 
 
-def _check_way(core: Core, link: Link, run: OpenedRun) -> None:
-    """Of each feed there is one neighbour towards the origin; runs are taken from that one alone (section 2)."""
-    feed = run.feed
-    wanted = link.wants.get(feed)
-    if run.answer and wanted is not None:
-        return
-    if feed.origin == core.me.node:
-        raise RemoteFault(Reason.NOT_YOUR_ORIGIN, "this node's own feed, which it did not ask for")
-    if core.registry.newest(feed.origin) is None:
-        raise RemoteFault(Reason.UNKNOWN_ENROLMENT, f"{feed.origin} is not in the registry here")
-    if core.source(feed) != link.peer:
-        raise RemoteFault(Reason.NOT_YOUR_ORIGIN, f"feeds of {feed.origin} do not come from {link.peer}")
-    route = int(run.entries[0].header.route)
-    if not core.applies(feed, route) and not any(
-        core.goes_to(feed, Route(route), n) for n in core.neighbours() if n != link.peer
-    ):
-        if Route(route) is Route.NODE and core.registry.newest(feed.addressee) is None:
-            core.alarm_once("addressee_unknown", str(feed), feed=str(feed))
-            return
-        raise RemoteFault(Reason.NOT_YOUR_ORIGIN, "this feed neither ends here nor passes through")
+def _found_bad(run: BadRun) -> RemoteFault:
+    """Why a run could not be opened, whose way is right."""
+    if run.reason is Reason.NOT_YOUR_ORIGIN:
+        # It was looked at before the record came that shows the way: ask for it again.
+        return RemoteFault(Reason.UNKNOWN_ENROLMENT, "the registry did not show this way yet")
+    return RemoteFault(run.reason, run.detail)
 
 
 def _begun(core: Core, run: OpenedRun, own: FeedState | None) -> FeedState:

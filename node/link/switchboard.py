@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -15,6 +16,7 @@ from sync.core import Core
 from sync.effects import CloseLink, Send
 from sync.reasons import Reason
 from sync.values import FeedName, Kind
+from sync.way import way_over
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Run
 
@@ -43,7 +45,8 @@ class Switchboard:
 
     def pipe(self, peer: str) -> Pipe:
         """A pipe for a new session with `peer`."""
-        pipe = Pipe(next(self._numbers), peer, self._writer, self.open, self._executor, self._log)
+        number = next(self._numbers)
+        pipe = Pipe(number, peer, self._writer, partial(self.open, number), self._executor, self._log)
         self._pipes[pipe.number] = pipe
         return pipe
 
@@ -70,7 +73,7 @@ class Switchboard:
         if pipe is not None:
             pipe.end(act.reason, act.detail)
 
-    def open(self, run: Run) -> OpenedRun | BadRun:
+    def open(self, link: int, run: Run) -> OpenedRun | BadRun:
         """Looks at a run with what the registry says now; the replica checks the head again."""
         core = self._core()
 
@@ -80,7 +83,7 @@ class Switchboard:
             feed = FeedName(header.origin, header.publication, header.addressee)
             return core.applies(feed, int(header.route))
 
-        return open_run(run, core.registry, core.seams.suites, core.seams.judge.schema, wanted)
+        return open_run(run, core.registry, core.seams.suites, core.seams.judge.schema, wanted, way_over(core, link))
 
     def shut(self) -> None:
         """Ends the worker threads."""

@@ -24,6 +24,7 @@ from sync.replica import Replica
 from sync.schema import RowSchema
 from sync.suites import Suites
 from sync.values import FeedName
+from sync.way import way_over
 from sync.wire.v1.entry_pb2 import AnchorBody, EntryHeader
 from sync.wire.v1.frame_pb2 import Frame
 from tiers.judging import TierJudge
@@ -166,7 +167,8 @@ class SimNode:
             def applies(header: EntryHeader) -> bool:
                 return core.applies(FeedName(header.origin, header.publication, header.addressee), int(header.route))
 
-            event = RunArrived(link, open_run(frame.run, core.registry, self.suites, self.judge.schema, applies))
+            schema, way = self.judge.schema, way_over(core, link)
+            event = RunArrived(link, open_run(frame.run, core.registry, self.suites, schema, applies, way))
         self.inbox.append(event)
         return frame.notice.closing
 

@@ -17,6 +17,7 @@ import sync.forks
 import sync.receive
 import sync.session
 import sync.statements
+import sync.way
 import sync.withheld
 import tiers.publishing
 import tiers.rules
@@ -96,7 +97,7 @@ def prev_ignored(patch: Patch) -> None:
 def payload_digest_unchecked(patch: Patch) -> None:
     """The digest is taken from the header instead of from the payload that came with it."""
 
-    def opened(run: Any, registry: Any, suites: Any, schema_of: Any, wants: Any) -> Any:
+    def opened(run: Any, registry: Any, suites: Any, schema_of: Any, *asked: Any) -> Any:
         class Blind:
             number = 1
             verify = staticmethod(suites[1].verify)
@@ -108,7 +109,7 @@ def payload_digest_unchecked(patch: Patch) -> None:
                 digest: bytes = suites[1].hash(data)
                 return digest
 
-        return sync.chain.open_run(run, registry, {1: Blind()}, schema_of, wants)
+        return sync.chain.open_run(run, registry, {1: Blind()}, schema_of, *asked)
 
     patch.setattr(node.sim.simnode, "open_run", opened)
 
@@ -121,7 +122,7 @@ def seal_unchecked(patch: Patch) -> None:
 def reencoded(patch: Patch) -> None:
     """The header is read and written again before it is hashed, so what a relay dressed up passes as it was."""
 
-    def opened(run: Any, registry: Any, suites: Any, schema_of: Any, wants: Any) -> Any:
+    def opened(run: Any, registry: Any, suites: Any, schema_of: Any, *asked: Any) -> Any:
         class Again:
             number = 1
             verify = staticmethod(suites[1].verify)
@@ -134,7 +135,7 @@ def reencoded(patch: Patch) -> None:
                 digest: bytes = suites[1].hash(data)
                 return digest
 
-        return sync.chain.open_run(run, registry, {1: Again()}, schema_of, wants)
+        return sync.chain.open_run(run, registry, {1: Again()}, schema_of, *asked)
 
     patch.setattr(node.sim.simnode, "open_run", opened)
 
@@ -146,7 +147,8 @@ def scope_unchecked(patch: Patch) -> None:
 
 def way_unchecked(patch: Patch) -> None:
     """Runs are taken from every side."""
-    patch.setattr(sync.receive, "_check_way", lambda *_: None)
+    patch.setattr(sync.receive, "check_way", lambda *_: None)
+    patch.setattr(sync.way, "check_way", lambda *_: None)
 
 
 def applied_again_after_restart(patch: Patch) -> None:

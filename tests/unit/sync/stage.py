@@ -28,6 +28,7 @@ from sync.reasons import Reason
 from sync.replica import Replica
 from sync.suites import HEADER
 from sync.values import Fate, FeedName, Lane, Route, Row
+from sync.way import way_over
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EnrolmentRecord, EntryHeader, MoveBody
 from sync.wire.v1.frame_pb2 import Ack, Credit, Cursor, Cursors, Entry, Frame, Hello, Pong, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
@@ -105,7 +106,7 @@ class Played:
         """The same, as bytes."""
         frame = Frame.FromString(data)
         if frame.WhichOneof("kind") == "run":
-            self.stage.step(RunArrived(self.link, self.stage.opened(frame.run)))
+            self.stage.step(RunArrived(self.link, self.stage.opened(frame.run, self.link)))
         else:
             self.stage.step(FrameArrived(self.link, frame))
 
@@ -246,14 +247,15 @@ class Stage:
         elif isinstance(act, Reply):
             self.replies.append(act.value)
 
-    def opened(self, run: Run) -> Any:
-        """As the node's own preparation does."""
+    def opened(self, run: Run, link: int = 0) -> Any:
+        """As the node's own preparation does for a link; 0: before anything was known of that."""
         return open_run(
             run,
             self.core.registry,
             self.suites,
             self.judge.schema,
             lambda h: self.core.applies(FeedName(h.origin, h.publication, h.addressee), int(h.route)),
+            way_over(self.core, link),
         )
 
     def step(self, *events: Event) -> None:

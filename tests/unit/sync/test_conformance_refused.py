@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sync import limits
+from sync import chain, limits
+from sync.chain import BadRun
 from sync.effects import FeedState
 from sync.events import RunArrived
 from sync.link import Phase
@@ -28,7 +29,18 @@ from sync.wire.v1.frame_pb2 import (
     Want,
 )
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
-from tests.unit.sync.stage import CASE_FEED, CASES, Cases, Played, Stage, a_case, begun, cursor, second_version
+from tests.unit.sync.stage import (
+    CASE_FEED,
+    CASES,
+    Cases,
+    Numbered,
+    Played,
+    Stage,
+    a_case,
+    begun,
+    cursor,
+    second_version,
+)
 from tests.vectors.world import (
     CITY,
     NATION,
@@ -218,6 +230,48 @@ def test_a_run_from_the_side_its_feed_does_not_come_from_is_refused(link: str, o
     played.run(forge.run([forge.records([])]))
     assert played.notices() == [Reason.NOT_YOUR_ORIGIN]
     assert stage.head(forge.feed) == 0
+
+
+def _forged(stage: Stage) -> Run:
+    """A run of the other city's feed that the city made up: sealed by nobody, with a payload that does not inflate."""
+    forge = Forge(FeedName(OTHER_CITY, "case.parent"), key(CITY), Route.PARENT)
+    return forge.run([forge.entry(b"no zstd", codec=3, kind=Kind.RECORDS)])
+
+
+def test_a_foreign_run_is_refused_before_anything_else_of_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is hashed, verified, inflated or decoded for it, and that it is no good besides is not asked."""
+    stage = Stage()
+    city = stage.dial_in(CITY)
+    forged = _forged(stage)
+    looked: list[str] = []
+    for what in ("hash", "verify"):
+        monkeypatch.setattr(Numbered, what, lambda *_, what=what: looked.append(what))
+    monkeypatch.setattr(chain, "open_content", lambda *_: looked.append("content"))
+    city.run(forged)
+    assert city.notices() == [Reason.NOT_YOUR_ORIGIN]
+    assert looked == []
+
+
+def test_a_foreign_run_that_was_opened_before_its_link_was_known_is_foreign_all_the_same() -> None:
+    """The core asks again, and first."""
+    stage = Stage()
+    city = stage.dial_in(CITY)
+    stage.step(RunArrived(city.link, stage.opened(_forged(stage))))
+    assert city.notices() == [Reason.NOT_YOUR_ORIGIN]
+
+
+def test_a_run_that_was_opened_before_the_record_that_shows_its_way_is_asked_for_again() -> None:
+    """It may come right behind that record, and be looked at while that is being written."""
+    stage = Stage()
+    city = stage.dial_in(CITY)
+    forge = Cases()
+    early = BadRun(CASE_FEED, forge.epoch, 1, Lane.NORMAL, 10, False, Route.PARENT, Reason.NOT_YOUR_ORIGIN, "too early")
+    stage.step(RunArrived(city.link, early))
+    assert city.notices() == [Reason.UNKNOWN_ENROLMENT]
+    stage.live(1)
+    assert [c.feed.publication for f in city.said("cursors") for c in f.cursors] == ["case.parent"]
+    city.run(forge.next_run())
+    assert city.acked == 1
 
 
 # --- sessions ---
