@@ -20,6 +20,8 @@ from sync.values import FeedName
 from sync.wire.v1.frame_pb2 import Frame
 from tests.integration.kit import THREE_UP, cases, node_of, put, run, same_cases, seq
 
+ENDED_SHARE_MAX = 0.04
+
 
 def flipped(data: bytes, place: int, bit: int) -> bytes:
     """The bytes with one bit of one of them another."""
@@ -98,6 +100,8 @@ def test_a_frame_with_any_byte_flipped_is_not_stored(tmp_path: Path) -> None:
                         fates[fate] += 1
                     assert seq(await nation.status(), str(feed)) == 1
             assert set(fates) == {"refused", "ended"}
+            # Where the frame itself does not parse any more, nothing names a feed to ask for again.
+            assert fates["ended"] <= fates.total() * ENDED_SHARE_MAX
             assert (await nation.status())["alarm_count"] >= fates["refused"] + fates["ended"]
             async with dial(province.home) as peer:
                 assert (await peer.offer(Frame.FromString(clean).run)).WhichOneof("kind") == "ack"
@@ -173,6 +177,35 @@ def test_a_live_link_whose_runs_are_damaged_again_and_again_ends_level(
             await net.level()
             assert same_cases(net, "city", THREE_UP) == 81 + 41
             assert sum(node_of(net[name]).alarm_count for name in ("province", "nation")) >= 5
+
+    run(work())
+
+
+def test_a_link_whose_frame_did_not_parse_is_dialled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, and what was in the frame arrives with the next session."""
+    broken = 0
+    plain = dialler._ClientStream.write
+
+    async def breaking(self: Any, frame: bytes) -> None:
+        nonlocal broken
+        if not broken and Frame.FromString(frame).WhichOneof("kind") == "run":
+            broken += 1
+            frame = b"\xff" * len(frame)
+        await plain(self, frame)
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, province = net["city"], net["province"]
+            await net.level()
+            before = audited(province, "link_accepted")
+            monkeypatch.setattr(dialler._ClientStream, "write", breaking)
+            await put(city, cases(3))
+            feed = FeedName(city.node, "case.parent")
+            await province.until(lambda s: seq(s, str(feed)) == 1)
+            assert broken == 1
+            assert audited(province, "link_accepted") == before + 1
+            assert [a["reason"] for a in (await province.status())["alarms"]] == ["MALFORMED"]
+            assert same_cases(net, "city", {"case.parent": "province"}) == 3
 
     run(work())
 
