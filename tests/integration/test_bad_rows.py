@@ -282,12 +282,15 @@ def test_rows_of_a_city_gone_bad_meet_their_fates_one_by_one(tmp_path: Path) -> 
                 (one.fate.name, one.reason.name) for what, one in CRAFTED.items() if what != "unknown code"
             }
             for entry, (what, one) in zip(entries, CRAFTED.items(), strict=True):
-                # Of an entry that could not be read at all nobody knows the keys.
-                if key := by_seq[entry.seq].key:
-                    fate = "APPLIED" if what == "unknown code" else one.fate.name
-                    traced = (await city.command("trace", what=key))["rows"]
-                    heard = [(h["fate"], h["reason"]) for row in traced for h in row["heard"]]
-                    assert heard == [(fate, one.reason.name)], what
+                said = (province.node, "APPLIED" if what == "unknown code" else one.fate.name, one.reason.name)
+                # Of an entry that could not be read at all nobody knows the keys: it is asked for itself.
+                key = by_seq[entry.seq].key
+                for asked in (f"{name}@{entry.seq}", *([key] if key else [])):
+                    traced = (await city.command("trace", what=asked))["rows"]
+                    heard = [h for row in traced for h in row["heard"]]
+                    assert [(h["by"], h["fate"], h["reason"]) for h in heard] == [said], (what, asked)
+                    assert said[1] == "APPLIED" or one.names in heard[0]["detail"], (what, asked)
+                    assert heard[0]["seq"] == entry.seq, (what, asked)
             await put(city, cases(5, first=700))
             await net.level()
             # The code came, and the real program said one row again as it may be said: without what is held back.
