@@ -34,6 +34,8 @@ OUT_FRAMES_MAX = 4_096
 BACKLOG_BYTES_MAX = limits.URGENT_CREDIT_BYTES + limits.BULK_CREDIT_BYTES + limits.MESSAGE_BYTES_MAX
 """Read and not yet handled: a peer that keeps to its credit never gets there, and another is not read any further."""
 LAST_WORDS_S = 1.0
+ENDING_S = 10.0
+"""For what was sent before the end: a peer that does not read would else keep the session as long as it likes."""
 
 Opener = Callable[[Run], OpenedRun | BadRun]
 
@@ -73,6 +75,7 @@ class Pipe:
         """Bytes of frames that were read and that the writer has not handled."""
         self._room = asyncio.Event()
         self._ended: LinkTrouble | None = None
+        self._ending = asyncio.Event()
         self.heard = asyncio.Event()
         """Set by the first frame that came: the peer lives."""
 
@@ -80,6 +83,8 @@ class Pipe:
 
     def send(self, frame: bytes) -> None:
         """Queues a frame; what may be under way is bounded by the core's credit."""
+        if self._ended is not None:
+            return
         if self._out.qsize() >= OUT_FRAMES_MAX:
             self.end(Reason.LIMIT_EXCEEDED, "the peer does not read")
             return
@@ -89,12 +94,13 @@ class Pipe:
         """Ends the session after what was sent before. Reason.NONE: in good order."""
         if self._ended is None:
             self._ended = LinkTrouble(reason, detail)
-        self._out.put_nowait(None)
+            self._out.put_nowait(None)
+            self._ending.set()
 
     def break_off(self, reason: Reason, detail: str) -> None:
         """Ends the session from outside of the core; the peer is told why."""
         notice = Notice(reason=int(reason), detail=detail, closing=True)
-        self._out.put_nowait(Frame(notice=notice).SerializeToString())
+        self.send(Frame(notice=notice).SerializeToString())
         self.end(reason, detail)
 
     @property
@@ -111,6 +117,7 @@ class Pipe:
             asyncio.create_task(self._read(stream), name=f"read {self.peer}"),
             asyncio.create_task(self._forward(), name=f"forward {self.peer}"),
             asyncio.create_task(self._write(stream), name=f"write {self.peer}"),
+            asyncio.create_task(self._outlast(), name=f"outlast {self.peer}"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -183,3 +190,8 @@ class Pipe:
     async def _write(self, stream: Stream) -> None:
         while (frame := await self._out.get()) is not None:
             await stream.write(frame)
+
+    async def _outlast(self) -> None:
+        """Returns when the end has come and the time for what was sent before is over too."""
+        await self._ending.wait()
+        await asyncio.sleep(ENDING_S)
