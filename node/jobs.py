@@ -12,7 +12,7 @@ from node.known import StoreKnown
 from node.store.loads import Written, pack_written
 from node.store.store import Store
 from node.writer import Ticket
-from sync.effects import Reply
+from sync.effects import DropReread, Reply, Write
 from sync.errors import InputFault
 from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
@@ -97,15 +97,23 @@ class PutJob:
         if checked.size > _SURELY_FITS_BYTES:
             encode_records(dataset, self.schema.names, puts, ())
         result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0)
-        if self.dry_run or not (puts or voided):
+        if self.dry_run:
             return (Reply(self.token, result),)
+        # What comes from its source again is as it should be, changed or not.
+        again = (partial(_perform, DropReread(dataset, [*keys, *voids])),) if store.reread.any(dataset) else ()
+        if not (puts or voided):
+            return (*again, Reply(self.token, result))
         put = LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before))
         if not self.load:
-            return (put,)
+            return (put, *again)
         written = Written([], [])
         for key in map(key_of, puts):
             (written.changed if key in before else written.created).append(key)
-        return (put, partial(_note_batch, self.load, written))
+        return (put, *again, partial(_note_batch, self.load, written))
+
+
+def _perform(write: Write, store: Store) -> None:
+    store.perform(write)
 
 
 def _note_batch(load: int, written: Written, store: Store) -> None:

@@ -88,8 +88,7 @@ def find_differences(store: Store, publisher: Publisher, replica: Replica) -> Lo
             found = _to_say(schema, out, said, current, differing)
             if found.puts or found.ends:
                 outgoing.append(found)
-    changed = [(dataset, key) for dataset, keys in core.local_keys.items() for key in keys]
-    return LocalDifferences(outgoing, feeds, changed)
+    return LocalDifferences(outgoing, feeds)
 
 
 def _carried(schema: RowSchema, columns: tuple[str, ...]) -> Callable[[Row], Row]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.chain import Author
-from sync.effects import Alarm, Effect, FeedState, OutboxItem, SaveFeed, SaveMeta, Send, WakeAt
+from sync.effects import Alarm, Effect, FeedState, OutboxItem, Reread, SaveFeed, SaveMeta, Send, WakeAt
 from sync.judge import Judge, Known, Publisher
 from sync.limits import CURSORS_PER_FRAME_MAX, GROUP_LEAP, MESSAGE_BYTES_MAX
 from sync.link import Link, Phase
@@ -136,6 +137,8 @@ class Core:
         """Own feeds of which neighbours are known to hold more: who, and up to which seq. First that comes back."""
         self.found_group = 0
         self.local_keys: dict[str, set[Key]] = {}
+        self.to_reread: Counter[Reread] = Counter()
+        """How many rows this recovery has listed to be read again from their source."""
         self.voided: dict[str, dict[Key, int]] = {}
         """While a tail comes back: versions at which own rows were voided, by dataset."""
         self.returned: set[bytes] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from sync.reasons import Reason
@@ -272,6 +273,33 @@ class DropMoves:
     from_number: int
 
 
+class Reread(StrEnum):
+    """Why a row of this node is to be read again from the system it came from."""
+
+    COLUMNS = "columns"
+    """A neighbour brought it back: columns that no feed carries are missing, or those of before."""
+    BOTH_LIVES = "both_lives"
+    """It was changed before and after this node was put back; the later row holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveReread:
+    """Lists rows of this node that are to be read again; `since`: microseconds."""
+
+    dataset: str
+    why: Reread
+    keys: Sequence[Key]
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropReread:
+    """Takes rows off that list."""
+
+    dataset: str
+    keys: Sequence[Key]
+
+
 @dataclass(frozen=True, slots=True)
 class SaveMeta:
     """Keeps one value of the node itself: 'group', 'outbox_id', 'counter', 'state' ..."""
@@ -307,6 +335,8 @@ Write = (
     | SaveEvidence
     | SaveMoves
     | DropMoves
+    | SaveReread
+    | DropReread
     | SaveMeta
     | BurnInvite
 )

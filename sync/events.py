@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sync.chain import BadRun, OpenedRun
 from sync.judge import LocalRows, Outgoing
-from sync.values import FeedName, Key
+from sync.values import FeedName
 from sync.wire.v1.entry_pb2 import EnrolmentRecord, EpochConfirmation, MoveBody
 from sync.wire.v1.frame_pb2 import Frame
 
@@ -79,12 +79,11 @@ class RegistryChange:
 class LocalDifferences:
     """The answer to Republish: what own feeds must still say so that they equal the rows (protocol section 8.2).
 
-    feeds: digest and number of rows of what each own feed says now; both_changed: keys that both lives changed.
+    feeds: digest and number of rows of what each own feed says now.
     """
 
     outgoing: Sequence[Outgoing]
     feeds: Mapping[FeedName, tuple[bytes, int]]
-    both_changed: Sequence[tuple[str, Key]] = ()
 
 
 @dataclass(frozen=True, slots=True)

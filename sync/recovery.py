@@ -13,10 +13,13 @@ from sync.core import Core
 from sync.effects import (
     ClearOutbox,
     DeleteRows,
+    DropReread,
     FeedState,
     PatchRows,
     Republish,
+    Reread,
     SaveMeta,
+    SaveReread,
     UpsertRows,
 )
 from sync.errors import InputFault
@@ -103,7 +106,7 @@ def ask_for_differences(core: Core) -> None:
 
 
 def differences(core: Core, event: LocalDifferences) -> None:
-    """Says, above all versions found, what own feeds lack; lists rows that both lives changed.
+    """Says, above all versions found, what own feeds lack, and how many rows are to be read again from their source.
 
     It replaces what waits in the outbox of record changes: all of that is in the rows.
     """
@@ -125,8 +128,10 @@ def differences(core: Core, event: LocalDifferences) -> None:
             versions = [group] * len(out.puts)
             core.do(PatchRows(out.dataset, core.me.node, out.columns, out.puts, versions))
     core.outbox_id_at_start = core.outbox_id
-    if event.both_changed:
-        core.alarm("rows_changed_in_both_lives", count=len(event.both_changed))
+    if count := core.to_reread.pop(Reread.COLUMNS, 0):
+        core.alarm("rows_lack_held_back_columns", count=count)
+    if count := core.to_reread.pop(Reread.BOTH_LIVES, 0):
+        core.alarm("rows_changed_in_both_lives", count=count)
 
 
 def _emit(core: Core, out: Outgoing, group: int) -> None:
@@ -201,6 +206,8 @@ def _take_rows(core: Core, header: EntryHeader, batch: RowBatch, written: dict[t
         return
     ours = core.local_keys.get(dataset, set())
     key_of = key_getter(schema, batch.columns)
+    both = [key for key in (*map(key_of, batch.puts), *(end.key for end in batch.ends)) if key in ours]
+    _list(core, dataset, Reread.BOTH_LIVES, both)
     puts = [put for put in batch.puts if key_of(put) not in ours]
     ended = [end.key for end in batch.ends if end.kind is EndKind.VOID and end.key not in ours]
     versions = {
@@ -219,12 +226,22 @@ def _take_rows(core: Core, header: EntryHeader, batch: RowBatch, written: dict[t
         core.do(PatchRows(dataset, core.me.node, batch.columns, patch, [group] * len(patch)))
     if new:
         core.do(UpsertRows(dataset, core.me.node, None, batch.columns, new, group))
-        core.alarm_once("rows_lack_held_back_columns", dataset, dataset=dataset)
+    if len(batch.columns) < len(schema.names):
+        # In rows of this very transaction the rest is what it wrote.
+        older = [key_of(p) for p in patch if versions[key_of(p)] < group]
+        _list(core, dataset, Reread.COLUMNS, [*map(key_of, new), *older])
     gone = [key for key in ended if versions.get(key, 0) <= group]
     if gone:
         core.do(DeleteRows(dataset, core.me.node, gone))
+        core.do(DropReread(dataset, gone))
     written.update({(dataset, key_of(put)): group for put in (*patch, *new)})
     written.update({(dataset, key): 0 for key in gone})
+
+
+def _list(core: Core, dataset: str, why: Reread, keys: Sequence[Key]) -> None:
+    if keys:
+        core.do(SaveReread(dataset, why, keys, core.now))
+        core.to_reread[why] += len(keys)
 
 
 def _voided(core: Core, dataset: str) -> dict[Key, int]:

@@ -1,4 +1,4 @@
-"""What a node is doing: status, feeds, peers, parked, refused, trace."""
+"""What a node is doing: status, feeds, peers, parked, refused, reread, trace."""
 
 from __future__ import annotations
 
@@ -93,6 +93,10 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     _show_feeds(found)
     _show_parked(found["parked"])
     _show_heard(found["heard"])
+    if found["reread"]:
+        words = _("{count} rows are to be read again from their source: `tiersync reread` lists them.")
+        say(words.format(count=found["reread"]))
+        say()
     _show_alarms(session, found)
 
 
@@ -289,6 +293,32 @@ def refused(
     heads = [_("feed"), _("seq"), _("dataset"), _("key"), _("reason"), _("detail")]
     rows = [(r["feed"], r["seq"], r["dataset"], r["key"], _reason(r["reason"]), worded(r)) for r in found["here"]]
     table(_("What this node refused of others' rows"), heads, rows)
+
+
+_REREAD = {
+    "columns": N_("columns that stay at this node are missing, or those of before"),
+    "both_lives": N_("changed before and after this node was put back; the later row holds"),
+}
+
+
+@VERBS.verb(N_("List rows that must be read again from the system they came from, after this node was put back."))
+def reread(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
+) -> None:
+    session = here(context)
+    found = ask(session, "reread", limit=limit)
+    if session.as_json:
+        return say_json(found)
+    if not found["count"]:
+        return say(_("No row is to be read again."))
+    heads = [_("dataset"), _("key"), _("since"), _("why")]
+    rows = [
+        (one["dataset"], one["key"] or _("and more"), moment(one["since"], session.zone), _(_REREAD[one["why"]]))
+        for one in found["reread"]
+    ]
+    table(_("To be read again from their source: {count}").format(count=found["count"]), heads, rows)
+    return None
 
 
 @VERBS.verb(N_("Show one row's way: written, sealed, received and applied by whom, refused, parked."))

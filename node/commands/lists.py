@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from node.clock import iso
 from node.commands.view import Arguments, View, limit, text
 from node.faults import Code, UserFault
 from node.status import detail_shown, heard_of
@@ -20,6 +21,16 @@ def list_parked(view: View, arguments: Arguments) -> dict[str, Any]:
 def list_refused(view: View, arguments: Arguments) -> dict[str, Any]:
     """refused {feed?, limit} -> {heard, here}: what others said of this node's rows, what this node refused."""
     return {"heard": heard_of(view.reader, limit(arguments)), "here": _fates(view, arguments, Fate.REFUSED)}
+
+
+def list_reread(view: View, arguments: Arguments) -> dict[str, Any]:
+    """reread {limit} -> {reread, count}: rows of this node that are to be read again from their source. A line without
+    a key stands for rows of the dataset beyond what is listed."""
+    found = [
+        {"dataset": one.dataset, "key": one.key, "why": one.why.value, "since": iso(one.since)}
+        for one in view.reader.reread(limit(arguments))
+    ]
+    return {"reread": found, "count": view.reader.reread_count()}
 
 
 def told_shown(told: Told) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from node.commands.lists import list_parked, list_refused
+from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
 from node.commands.tasks import list_tasks, show_task
 from node.commands.trace import trace
@@ -22,5 +22,6 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "trace": trace,
         "parked": list_parked,
         "refused": list_refused,
+        "reread": list_reread,
     }
 )

@@ -80,6 +80,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     stopped = rebuilt(home, config, view.catalogue, view.reader)
     found = status_of(stopped.replica, view.reader.reads())
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
+    found["reread"] = view.reader.reread_count()
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
     found["exchange_port"] = 0

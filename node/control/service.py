@@ -142,6 +142,7 @@ class _Servicer(rpc.ControlServicer):
             changed = self._node.changed
             status = await self._node.writer.ask(status_of)
             status["heard"] = await self._node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
+            status["reread"] = await self._node.read(lambda reader: reader.reread_count())
             status["alarms"] = self._node.alarms[-20:]
             status["alarm_count"] = self._node.alarm_count
             status["parent_link"] = dict(zip(("state", "detail"), self._node.link_state, strict=True))

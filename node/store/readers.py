@@ -16,6 +16,7 @@ from node.store.log import Log
 from node.store.names import Names
 from node.store.reads import Reads
 from node.store.records import Records
+from node.store.reread import Listed, RereadList
 from node.store.rows import Rows
 from node.store.rowsql import RowTable, quoted
 from node.store.session import Session
@@ -92,6 +93,7 @@ class Reader:
         self._tables = {schema.dataset: RowTable(schema) for schema in self._rows.schemas()}
         self._invites = Invites(self._session)
         self._loads = Loads(self._session)
+        self._reread = RereadList(self._session)
 
     @property
     def session(self) -> Session:
@@ -255,6 +257,14 @@ class Reader:
     def load_of_group(self, group: int) -> int | None:
         """The load that a transaction belongs to; None if it was no load's."""
         return self._loads.of_group(group)
+
+    def reread(self, limit: int) -> Sequence[Listed]:
+        """Rows of this node that are to be read again from their source, in order of dataset and key."""
+        return self._reread.all(limit)
+
+    def reread_count(self) -> int:
+        """How many lines that list has."""
+        return self._reread.count()
 
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines of a load that were not let in."""

@@ -57,6 +57,10 @@ FIRST_TABLES = (
         feed INTEGER NOT NULL, dataset TEXT NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL,
         columns INTEGER NOT NULL, cells BLOB NOT NULL, PRIMARY KEY (feed, dataset, key)
     ) STRICT""",
+    """CREATE TABLE reread (
+        dataset TEXT NOT NULL, key TEXT NOT NULL, why TEXT NOT NULL, since INTEGER NOT NULL,
+        PRIMARY KEY (dataset, key, why)
+    ) STRICT""",
     # --- tasks
     """CREATE TABLE move (
         task TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (task, number)

@@ -28,6 +28,7 @@ from node.store.log import Log
 from node.store.migrations import migrate
 from node.store.names import Names
 from node.store.records import Records
+from node.store.reread import RereadList
 from node.store.rows import Rows
 from node.store.session import Session
 from node.store.state import load_state
@@ -38,6 +39,7 @@ from sync.effects import (
     DeleteRows,
     DropImages,
     DropMoves,
+    DropReread,
     HeldRow,
     LogEntry,
     OutboxItem,
@@ -51,6 +53,7 @@ from sync.effects import (
     SaveImages,
     SaveMeta,
     SaveMoves,
+    SaveReread,
     SaveSeen,
     SaveStatement,
     Unqueue,
@@ -68,7 +71,7 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `invites` and `loads` are for the runner: they write inside the transaction it has begun. Raises StoreFault.
+    `invites`, `loads` and `reread` are for the runner, inside the transaction it has begun. Raises StoreFault.
     """
 
     def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
@@ -81,6 +84,7 @@ class Store:
         self._records = Records(self._session, self._names)
         self.invites = Invites(self._session)
         self.loads = Loads(self._session)
+        self.reread = RereadList(self._session)
         self._acts = self._table_of_writes()
         try:
             self.add_schemas(schemas)
@@ -266,6 +270,8 @@ class Store:
             SaveEvidence: records.save_evidence,
             SaveMoves: records.save_moves,
             DropMoves: records.drop_moves,
+            SaveReread: self.reread.save,
+            DropReread: self.reread.drop,
             SaveMeta: records.save_meta,
             BurnInvite: self.invites.burn,
         }

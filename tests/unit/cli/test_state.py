@@ -28,6 +28,7 @@ ASKED = (
     ("peers",),
     ("parked",),
     ("refused",),
+    ("reread",),
     ("loads", "list"),
     ("task", "list"),
     ("query", "case"),
