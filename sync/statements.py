@@ -128,8 +128,8 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
     feed = state.name
     if feed.origin != core.me.node or not core.goes_to(feed, state.route, link.peer) or state.frozen:
         return None
-    seq, acked = link.acked.get(feed, (0, b""))
-    if not seq or acked != _own_hash(core, state, seq):
+    seq, acked = _acknowledged(core, link, state)
+    if not seq:
         return None
     level = seq == state.head.seq and not (
         core.waiting.get(feed) or feed in core.pending or core.settle_due or core.republishing
@@ -145,8 +145,14 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
     )
 
 
+def _acknowledged(core: Core, link: Link, state: FeedState) -> tuple[int, bytes]:
+    """How far the peer has acknowledged what is held here of an own feed; 0 if not at all. What follows is under
+    way, in a feed that is written all the time always something."""
+    seq, acked = link.acked.get(state.name, (0, b""))
+    return (seq, acked) if acked and acked == _own_hash(core, state, seq) else (0, b"")
+
+
 def _own_hash(core: Core, state: FeedState, seq: int) -> bytes:
-    """The hash of an entry; what follows it is under way in a feed that is written all the time."""
     if seq >= state.head.seq:
         return state.head.hash if seq == state.head.seq else b""
     held = core.log.headers(state.name, state.head.epoch, seq, 1)

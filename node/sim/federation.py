@@ -168,10 +168,10 @@ class Federation:
         return self.random.randint(*self.delay_us)
 
     def _send(self, node: SimNode, act: Send) -> None:
-        self.watch.sent(node, act.frame)
+        wire = node.links.get(act.link)
+        self.watch.sent(node, act.frame, wire.other(node).id if wire is not None else "")
         self.frames += 1
         self.trace.update(f"{self.now} {node.label} {act.link}".encode() + act.frame)
-        wire = node.links.get(act.link)
         if wire is None:
             return
         if self.liar is None:

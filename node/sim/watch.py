@@ -33,6 +33,8 @@ class Watch:
         self.forging = False
         """Somebody forges: bad seals are to be expected."""
         self._held: dict[int, dict[FeedName, Head]] = {}
+        self._shown: dict[tuple[str, FeedName], int] = {}
+        """How far a node has ever acknowledged a feed or shown it in a cursor."""
         self._scopes: dict[str, Scope] = {p.node: tree.standing(p).scope for p in tree.places}
         self.commits = self.entries = 0
 
@@ -147,8 +149,8 @@ class Watch:
 
     # --- what is said -------------------------------------------------------------------------------------------------
 
-    def sent(self, node: SimNode, data: bytes) -> None:
-        """A frame leaves: whatever it claims or passes on must be durable here."""
+    def sent(self, node: SimNode, data: bytes, to: str) -> None:
+        """A frame leaves for a neighbour: whatever it claims or passes on must be durable here."""
         frame = Frame.FromString(data)
         match frame.WhichOneof("kind"):
             case "run":
@@ -160,7 +162,7 @@ class Watch:
             case "hello":
                 self._check_claims(node, "cursor_ahead", frame.hello.registry)
             case "statements":
-                self._check_statements(node, frame.statements)
+                self._check_statements(node, frame.statements, to)
             case "notice" if frame.notice.reason == Reason.BAD_SEAL:
                 if not self.forging:
                     raise Violation("good_seal_refused", f"{node.label}: {frame.notice.detail}")
@@ -183,8 +185,9 @@ class Watch:
             held = self._head(node, feed)
             if cursor.seq > held.seq or (cursor.seq == held.seq and cursor.seq and cursor.header_hash != held.hash):
                 raise Violation(name, f"{node.label}: {feed} claims {cursor.seq}, holds {held.seq}")
+            self._shown[node.id, feed] = max(cursor.seq, self._shown.get((node.id, feed), 0))
 
-    def _check_statements(self, node: SimNode, statements: Statements) -> None:
+    def _check_statements(self, node: SimNode, statements: Statements, to: str) -> None:
         for receipt in statements.receipts:
             body = ReceiptBody.FromString(receipt.body)
             if body.receiver == node.id and body.instance == node.core.me.instance:
@@ -197,6 +200,8 @@ class Watch:
                 feed = FeedName(said.origin, head.publication, head.addressee)
                 if head.seq > self._head(node, feed).seq:
                     raise Violation("statement_ahead", f"{node.label}: {feed} states {head.seq}")
+                if to and head.seq > self._shown.get((to, feed), 0):
+                    raise Violation("stated_unacknowledged", f"{node.label}: {feed} states {head.seq} to {to}")
 
     def _check_receipt(self, node: SimNode, body: ReceiptBody) -> None:
         for said in body.feeds:

@@ -264,6 +264,15 @@ def withheld_unnoticed(patch: Patch) -> None:
     patch.setattr(sync.withheld, "check", lambda _: None)
 
 
+def unacknowledged_stated(patch: Patch) -> None:
+    """An origin states its head whether or not anybody else holds it."""
+    patch.setattr(
+        sync.statements,
+        "_acknowledged",
+        lambda core, link, state: state.head[1:] if state.name in link.out else (0, b""),
+    )
+
+
 def head_not_saved(patch: Patch) -> None:
     """A relay keeps the entries of a run and forgets where its feed stands."""
     real = Store.perform
@@ -318,6 +327,7 @@ BUGS: dict[str, Bug] = {
     "overtaken rows come back": Bug(overtaken_rows_come_back, Faults(), ("digest", "rows_diverge", "fsck")),
     "evidence kept back": Bug(evidence_kept_back, Faults(fork=True), ("not_level",)),
     "a relay keeps back unnoticed": Bug(withheld_unnoticed, Faults(swallowing=True), ("withheld_unseen",)),
+    "heads stated that nobody holds": Bug(unacknowledged_stated, Faults(partitions=True), ("stated_unacknowledged",)),
     "head not saved": Bug(head_not_saved, Faults(crashes=True), ("head_not_durable", "gap")),
     "refused rows applied": Bug(refused_rows_applied, Faults(hostile=True), ("out_of_scope_applied",)),
 }
