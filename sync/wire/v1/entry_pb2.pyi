@@ -515,11 +515,14 @@ class CheckpointPayload(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     ROW_DIGEST_FIELD_NUMBER: _builtins.int
     HEADER_ROOT_FIELD_NUMBER: _builtins.int
+    ROW_ROOT_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     header_hash: _builtins.bytes
     rows: _builtins.int
     row_digest: _builtins.bytes
     header_root: _builtins.bytes
+    row_root: _builtins.bytes
+    """over the live rows in order of key, so that a part of them can be proved"""
     def __init__(
         self,
         *,
@@ -528,14 +531,165 @@ class CheckpointPayload(_message.Message):
         rows: _builtins.int = ...,
         row_digest: _builtins.bytes = ...,
         header_root: _builtins.bytes = ...,
+        row_root: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header_hash", b"header_hash", "header_root", b"header_root", "row_digest", b"row_digest", "rows", b"rows", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header_hash", b"header_hash", "header_root", b"header_root", "row_digest", b"row_digest", "row_root", b"row_root", "rows", b"rows", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckpointPayload: _TypeAlias = CheckpointPayload  # noqa: Y015
+
+@_typing.final
+class ErasureBody(_message.Message):
+    """Later use: the origin's word that a payload was lawfully erased; its digest stays in the chain. Signed by the log key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    PUBLICATION_FIELD_NUMBER: _builtins.int
+    ADDRESSEE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    PAYLOAD_DIGEST_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    HLC_FIELD_NUMBER: _builtins.int
+    ENROLMENT_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    publication: _builtins.str
+    addressee: _builtins.str
+    epoch: _builtins.bytes
+    seq: _builtins.int
+    payload_digest: _builtins.bytes
+    basis: _builtins.str
+    """law or decision"""
+    hlc: _builtins.int
+    enrolment: _builtins.int
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        publication: _builtins.str = ...,
+        addressee: _builtins.str = ...,
+        epoch: _builtins.bytes = ...,
+        seq: _builtins.int = ...,
+        payload_digest: _builtins.bytes = ...,
+        basis: _builtins.str = ...,
+        hlc: _builtins.int = ...,
+        enrolment: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "basis", b"basis", "enrolment", b"enrolment", "epoch", b"epoch", "hlc", b"hlc", "origin", b"origin", "payload_digest", b"payload_digest", "publication", b"publication", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureBody: _TypeAlias = ErasureBody  # noqa: Y015
+
+@_typing.final
+class ErasureNote(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        body: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureNote: _TypeAlias = ErasureNote  # noqa: Y015
+
+@_typing.final
+class VersionRequestBody(_message.Message):
+    """Later use: what a node asks its parent to enrol as its next version, carried up the link. Signed by the newest log key
+    that it still has (absent: the parent asks a person), and by the new one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
+    LOG_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    TRANSPORT_CSR_FIELD_NUMBER: _builtins.int
+    CA_CSR_FIELD_NUMBER: _builtins.int
+    KEY_LOST_FIELD_NUMBER: _builtins.int
+    CLOSES_OLDER_FIELD_NUMBER: _builtins.int
+    CLOSINGS_FIELD_NUMBER: _builtins.int
+    HLC_FIELD_NUMBER: _builtins.int
+    federation: _builtins.str
+    node: _builtins.str
+    version: _builtins.int
+    """the version asked for"""
+    suite: _builtins.int
+    log_public_key: _builtins.bytes
+    transport_csr: _builtins.bytes
+    """DER"""
+    ca_csr: _builtins.bytes
+    """DER, where the profile has a CA"""
+    key_lost: _builtins.bool
+    closes_older: _builtins.bool
+    hlc: _builtins.int
+    @_builtins.property
+    def closings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Closing]: ...
+    def __init__(
+        self,
+        *,
+        federation: _builtins.str = ...,
+        node: _builtins.str = ...,
+        version: _builtins.int = ...,
+        suite: _builtins.int = ...,
+        log_public_key: _builtins.bytes = ...,
+        transport_csr: _builtins.bytes = ...,
+        ca_csr: _builtins.bytes = ...,
+        key_lost: _builtins.bool = ...,
+        closes_older: _builtins.bool = ...,
+        closings: _abc.Iterable[Global___Closing] | None = ...,
+        hlc: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_csr", b"ca_csr", "closes_older", b"closes_older", "closings", b"closings", "federation", b"federation", "hlc", b"hlc", "key_lost", b"key_lost", "log_public_key", b"log_public_key", "node", b"node", "suite", b"suite", "transport_csr", b"transport_csr", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionRequestBody: _TypeAlias = VersionRequestBody  # noqa: Y015
+
+@_typing.final
+class VersionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    OLD_SIGNATURE_FIELD_NUMBER: _builtins.int
+    NEW_SIGNATURE_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    old_signature: _builtins.bytes
+    new_signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        body: _builtins.bytes = ...,
+        old_signature: _builtins.bytes = ...,
+        new_signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "new_signature", b"new_signature", "old_signature", b"old_signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionRequest: _TypeAlias = VersionRequest  # noqa: Y015
 
 @_typing.final
 class Refusal(_message.Message):

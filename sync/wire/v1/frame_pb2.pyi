@@ -56,17 +56,19 @@ class Entry(_message.Message):
     payload: _builtins.bytes
     seal: _builtins.bytes
     """may be absent on all but the last entry of a run"""
-    erasure_note: _builtins.bytes
-    """later use: the origin's sealed note that the payload was lawfully erased"""
+    @_builtins.property
+    def erasure_note(self) -> _entry_pb2.ErasureNote:
+        """later use: in place of a payload that was lawfully erased"""
+
     def __init__(
         self,
         *,
         header: _builtins.bytes = ...,
         payload: _builtins.bytes = ...,
         seal: _builtins.bytes = ...,
-        erasure_note: _builtins.bytes = ...,
+        erasure_note: _entry_pb2.ErasureNote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erasure_note", b"erasure_note"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["erasure_note", b"erasure_note", "header", b"header", "payload", b"payload", "seal", b"seal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -730,6 +732,61 @@ class Drain(_message.Message):
 Global___Drain: _TypeAlias = Drain  # noqa: Y015
 
 @_typing.final
+class SnapshotChunk(_message.Message):
+    """Later use: part of the rows below a checkpoint, proved by its row_root; the answer to Want.snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEED_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    FIRST_ROW_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    CODEC_FIELD_NUMBER: _builtins.int
+    PLAIN_SIZE_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.bytes
+    seq: _builtins.int
+    """of the checkpoint entry"""
+    first_row: _builtins.int
+    """place of the first row in order of key, from 0"""
+    rows: _builtins.int
+    codec: _builtins.int
+    plain_size: _builtins.int
+    payload: _builtins.bytes
+    """rows as in an entry's payload"""
+    last: _builtins.bool
+    @_builtins.property
+    def feed(self) -> Global___FeedName: ...
+    @_builtins.property
+    def proof(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """hashes up to row_root"""
+
+    def __init__(
+        self,
+        *,
+        feed: Global___FeedName | None = ...,
+        epoch: _builtins.bytes = ...,
+        seq: _builtins.int = ...,
+        first_row: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        codec: _builtins.int = ...,
+        plain_size: _builtins.int = ...,
+        payload: _builtins.bytes = ...,
+        proof: _abc.Iterable[_builtins.bytes] | None = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feed", b"feed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codec", b"codec", "epoch", b"epoch", "feed", b"feed", "first_row", b"first_row", "last", b"last", "payload", b"payload", "plain_size", b"plain_size", "proof", b"proof", "rows", b"rows", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnapshotChunk: _TypeAlias = SnapshotChunk  # noqa: Y015
+
+@_typing.final
 class Frame(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -744,6 +801,8 @@ class Frame(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_CHUNK_FIELD_NUMBER: _builtins.int
+    VERSION_REQUEST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -766,6 +825,10 @@ class Frame(_message.Message):
     def pong(self) -> Global___Pong: ...
     @_builtins.property
     def drain(self) -> Global___Drain: ...
+    @_builtins.property
+    def snapshot_chunk(self) -> Global___SnapshotChunk: ...
+    @_builtins.property
+    def version_request(self) -> _entry_pb2.VersionRequest: ...
     def __init__(
         self,
         *,
@@ -780,12 +843,14 @@ class Frame(_message.Message):
         ping: Global___Ping | None = ...,
         pong: Global___Pong | None = ...,
         drain: Global___Drain | None = ...,
+        snapshot_chunk: Global___SnapshotChunk | None = ...,
+        version_request: _entry_pb2.VersionRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "statements", b"statements", "want", b"want"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "snapshot_chunk", b"snapshot_chunk", "statements", b"statements", "version_request", b"version_request", "want", b"want"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "statements", b"statements", "want", b"want"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "snapshot_chunk", b"snapshot_chunk", "statements", b"statements", "version_request", b"version_request", "want", b"want"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "cursors", "run", "want", "ack", "statements", "notice", "evidence", "ping", "pong", "drain"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "cursors", "run", "want", "ack", "statements", "notice", "evidence", "ping", "pong", "drain", "snapshot_chunk", "version_request"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

@@ -12,8 +12,9 @@ from sync.events import Rejudge
 from sync.ports import ParkedRef
 from sync.reasons import Reason
 from sync.values import FeedName, Route
+from sync.wire.v1.entry_pb2 import VersionRequest
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
-from sync.wire.v1.frame_pb2 import Frame, Want
+from sync.wire.v1.frame_pb2 import Frame, SnapshotChunk, Want
 from tests.unit.sync.stage import (
     CASE_FEED,
     CASES,
@@ -65,11 +66,13 @@ def test_an_unknown_header_field_is_stored_and_relayed_as_it_came() -> None:
 
 
 def test_a_frame_of_an_unknown_kind_is_counted_and_ignored() -> None:
-    """The session goes on."""
+    """The session goes on; those that have their place in the wire for later use are treated alike."""
     stage, forge = Stage(), Cases()
     city = stage.dial_in(CITY)
     city.raw(b"\xa2\x06\x02\x08\x01")
-    assert stage.core.links[city.link].unknown_frames == 1
+    city.raw(Frame(snapshot_chunk=SnapshotChunk(payload=b"rows", last=True)).SerializeToString())
+    city.raw(Frame(version_request=VersionRequest(body=b"later")).SerializeToString())
+    assert stage.core.links[city.link].unknown_frames == 3
     city.run(forge.next_run())
     assert city.acked == 1
 

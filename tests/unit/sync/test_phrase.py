@@ -51,7 +51,9 @@ def test_braces_of_a_text_that_is_no_form_are_left_alone() -> None:
 def test_the_command_line_says_what_another_node_refused_in_the_language_of_the_call() -> None:
     refusal = Refusal(detail="column '{}' is not {} (empty)", arguments=["division", "text"])
     told = detail_shown(Phrase(refusal.detail, *refusal.arguments))
-    use("zh")
+    try:
+        use("en")
+        assert worded(told) == told["detail"] == "column 'division' is not text (empty)"
+    finally:
+        use("zh")
     assert worded(told) == "列“division”不是 text 类型（为空）"
-    use("en")
-    assert worded(told) == told["detail"] == "column 'division' is not text (empty)"
