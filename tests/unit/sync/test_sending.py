@@ -10,13 +10,13 @@ from node.store.store import Store
 from sync import limits
 from sync.chain import OpenedRun
 from sync.effects import Append, LogEntry
-from sync.events import LocalPut
+from sync.events import Drain, LocalPut
 from sync.link import Window
 from sync.reasons import Reason
 from sync.values import FeedName, Kind, Lane, Route
-from sync.wire.v1.frame_pb2 import Ack, Credit, Entry, Notice, Ping, Run
+from sync.wire.v1.frame_pb2 import Ack, Credit, Entry, Limits, Notice, Ping, Run
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
-from tests.unit.sync.stage import Played, Stage, cursor
+from tests.unit.sync.stage import SECOND, Played, Stage, cursor
 from tests.vectors.world import CITY, NATION, PROVINCE, Forge, key, record, sixteen
 
 
@@ -175,6 +175,62 @@ def test_a_run_that_is_never_answered_ends_the_session_and_comes_again_in_the_ne
     again = stage.dial_in(NATION, cursor(answered), boot=sixteen("boot again"))
     assert len(again.runs(forge.feed)) == 1
     assert again.runs(answered.feed) == []
+
+
+@pytest.mark.parametrize("lane", [Lane.URGENT, Lane.BULK])
+@pytest.mark.parametrize("given", [64 * 1024, 1 << 40])
+def test_the_credit_of_a_session_is_the_lower_of_what_both_say(lane: Lane, given: int) -> None:
+    """A peer with less memory says so in Hello; one that boasts gets no more than this node allows itself."""
+    stage = Stage()
+    city = stage.dial_in(CITY)
+    nation = stage.dial_in(NATION, limits=Limits(urgent_credit_bytes=given, bulk_credit_bytes=given))
+    forge = _addressed("x_big.nation", lane)
+    own = limits.URGENT_CREDIT_BYTES if lane is Lane.URGENT else limits.BULK_CREDIT_BYTES
+    assert stage.core.links[nation.link].window(lane).credit == min(given, own)
+    for _ in range(8):
+        city.run(_large(forge, 40 * 1024))
+    answered = 0
+    while answered < len(runs := nation.runs(forge.feed)):
+        assert sum(map(_size, runs[answered:])) <= min(given, own)
+        _answer(nation, runs[answered])
+        answered += 1
+    assert answered == 8
+
+
+def test_a_node_that_stops_sends_nothing_new_and_hears_the_answers() -> None:
+    """Neighbours are told; what was under way is answered still, and what comes meanwhile goes with the next start."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    forge = _addressed("x_big.nation", Lane.NORMAL)
+    city.run(_large(forge, 100))
+    stage.step(Drain(stage.now + SECOND))
+    assert [len(played.said("drain")) for played in (city, nation)] == [1, 1]
+    city.run(_large(forge, 100))
+    assert city.acked == 2
+    (run,) = nation.runs(forge.feed)
+    link = stage.core.links[nation.link]
+    under_way = [sent.feed for sent in link.sent]
+    _answer(nation, run)
+    assert [sent.feed for sent in link.sent] == [feed for feed in under_way if feed != forge.feed] != under_way
+    assert len(nation.runs(forge.feed)) == 1
+    assert nation.ended() is None
+
+
+def test_a_feed_whose_addressee_is_not_known_waits_with_an_alarm() -> None:
+    """One alarm; it is taken and acknowledged, and goes on by itself when the registry shows where to."""
+    stage = Stage()
+    city, nation = stage.dial_in(CITY), stage.dial_in(NATION)
+    newcomer = "c310000.cn-demo"
+    forge = Forge(FeedName(CITY, "x_big.node", newcomer), key(CITY), Route.NODE, Lane.NORMAL)
+    for _ in range(2):
+        city.run(_large(forge, 100))
+    assert city.acked == 2
+    assert nation.runs(forge.feed) == []
+    (alarm,) = stage.alarms
+    assert (alarm.name, alarm.fields) == ("addressee_unknown", {"feed": str(forge.feed)})
+    stage.enrol(record(newcomer, NATION, "310000"))
+    stage.live(1)
+    assert [len(run.entries) for run in nation.runs(forge.feed)] == [2]
 
 
 TREES = FeedName(CITY, "x_tree.tall")
