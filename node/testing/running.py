@@ -156,9 +156,18 @@ def last_log_lines(home: Path, count: int = LOG_LINES) -> str:
 
 def peak_memory_kib(pid: int) -> int:
     """VmHWM of a process in KiB; 0 where the system does not tell."""
+    return _memory_kib(pid, "VmHWM:")
+
+
+def resident_kib(pid: int) -> int:
+    """VmRSS of a process in KiB; 0 where the system does not tell."""
+    return _memory_kib(pid, "VmRSS:")
+
+
+def _memory_kib(pid: int, what: str) -> int:
     try:
         for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(what):
                 return int(line.split()[1])
     except OSError:
         return 0
