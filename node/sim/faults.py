@@ -273,7 +273,7 @@ class Plan:
 
     def _say(self, name: str) -> None:
         net = self.net
-        net.submit(net["n"], Put(0, net["n"].id, "class_code", [code_row("0199", name)]))
+        net.submit(net["n"], Put(net["n"].id, "class_code", [code_row("0199", name)]))
 
     def _clone(self, short: str) -> None:
         """A copy runs beside the original for a while, or in turns with it; then an operator ends it."""

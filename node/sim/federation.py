@@ -157,7 +157,9 @@ class Federation:
                     self._close(node, wire)
             case Reply():
                 early = isinstance(act.value, InputFault) and act.value.reason is Reason.RECOVERING
-                if isinstance(act.value, BaseException) and not early:
+                if not isinstance(act.value, BaseException):
+                    self.watch.answered(node, act.token, act.value)
+                elif not early:
                     raise Violation("local_refused", f"{node.label}: {act.value}")
             case _:
                 pass

@@ -76,6 +76,8 @@ def simulate(
             plan.done.append(f"swallow {swallow(net, random)}")
             settle(net, [])
         nodes = list(net.nodes.values())
+        for node in nodes:
+            net.watch.check_answers(node)
         sample = random.sample(nodes, max(1, round(len(nodes) * fsck_share)))
         check_stores(net, sample)
     except Violation as violation:

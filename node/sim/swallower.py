@@ -55,7 +55,7 @@ def swallow(net: Federation, random: Random) -> str:
     before = nation.alarms["feed_withheld"]
     net.liar = swallower = Swallower(relay.label, city.id)
     row = case_row(NUMBER, city.place.region, supervised=True, at=net.now)
-    net.submit(city, Put(0, city.id, "case", [row]))
+    net.submit(city, Put(city.id, "case", [row]))
     net.run(STATED_WITHIN_S)
     swallower.statements_too = True
     net.run(WITHHELD_AFTER_US / 1_000_000 + STATED_WITHIN_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from node.sim.ledger import Ledger
 from node.sim.model import FeedModel
 from node.sim.places import Tree, catalogue
 from node.sim.violation import Violation
@@ -35,6 +36,7 @@ class Watch:
         self._held: dict[int, dict[FeedName, Head]] = {}
         self._shown: dict[tuple[str, FeedName], int] = {}
         """How far a node has ever acknowledged a feed or shown it in a cursor."""
+        self._ledgers: dict[int, Ledger] = {}
         self._scopes: dict[str, Scope] = {p.node: tree.standing(p).scope for p in tree.places}
         self.commits = self.entries = 0
 
@@ -42,6 +44,7 @@ class Watch:
 
     def reopened(self, node: SimNode) -> None:
         """The node runs on another copy of its store: what it holds is what is in there."""
+        self._ledgers.pop(id(node), None)
         held = self._held[id(node)] = {state.name: state.head for state in node.store.load_state().feeds}
         for (feed, epoch), model in self.models.items():
             head = held.get(feed)
@@ -51,7 +54,9 @@ class Watch:
                     who.discard(id(node))
 
     def restarted(self, node: SimNode) -> None:
-        """The process starts again: every head whose commit was seen must be in the store, and no other."""
+        """The process starts again: every head whose commit was seen must be in the store, and no other; and all that
+        local callers were told is done."""
+        self.check_answers(node)
         held = {feed: head for feed, head in self._held.get(id(node), {}).items() if head.seq}
         found = {state.name: state.head for state in node.store.load_state().feeds if state.head.seq}
         for feed in sorted(held.keys() | found.keys()):
@@ -61,9 +66,23 @@ class Watch:
                     "head_not_durable", f"{node.label}: {feed} was committed up to {was}, starts with {now}"
                 )
 
+    def answered(self, node: SimNode, what: object, value: object) -> None:
+        """A local caller hears that it is done."""
+        self._ledgers.setdefault(id(node), Ledger()).answered(what, value)
+
+    def check_answers(self, node: SimNode) -> None:
+        """What local callers of a node were told is done is in its store."""
+        ledger = self._ledgers.get(id(node))
+        for missing in ledger.missing(node.id, node.store) if ledger is not None else ():
+            raise Violation(
+                "answer_not_durable", f"{node.label}: {missing} is not there, though its caller was answered"
+            )
+
     def committed(self, node: SimNode, written: Sequence[Write]) -> None:
         """A transaction is durable."""
         self.commits += 1
+        if id(node) in self._ledgers:
+            self._ledgers[id(node)].committed(node.id, written)
         for write in written:
             if isinstance(write, Append):
                 self._appended(node, write)

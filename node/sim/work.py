@@ -11,6 +11,7 @@ from node.store.store import Store
 from sync.errors import InputFault
 from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
+from sync.rows import key_getter
 from sync.values import Cell, Key, Row
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, party_of, propose, shown_state, start
@@ -21,31 +22,37 @@ TABLE = "SIM-2026"
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A local transaction that reads, inside it, what the rows were before."""
+    """A local transaction that reads, inside it, what the rows were before. It is the token of its own answer."""
 
-    token: object
     node: str
     dataset: str
     rows: Sequence[Row]
     voids: Sequence[Key] = ()
 
+    @property
+    def token(self) -> object:
+        """As node.engine.Job.token."""
+        return self
+
+    @property
+    def keys(self) -> list[Key]:
+        """Of the rows."""
+        schema = catalogue().datasets[self.dataset].schema
+        return list(map(key_getter(schema, schema.names), self.rows))
+
     def run(self, store: Store) -> Sequence[Event]:
         """As node.engine.Job.run."""
-        schema = catalogue().datasets[self.dataset].schema
-        places = [schema.names.index(k) for k in schema.key]
-        keys = [tuple(row[p] for p in places) for row in self.rows]
-        before = store.read_rows(self.dataset, self.node, [*keys, *self.voids])
+        before = store.read_rows(self.dataset, self.node, [*self.keys, *self.voids])
         voids = [(key, "") for key in self.voids if key in before]
         if not self.rows and not voids:
             return ()
-        return (LocalPut(self.token, LocalRows(self.dataset, self.rows, voids, before)),)
+        return (LocalPut(self, LocalRows(self.dataset, self.rows, voids, before)),)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One move in a task, whatever its state allows this node; nothing if it allows nothing."""
+    """One move in a task, whatever its state allows this node; nothing if it allows nothing. Its own token too."""
 
-    token: object
     node: str
     task: str
     move_id: str
@@ -53,6 +60,11 @@ class Move:
     choose: Callable[[Sequence[str]], str]
     holder: str = ""
     opening: SimNode | None = None
+
+    @property
+    def token(self) -> object:
+        """As node.engine.Job.token."""
+        return self
 
     def run(self, store: Store) -> Sequence[Event]:
         """As node.engine.Job.run."""
@@ -67,7 +79,7 @@ class Move:
                 return ()
             standing = self.opening.standing
             body = start(flow, standing, self.holder, self.task, self.move_id, author, self.at, fields)
-            return (LocalMove(self.token, body, body.holder),)
+            return (LocalMove(self, body, body.holder),)
         party = Party.ISSUER if history[0].issuer == self.node else Party.HOLDER
         state = shown_state(flow, history, pending)
         open_moves = [rule.name for rule in flow.open_moves(state, party)]
@@ -79,7 +91,7 @@ class Move:
         except InputFault:
             return ()
         assert party_of(body) is party
-        return (LocalMove(self.token, body, body.holder if party is Party.ISSUER else body.issuer),)
+        return (LocalMove(self, body, body.holder if party is Party.ISSUER else body.issuer),)
 
 
 def row_of(dataset: str, **cells: Cell) -> Row:

@@ -58,23 +58,23 @@ class Workload:
             row = case_row(number, region, supervised=supervised, state=state, code=code, at=self._net.now)
             rows.append(row)
         voids: list[Key] = [(f"{node.place.region}-{number:03d}",) for number in numbers[split:]]
-        self._net.submit(node, Put(self.done, node.id, "case", rows, voids))
+        self._net.submit(node, Put(node.id, "case", rows, voids))
 
     def _units(self) -> None:
         node, random = self._pick("city", "provincial"), self._random
         rows = [unit_row(node.place.region, random.randint(1, 8), f"unit {random.randint(0, 99)}")]
-        self._net.submit(node, Put(self.done, node.id, "org_unit", rows))
+        self._net.submit(node, Put(node.id, "org_unit", rows))
 
     def _codes(self) -> None:
         node, random = self._net["n"], self._random
         status = "effective" if random.random() < 0.8 else "retired"
         row = code_row(random.choice(CODES), f"code {random.randint(0, 99)}", status)
-        self._net.submit(node, Put(self.done, node.id, "class_code", [row]))
+        self._net.submit(node, Put(node.id, "class_code", [row]))
 
     def release_all_codes(self) -> None:
         """The nation puts every code into effect, so that nothing need stay parked."""
         rows = [code_row(code, "released") for code in CODES]
-        self._net.submit(self._net["n"], Put(0, self._net["n"].id, "class_code", rows))
+        self._net.submit(self._net["n"], Put(self._net["n"].id, "class_code", rows))
 
     def _move(self) -> None:
         random, self._moves = self._random, self._moves + 1
@@ -92,7 +92,7 @@ class Workload:
         side = self._net[random.choice((issuer_name, issuer_name, holder_name))]
         opening = side if side.label == issuer_name else None
         held = self._net[holder_name].id
-        move = Move(self.done, side.id, name, f"move-{self._moves}", self._net.now, random.choice, held, opening)
+        move = Move(side.id, name, f"move-{self._moves}", self._net.now, random.choice, held, opening)
         self._net.submit(side, move)
 
     @property

@@ -37,18 +37,18 @@ class Country:
             case_row(n, node.place.region, supervised=supervised, state=state, code=code, at=self.net.now)
             for n in numbers
         ]
-        self.net.submit(node, Put(0, node.id, "case", rows))
+        self.net.submit(node, Put(node.id, "case", rows))
         self.net.run(0.1)
 
     def void(self, city: str, number: int) -> None:
         """A case is voided."""
         node = self.net[city]
-        self.net.submit(node, Put(0, node.id, "case", [], [(f"{node.place.region}-{number:03d}",)]))
+        self.net.submit(node, Put(node.id, "case", [], [(f"{node.place.region}-{number:03d}",)]))
         self.net.run(0.1)
 
     def code(self, code: str, name: str = "a code") -> None:
         """The nation releases a code."""
-        self.net.submit(self.net["n"], Put(0, self.net["n"].id, "class_code", [code_row(code, name)]))
+        self.net.submit(self.net["n"], Put(self.net["n"].id, "class_code", [code_row(code, name)]))
         self.net.run(0.1)
 
     def move(self, side: str, name: str, task: str = "T", to: str = "c1") -> None:
@@ -56,7 +56,7 @@ class Country:
         node, self._moves = self.net[side], self._moves + 1
         opening = None if side == to else node
         holder, move_id = self.net[to].id, f"move-{self._moves}"
-        self.net.submit(node, Move(0, node.id, task, move_id, self.net.now, lambda _: name, holder, opening))
+        self.net.submit(node, Move(node.id, task, move_id, self.net.now, lambda _: name, holder, opening))
         self.net.run(0.1)
 
     def moves(self, short: str, task: str = "T") -> list[tuple[int, str, bool]]:

@@ -374,7 +374,7 @@ def test_a_local_change_in_the_very_transaction_that_finds_a_longer_neighbour_is
     country.net.heal("p1")
     country.run(10)
     nation, receive = country["n"], country["n"].receive
-    put = Put(0, nation.id, "class_code", [code_row("0103", "in the same moment")])
+    put = Put(nation.id, "class_code", [code_row("0103", "in the same moment")])
 
     def receive_with_a_put(link: int, data: bytes) -> bool:
         if Frame.FromString(data).WhichOneof("kind") == "cursors" and put not in nation.inbox:

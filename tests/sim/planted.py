@@ -26,7 +26,7 @@ from node.sim.faults import Faults
 from node.store.store import Store
 from sync.chain import Opened, OpenedRun, open_content
 from sync.core import Core
-from sync.effects import Effect, FeedState, SaveFeed, Send, Write
+from sync.effects import Effect, FeedState, Reply, SaveFeed, Send, Write
 from sync.events import Committed
 from sync.link import Link
 from sync.reasons import Reason
@@ -57,6 +57,19 @@ def ack_before_commit(patch: Patch) -> None:
             if isinstance(effect, Send):
                 self._do(effect)
         real(self, [e for e in effects if not isinstance(e, Send)], acts)
+
+    patch.setattr(Engine, "_perform", perform)
+
+
+def answer_before_commit(patch: Patch) -> None:
+    """Local callers are answered at once, not after the transaction is durable."""
+    real = Engine._perform
+
+    def perform(self: Engine, effects: Sequence[Effect], acts: list[Any]) -> None:
+        for effect in effects:
+            if isinstance(effect, Reply):
+                self._do(effect)
+        real(self, [e for e in effects if not isinstance(e, Reply)], acts)
 
     patch.setattr(Engine, "_perform", perform)
 
@@ -300,6 +313,9 @@ def refused_rows_applied(patch: Patch) -> None:
 
 BUGS: dict[str, Bug] = {
     "ack before commit": Bug(ack_before_commit, Faults(), ("ack_ahead",)),
+    "the caller is answered before the commit": Bug(
+        answer_before_commit, Faults(crashes=True), ("answer_not_durable",)
+    ),
     "a run passed on before the own commit": Bug(pass_on_before_commit, Faults(), ("sent_before_commit",)),
     "no gap check": Bug(no_gap_check, Faults(forging=True), ("exception", "gap")),
     "prev ignored": Bug(prev_ignored, Faults(fork=True), ("gap",)),
