@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ import grpc
 from structlog.typing import FilteringBoundLogger
 
 from certs.anchor import open_anchor
+from certs.files import HomeFiles
 from certs.suites import SUITES
 from node import publications
 from node.audit import AuditLog, SparingAudit, SteadyAudit
@@ -31,10 +33,13 @@ from node.jobs import MoveJob, MoveWish, PutJob, PutResult
 from node.known import StoreKnown
 from node.link.dialler import Dialler
 from node.link.gate import Gatekeeper
+from node.link.parent import Parent
 from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
+from node.link.watch import Watch
 from node.reading import text_of
+from node.settings import ParentSection
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
@@ -146,7 +151,10 @@ class Node:
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
         self.board = Switchboard(self.writer, self.core, log, self._link_troubled)
-        self._gate = Gatekeeper(config.node.node_id, identity.trust, self.core, clock, self._sparing, self._alarm, log)
+        self.watch = Watch(clock.now_us)
+        self._gate = Gatekeeper(
+            config.node.node_id, identity.trust, self.core, clock, self.watch, self._sparing, self._alarm, log
+        )
         self._server: LinkServer | None = None
         self._reader: Reader | None = None
         self._disk_low = False
@@ -176,14 +184,13 @@ class Node:
             self._follow_scope()
             if self.config.listen.exchange:
                 limit = self.config.limits.sessions_max
-                self._server = LinkServer(self.board, self._gate, self.clock.now_us, limit, self.log)
+                self._server = LinkServer(self.board, self._gate, self.watch, limit, self.log)
                 self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
             if self.config.parent is not None:
                 dialler = Dialler(
                     self.board,
-                    self.config.parent.node_id,
-                    self.config.parent.address,
-                    self._channel_credentials,
+                    self._whom_to_dial(self.config.parent),
+                    self.watch,
                     self.clock,
                     self.randomness,
                     self._note_link,
@@ -414,10 +421,9 @@ class Node:
             require_client_auth=True,
         )
 
-    def _channel_credentials(self) -> grpc.ChannelCredentials:
-        return grpc.ssl_channel_credentials(
-            self.identity.root_pem, self.identity.transport_key_pem, self.identity.chain_pem
-        )
+    def _whom_to_dial(self, parent: ParentSection) -> Parent:
+        verify = partial(self._gate.verify_parent, parent.node_id)
+        return Parent(parent.node_id, parent.address, HomeFiles(self.home), self.identity, verify)
 
     def _note_link(self, state: str, detail: str) -> None:
         ended = self.identity.own.not_after
@@ -427,7 +433,7 @@ class Node:
         if (state, detail) != self.link_state:
             self.log.info("parent_link", state=state, detail=detail)
             if state == "connected":
-                self._sparing.append(AuditEvent.LINK_ACCEPTED, self.parent, peer=self.parent)
+                self._gate.accepted(self.parent)
         self.link_state = (state, detail)
         self._notify()
 

@@ -8,7 +8,6 @@ from sync.forks import tell_evidence
 from sync.link import Answering, Link, Phase, Wanted
 from sync.reasons import Reason
 from sync.recovery import begin, holds_no_more
-from sync.standing import objection
 from sync.values import REGISTRY, FeedName
 from sync.wire.v1.frame_pb2 import Cursor, Cursors, Frame, Hello, Want
 
@@ -24,13 +23,14 @@ def compare_registry(core: Core, link: Link, hello: Hello) -> None:
         behind = held is None or (held.head.seq < cursor.seq and not held.frozen)
         if comes_from_peer and behind and cursor.seq:
             link.registry_goal[feed] = cursor.seq
-    link.unproved = objection(core, link) is not None
     if not link.unproved:
-        _compare_outgoing(core, link, named)
+        compare_outgoing(core, link, hello)
     registry_grew(core, link)
 
 
-def _compare_outgoing(core: Core, link: Link, named: dict[FeedName, Cursor]) -> None:
+def compare_outgoing(core: Core, link: Link, hello: Hello) -> None:
+    """The registry feeds that go to the peer, and what it holds of the own one, by what its Hello named."""
+    named = _named(hello)
     outgoing = [f for f, s in core.feeds.items() if f.publication == REGISTRY and core.goes_to(f, s.route, link.peer)]
     for feed in sorted(outgoing, key=lambda f: core.registry.depth(f.origin)):
         compare(core, link, feed, named.get(feed))
@@ -62,14 +62,8 @@ def registry_progress(core: Core, link: Link) -> None:
     link.registry_goal = {
         feed: goal for feed, goal in link.registry_goal.items() if in_time and _to_be_reached(core, link, feed, goal)
     }
-    if link.registry_goal:
+    if link.registry_goal or link.unproved:
         return
-    if link.unproved:
-        if objection(core, link) is not None:
-            return
-        assert link.hello is not None
-        link.unproved = False
-        _compare_outgoing(core, link, _named(link.hello))
     link.cursors_sent = True
     if link.cursors_ended:
         compare_all(core, link)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync import limits, sending, statements, withheld
 from sync.chain import FORMAT
-from sync.compare import compare_all, compare_registry, cursor_of, go_on, registry_progress, want_done
+from sync.compare import compare_all, compare_outgoing, compare_registry, cursor_of, go_on, registry_progress, want_done
 from sync.core import Core, feed_of
 from sync.effects import CloseLink, SaveAnchor, SaveMeta, SaveSeen
 from sync.events import LinkOpened
@@ -154,17 +154,12 @@ def _refuse(core: Core, link: Link, hello: Hello) -> tuple[Reason, str] | None:
 
 
 def _welcome(core: Core, link: Link, hello: Hello) -> None:
-    """The peer is who it says, and alone: remember this life of it, answer, compare."""
-    if link.peer in core.clones or not core.note_seen(link.peer, hello.instance, hello.boot):
-        core.clones.add(link.peer)
-        core.do(SaveMeta("suspended_clone", " ".join(sorted(core.clones))))
-        core.alarm("clone", peer=link.peer, instance=hello.instance.hex())
-        close(core, link, Reason.CLONE, "a copy of this node was seen; an operator must clear it")
-        return
-    core.seen_order += 1
-    core.do(SaveSeen(link.peer, hello.instance, hello.boot, core.seen_order, core.now))
+    """The peer may speak: answer, compare. A parent that the registry does not show brings its registry first."""
     if hello.HasField("anchor"):
         take_anchor(core, hello.anchor.SerializeToString(), from_child=not link.to_parent)
+    link.unproved = link.to_parent and objection(core, link) is not None
+    if not link.unproved and not _remember(core, link, hello):
+        return
     if not link.dialled:
         _say_hello(core, link)
     link.phase = Phase.COMPARE
@@ -173,6 +168,34 @@ def _welcome(core: Core, link: Link, hello: Hello) -> None:
     link.urgent.credit = min(limits.URGENT_CREDIT_BYTES, credit.urgent_credit_bytes or limits.URGENT_CREDIT_BYTES)
     link.bulk.credit = min(limits.BULK_CREDIT_BYTES, credit.bulk_credit_bytes or limits.BULK_CREDIT_BYTES)
     compare_registry(core, link, hello)
+
+
+def _prove(core: Core, link: Link) -> None:
+    """All of its registry that this parent named has come, or will not: now the registry shows it, or it never does."""
+    turn_out(core, link)
+    if link.phase is not Phase.COMPARE:
+        return
+    assert link.hello is not None
+    link.unproved = False
+    if _remember(core, link, link.hello):
+        compare_outgoing(core, link, link.hello)
+        registry_progress(core, link)
+
+
+def _remember(core: Core, link: Link, hello: Hello) -> bool:
+    """The peer is who it says: keeps this life of it. False, and the session is closed, if it is not alone.
+
+    Of a parent not shown by the registry nothing is kept: an impostor's life would make a clone of the true one.
+    """
+    if link.peer in core.clones or not core.note_seen(link.peer, hello.instance, hello.boot):
+        core.clones.add(link.peer)
+        core.do(SaveMeta("suspended_clone", " ".join(sorted(core.clones))))
+        core.alarm("clone", peer=link.peer, instance=hello.instance.hex())
+        close(core, link, Reason.CLONE, "a copy of this node was seen; an operator must clear it")
+        return False
+    core.seen_order += 1
+    core.do(SaveSeen(link.peer, hello.instance, hello.boot, core.seen_order, core.now))
+    return True
 
 
 def take_anchor(core: Core, data: bytes, from_child: bool = False) -> bool:
@@ -226,9 +249,9 @@ def advance(core: Core) -> None:
     """Compares that nothing holds up any longer, or only for so long, are over, and what came back is settled."""
     for link in list(core.links.values()):
         registry_progress(core, link)
-        maybe_compared(core, link)
         if link.unproved and not link.registry_goal:
-            turn_out(core, link)
+            _prove(core, link)
+        maybe_compared(core, link)
     if core.settle_due and not core.pulling and any(link.working for link in core.links.values()):
         settle(core)
 

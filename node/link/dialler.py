@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from tenacity import AsyncRetrying, RetryCallState, TryAgain
@@ -12,7 +12,10 @@ from tenacity.wait import wait_base
 
 from node.clock import Clock, Randomness
 from node.link import options
+from node.link.parent import Met
 from node.link.switchboard import Switchboard
+from node.link.watch import Watch
+from sync.errors import RemoteFault
 from sync.reasons import Reason
 
 WAIT_FIRST_S = 0.05
@@ -23,8 +26,17 @@ missed for long, and one connection attempt costs it next to nothing."""
 CONTACT_TIMEOUT_S = 10.0
 STATUS_TIMEOUT_S = 0.5
 SECONDS_DIGITS_MAX = 6
-PATIENT_REASONS = frozenset({Reason.CLONE, Reason.NOT_ENROLLED, Reason.SUSPENDED, Reason.FEDERATION_MISMATCH})
-"""Of refusals that come in a frame, once the session is open; before that, each comes as a status (`_REFUSALS`)."""
+PATIENT_REASONS = frozenset(
+    {
+        Reason.CLONE,
+        Reason.NOT_ENROLLED,
+        Reason.SUSPENDED,
+        Reason.FEDERATION_MISMATCH,
+        Reason.CERTIFICATE_NOT_REGISTERED,
+        Reason.CERTIFICATE_REVOKED,
+    }
+)
+"""Of refusals, by either side, once the session is open; before that, each comes as a status (`_REFUSALS`)."""
 
 _REFUSALS = frozenset(
     {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED}
@@ -68,15 +80,25 @@ class _ClientStream:
         await self._call.write(frame)
 
 
+class Neighbour(Protocol):
+    """Whom to dial; as link.parent.Parent."""
+
+    node: str
+    address: str
+
+    async def meet(self) -> Met:
+        """Who answers, and credentials that let in nobody else. Raises RemoteFault, OSError."""
+        ...
+
+
 class Dialler:
     """Keeps one session with the parent alive until stopped."""
 
     def __init__(
         self,
         board: Switchboard,
-        parent: str,
-        address: str,
-        credentials: Callable[[], grpc.ChannelCredentials],
+        parent: Neighbour,
+        watch: Watch,
         clock: Clock,
         randomness: Randomness,
         state: Callable[[str, str], None],
@@ -86,8 +108,7 @@ class Dialler:
         """state: told how the link stands, and why. mistaken: told of a mistake of ours; dialling goes on."""
         self._board = board
         self._parent = parent
-        self._address = address
-        self._credentials = credentials
+        self._watch = watch
         self._clock = clock
         self._randomness = randomness
         self._state = state
@@ -123,14 +144,29 @@ class Dialler:
     async def _once(self) -> None:
         """One session, from dialling to its end."""
         self._patient, self._asked_s = False, 0.0
-        channel = grpc.aio.secure_channel(self._address, self._credentials(), options=options.client(self._parent))
+        try:
+            met = await asyncio.wait_for(self._parent.meet(), CONTACT_TIMEOUT_S)
+        except RemoteFault as fault:
+            self._patient = True
+            self._state("refused", f"{fault.reason.name}: {fault.detail}")
+        except OSError as error:  # a timeout and a fault of TLS are such too
+            self._state("unreachable", str(error) or type(error).__name__)
+        else:
+            await self._session(met)
+
+    async def _session(self, met: Met) -> None:
+        name = self._parent.node
+        channel = grpc.aio.secure_channel(self._parent.address, met.credentials, options=options.client(name))
         try:
             call: Any = channel.stream_stream(options.METHOD)()
-            pipe = self._board.pipe(self._parent)
+            pipe = self._board.pipe(name)
             try:
                 await asyncio.wait_for(call.wait_for_connection(), CONTACT_TIMEOUT_S)
                 self._state("connected", "")
-                trouble = await pipe.run(_ClientStream(call), dialled=True)
+                with self._watch.over(pipe, met.identity):
+                    trouble = await pipe.run(
+                        _ClientStream(call), dialled=True, transport_key_hash=met.identity.key_hash
+                    )
                 self._patient = trouble is not None and trouble.reason in PATIENT_REASONS
                 self._contact = pipe.heard.is_set() and not self._patient
                 if trouble is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -14,6 +13,7 @@ from certs.verify import Identity
 from node.link import options
 from node.link.port import take_port
 from node.link.switchboard import Switchboard
+from node.link.watch import Watch
 from sync.errors import RemoteFault
 from sync.reasons import Reason
 
@@ -62,13 +62,13 @@ class LinkServer:
         self,
         board: Switchboard,
         gate: Gate,
-        now: Callable[[], int],
+        watch: Watch,
         sessions_max: int,
         log: FilteringBoundLogger,
     ) -> None:
         self._board = board
         self._gate = gate
-        self._now = now
+        self._watch = watch
         self._children_max = sessions_max
         self._sessions: Counter[str] = Counter()
         """How many sessions each child holds; who holds none is not in it."""
@@ -122,15 +122,10 @@ class LinkServer:
     async def _session(self, identity: Identity, context: Any) -> None:
         self._gate.accepted(identity.node)
         pipe = self._board.pipe(identity.node)
-        # A TLS stream outlives its certificate: we end it ourselves.
-        life_s = max(0.0, (identity.not_after - self._now()) / 1e6)
-        timer = asyncio.get_running_loop().call_later(
-            life_s, pipe.break_off, Reason.CERTIFICATE_EXPIRED, "the certificate has run out"
-        )
         try:
-            await pipe.run(_ServerStream(context), dialled=False, transport_key_hash=identity.key_hash)
+            with self._watch.over(pipe, identity):
+                await pipe.run(_ServerStream(context), dialled=False, transport_key_hash=identity.key_hash)
         finally:
-            timer.cancel()
             self._board.release(pipe)
 
 

@@ -232,23 +232,24 @@ def test_a_node_whose_key_was_made_anew_is_told_to_join_again(tmp_path: Path) ->
     run(work())
 
 
-def test_a_session_ends_with_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open stream outlives its certificate in TLS; here it is ended, and both sides know why."""
+@pytest.mark.parametrize(("looks", "shows"), [("province", "city"), ("city", "province")])
+def test_a_session_ends_with_its_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: str, shows: str
+) -> None:
+    """An open stream outlives either side's certificate in TLS; here it is ended, and both sides know why."""
 
     async def work() -> None:
         async with Topology(tmp_path) as net:
-            city, province = net["city"], net["province"]
-            ends = read_home(city.home, CLOCK.now_us())[1].own.not_after
-            await city.stop()
-            await province.stop()
-            # At the province's end half a second is left of the certificate's life.
-            await province.start()
-            listening = node_of(province)._server
-            assert listening is not None
-            monkeypatch.setattr(listening, "_now", lambda: ends - 500_000)
-            await city.start()
+            first, second = net[looks], net[shows]
+            ends = read_home(second.home, CLOCK.now_us())[1].own.not_after
+            await second.stop()
+            await first.stop()
+            # Where one looks, half a second is left of the life of what the other shows.
+            await first.start()
+            monkeypatch.setattr(node_of(first).watch, "_now", lambda: ends - 500_000)
+            await second.start()
             expired = {"name": "link_closed", "reason": "CERTIFICATE_EXPIRED"}
-            for member in (province, city):
+            for member in (first, second):
                 await member.until(lambda s: any(expired.items() <= alarm.items() for alarm in s["alarms"]))
                 assert audited(member, "link_closed")[-1]["fields"]["reason"] == "CERTIFICATE_EXPIRED"
 

@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
+from certs.verify import Identity
 from node.link import dialler
 from node.link.dialler import NEAR, WAIT_FIRST_S, WAIT_MAX_S, Dialler
+from node.link.parent import Met
 from node.link.pipe import LinkTrouble
+from node.link.watch import Watch
+from sync.errors import RemoteFault
 from sync.reasons import Reason
 from tests.unit.node_base.fakes import HandClock
 
+KEY_HASH = b"k" * 32
 GONE = grpc.StatusCode.UNAVAILABLE
 REFUSED = (
     grpc.StatusCode.UNAUTHENTICATED,
@@ -36,6 +41,8 @@ class Answer(NamedTuple):
     """What the parent says in `retry-after`."""
     mistake: str = ""
     """Of our own program, in the middle of the session."""
+    met: RemoteFault | OSError | None = None
+    """What the look at the parent ends in, before the dial."""
 
 
 class _Call:
@@ -76,7 +83,11 @@ class _Pipe:
         self._answer = answer
         self.heard = asyncio.Event()
 
-    async def run(self, stream: object, *, dialled: bool) -> LinkTrouble | None:
+    def break_off(self, reason: Reason, detail: str) -> None:
+        raise AssertionError(detail)
+
+    async def run(self, stream: object, *, dialled: bool, transport_key_hash: bytes) -> LinkTrouble | None:
+        assert transport_key_hash == KEY_HASH
         if self._answer.mistake:
             raise AssertionError(self._answer.mistake)
         if self._answer.heard:
@@ -95,7 +106,10 @@ class _Randomness:
 
 
 class _World:
-    """Board, channel and time of one dialler."""
+    """Board, channel, parent and time of one dialler."""
+
+    node = "p330000.cn-test"
+    address = "127.0.0.1:1"
 
     def __init__(self, script: Sequence[Answer]) -> None:
         self._script = list(script)
@@ -105,10 +119,16 @@ class _World:
         self.states: list[str] = []
         self.mistakes: list[str] = []
 
-    def secure_channel(self, *_: object, **__: object) -> _Channel:
+    async def meet(self) -> Met:
         if not self._script:
             raise asyncio.CancelledError
         self._now = self._script.pop(0)
+        if self._now.met is not None:
+            raise self._now.met
+        nothing: Any = None
+        return Met(Identity(self.node, KEY_HASH, 0, 1 << 60, b"", ()), nothing)
+
+    def secure_channel(self, *_: object, **__: object) -> _Channel:
         return _Channel(self._now)
 
     def pipe(self, peer: str) -> _Pipe:
@@ -131,12 +151,10 @@ def played(monkeypatch: pytest.MonkeyPatch, *script: Answer) -> _World:
     world = _World(script)
     monkeypatch.setattr(dialler.grpc.aio, "secure_channel", world.secure_channel)
     board: Any = world
-    credentials: Any = lambda: None  # noqa: E731
     made = Dialler(
         board,
-        "p330000.cn-test",
-        "127.0.0.1:1",
-        credentials,
+        world,
+        Watch(world.clock.now_us),
         world.clock,
         _Randomness(),
         lambda state, _: world.states.append(state),
@@ -226,3 +244,11 @@ def test_a_mistake_of_our_own_is_told_and_the_parent_is_dialled_again(monkeypatc
     world = played(monkeypatch, Answer(GONE), Answer(mistake="first"), Answer(mistake="second"), Answer(GONE))
     assert world.mistakes == ["first", "second"]
     assert world.waits == [WAIT_FIRST_S, WAIT_MAX_S, WAIT_MAX_S, WAIT_FIRST_S]
+
+
+def test_a_parent_that_is_not_whom_it_should_be_is_not_dialled_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reason is told; one that nobody answers for is away, and looked for again soon."""
+    other = Answer(met=RemoteFault(Reason.NOT_ENROLLED, "as the script says"))
+    world = played(monkeypatch, *[other] * 8, Answer(met=ConnectionRefusedError()))
+    assert world.states == [*["refused"] * 8, "unreachable"]
+    assert world.waits[6:] == [3.2, 6.4, 0.25]

@@ -29,7 +29,14 @@ class Door:
         nothing: Any = None
         self.sparing = SparingAudit(SteadyAudit(AuditLog(folder, self.clock), nothing), self.clock)
         self.gate = Gatekeeper(
-            "p330000.cn-test", nothing, nothing, self.clock, self.sparing, self.alarms.append, structlog.get_logger()
+            "p330000.cn-test",
+            nothing,
+            nothing,
+            self.clock,
+            nothing,
+            self.sparing,
+            self.alarms.append,
+            structlog.get_logger(),
         )
 
     def refuse(self, times: int, named: str = CITY, every_us: int = 200_000) -> None:

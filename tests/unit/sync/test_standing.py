@@ -42,6 +42,16 @@ def test_a_parent_of_another_key_hears_hello_and_why_it_hears_no_more() -> None:
     assert _kinds(province) == ["hello", "notice"]
 
 
+def test_an_impostors_life_makes_no_clone_of_the_true_parent() -> None:
+    """An instance that returns after another was seen would lock the parent out for good."""
+    stage = Stage(CITY)
+    stage.cut(stage.dial_in(PROVINCE))
+    stage.dial(PROVINCE, NEW).hello(instance=sixteen("impostor"), boot=sixteen("impostor"))
+    province = stage.dial_in(PROVINCE)
+    assert stage.core.links[province.link].phase is Phase.EXCHANGE
+    assert "clone" not in stage.alarmed()
+
+
 def test_a_parent_that_the_registry_does_not_show_is_refused() -> None:
     """One that never brings a record of itself."""
     stage = Stage(CITY)
