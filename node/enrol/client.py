@@ -41,6 +41,7 @@ from node.enrol.home import (
 )
 from node.faults import Code, UserFault
 from node.founding import check_config, child_config, found_child
+from node.link.options import NO_COMPRESSION
 from node.link.v1.link_pb2 import BeginRequest, SubmitReply, SubmitRequest, SubmitState
 from node.link.v1.link_pb2_grpc import EnrolmentStub
 from node.settings import split_address
@@ -245,6 +246,7 @@ async def _parent(invite: Invite) -> AsyncIterator[Any]:
     """A channel to the invite's address. Its root is the only trust, and the certificate must name the parent."""
     root = to_pem([x509.load_der_x509_certificate(invite.root)])
     options: tuple[tuple[str, int | str], ...] = (
+        NO_COMPRESSION,
         ("grpc.ssl_target_name_override", invite.parent),
         ("grpc.max_receive_message_length", REPLY_BYTES_MAX),
         ("grpc.enable_http_proxy", 0),

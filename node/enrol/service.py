@@ -26,6 +26,7 @@ from node.enrol.bounds import Nonces, Rates
 from node.enrol.jobs import Answer, Issuer, SubmitJob
 from node.faults import Code, UserFault
 from node.identity import NodeIdentity
+from node.link.options import NO_COMPRESSION
 from node.link.port import take_port
 from node.link.v1 import link_pb2_grpc
 from node.link.v1.link_pb2 import BeginReply, BeginRequest, SubmitReply, SubmitRequest, SubmitState
@@ -55,6 +56,7 @@ _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 _FIELD_BYTES_MAX: Final = 4 * KIB
 _STRANGERS: Final = "strangers"
 _OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    NO_COMPRESSION,
     ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.max_concurrent_streams", 4),

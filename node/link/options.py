@@ -9,9 +9,14 @@ RETRY_AFTER = "retry-after"
 """Trailing metadata of a refusal that will pass: seconds, as decimal digits."""
 FRAME_BYTES_MAX = limits.MESSAGE_BYTES_MAX + limits.KIB
 
+NO_COMPRESSION: tuple[str, int] = ("grpc.compression_enabled_algorithms_bitset", 1)
+"""Of either end of every call. A message in a compression that is switched off ends the call before it is inflated."""
+
 _BOTH: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", FRAME_BYTES_MAX),
     ("grpc.max_send_message_length", FRAME_BYTES_MAX),
+    # Payloads are compressed already, and bounded when they are inflated; a compressed message is one more bomb.
+    NO_COMPRESSION,
     # Our heartbeat is data; HTTP/2 pings only find dead sockets, slowly, and must not count as abuse on either side.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
