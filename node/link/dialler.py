@@ -145,7 +145,9 @@ class Dialler:
         """One session, from dialling to its end."""
         self._patient, self._asked_s = False, 0.0
         try:
-            met = await asyncio.wait_for(self._parent.meet(), CONTACT_TIMEOUT_S)
+            # Not wait_for: up to Python 3.11 that swallows a cancellation which comes with the result.
+            async with asyncio.timeout(CONTACT_TIMEOUT_S):
+                met = await self._parent.meet()
         except RemoteFault as fault:
             self._patient = True
             self._state("refused", f"{fault.reason.name}: {fault.detail}")
@@ -161,7 +163,8 @@ class Dialler:
             call: Any = channel.stream_stream(options.METHOD)()
             pipe = self._board.pipe(name)
             try:
-                await asyncio.wait_for(call.wait_for_connection(), CONTACT_TIMEOUT_S)
+                async with asyncio.timeout(CONTACT_TIMEOUT_S):
+                    await call.wait_for_connection()
                 self._state("connected", "")
                 with self._watch.over(pipe, met.identity):
                     trouble = await pipe.run(

@@ -252,3 +252,37 @@ def test_a_parent_that_is_not_whom_it_should_be_is_not_dialled_and_left_alone(mo
     world = played(monkeypatch, *[other] * 8, Answer(met=ConnectionRefusedError()))
     assert world.states == [*["refused"] * 8, "unreachable"]
     assert world.waits[6:] == [3.2, 6.4, 0.25]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_stop_ends_the_dialling_whatever_comes_at_the_same_moment(
+    monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """So many turns of the loop after the parent was met; a node that stops waits for its dialler."""
+    world = _World([])
+    monkeypatch.setattr(dialler.grpc.aio, "secure_channel", world.secure_channel)
+    board: Any = world
+
+    async def work() -> None:
+        answered: asyncio.Future[Met] = asyncio.get_running_loop().create_future()
+
+        async def meet() -> Met:
+            return await answered
+
+        world.meet = meet  # type: ignore[method-assign]
+        watch = Watch(world.clock.now_us)
+        told: Any = lambda *_: None  # noqa: E731
+        made = Dialler(board, world, watch, world.clock, _Randomness(), told, told)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        nothing: Any = None
+        answered.set_result(Met(Identity(world.node, KEY_HASH, 0, 1 << 60, b"", ()), nothing))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert task.cancelled()
+
+    asyncio.run(work())
