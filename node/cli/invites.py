@@ -58,6 +58,7 @@ def make(
     again: Annotated[
         bool, typer.Option("--again", help=_("The node is enrolled already and is installed anew."))
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Make nothing; say what would be made."))] = False,
     from_list: Annotated[
         Path | None,
         typer.Option(
@@ -70,22 +71,26 @@ def make(
     ] = None,
 ) -> None:
     session = here(context)
-    if out is not None:
+    if out is not None and not dry_run:
         _check_room(out)
+    manner = {"again": again, "dry_run": dry_run}
     if from_list is not None:
         text = text_of(from_list, LIST_BYTES_MAX, N_("Split the list."), OFFICE_ENCODINGS)
-        made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, again=again)["invites"]
+        made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, **manner)["invites"]
     else:
         wish: dict[str, Any] = {"profile": profile, "region": region, "title": title, "days": days}
         _check_wish(wish)
         scopes: dict[str, Any] = {"signing": signing, "carrying": carrying}
-        made = [command(session, "invite.make", **wish, **scopes, approval=approval, again=again)]
-    if out is not None:
+        made = [command(session, "invite.make", **wish, **scopes, approval=approval, **manner)]
+    if out is not None and not dry_run:
         made = _written(session, made, out)
     if session.as_json:
         return say_json(made[0] if from_list is None else {"invites": made})
     for one in made:
         _show(session, one)
+    if dry_run:
+        remark(_("Nothing was made."))
+        return None
     remark(_("An invite is a secret until it is used: hand it over as you would a password."))
     return None
 
@@ -142,8 +147,11 @@ def _write(path: Path, text: str) -> None:
 
 def _show(session: Session, made: dict[str, Any]) -> None:
     until = moment(made["expires"], session.zone)
-    say(_("{title} ({node}), valid until {until}:").format(title=made["title"], node=made["node"], until=until))
-    say(made.get("written") or made["invite"])
+    letter = made.get("written") or made.get("invite")
+    heading = _("{title} ({node}), valid until {until}:") if letter else _("{title} ({node}), valid until {until}")
+    say(heading.format(title=made["title"], node=made["node"], until=until))
+    if letter:
+        say(letter)
 
 
 @VERBS.verb(N_("List invites and what became of them."), "list")

@@ -25,7 +25,7 @@ APPROVALS: Mapping[str, Approval | None] = {
 
 
 async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """invite.make {profile, region, title, signing?, carrying?, approval?, days?, again?} -> {invite}."""
+    """invite.make {profile, region, title, signing?, carrying?, approval?, days?, again?, dry_run?} -> {invite}."""
     approval = text(arguments, "approval")
     if approval not in APPROVALS:
         raise UserFault(
@@ -44,13 +44,12 @@ async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         approval=APPROVALS[approval],
         days=number(arguments, "days", 7),
     )
-    yield _made(await _invitations(node).make(wish, bool(arguments.get("again", False))))
+    yield _made(await _invitations(node).make(wish, *_manner(arguments)))
 
 
 async def make_many(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """invite.make_many {file, text, again?} -> {invites}: all of the list or none."""
-    again = bool(arguments.get("again", False))
-    made = await _invitations(node).make_many(text(arguments, "file"), text(arguments, "text"), again)
+    """invite.make_many {file, text, again?, dry_run?} -> {invites}: all of the list or none."""
+    made = await _invitations(node).make_many(text(arguments, "file"), text(arguments, "text"), *_manner(arguments))
     yield {"invites": [_made(one) for one in made]}
 
 
@@ -75,16 +74,15 @@ def _invitations(node: Node) -> Invitations:
     return Invitations(node.writer, node.core, node.identity, node.config, address, node.randomness, node.audit)
 
 
+def _manner(arguments: Arguments) -> tuple[bool, bool]:
+    """(again, dry_run)"""
+    return bool(arguments.get("again", False)), bool(arguments.get("dry_run", False))
+
+
 def _made(made: Made) -> dict[str, Any]:
-    """`invite` is the line, `file` the same for a carrier medium: secrets, shown once."""
-    return {
-        "invite": made.line,
-        "file": made.file,
-        "token": made.token,
-        "node": made.node,
-        "title": made.title,
-        "expires": iso(made.expires),
-    }
+    """`invite` is the line, `file` the same for a carrier medium: secrets, shown once. Of a dry run there are none."""
+    secrets = {"invite": made.line, "file": made.file, "token": made.token} if made.token else {}
+    return {**secrets, "node": made.node, "title": made.title, "expires": iso(made.expires)}
 
 
 def _shown(view: InviteView) -> dict[str, Any]:

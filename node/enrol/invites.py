@@ -14,7 +14,7 @@ from certs.invite import SECRET_BYTES, TOKEN_BYTES, Approval, Invite, write_invi
 from node.audit import AuditLog, Event
 from node.clock import Randomness
 from node.config import Config
-from node.enrol.jobs import AddJob, ChangeJob, UnknownInvite
+from node.enrol.jobs import AddJob, ChangeJob, UnknownInvite, make_room
 from node.enrol.lists import DAYS, Wish, wishes_from_csv
 from node.faults import Code, Mistakes, UserFault
 from node.identity import NodeIdentity
@@ -116,8 +116,9 @@ class Invitations:
         self._randomness = randomness
         self._audit = audit
 
-    async def make(self, wish: Wish, again: bool = False) -> Made:
-        """One invite. `again`: for a node that is enrolled already and is installed anew.
+    async def make(self, wish: Wish, again: bool = False, dry_run: bool = False) -> Made:
+        """One invite. `again`: for a node that is enrolled already and is installed anew. `dry_run`: nothing is made,
+        and the answer has no token and no secrets.
 
         Raises UserFault BAD_ARGUMENT for what cannot be wished, WRONG_STATE for what cannot be now.
         """
@@ -125,9 +126,9 @@ class Invitations:
             invite = self._invite(wish, self._writer.now())
         except InputFault as fault:
             raise _not_done(Code.BAD_ARGUMENT, fault.detail) from fault
-        return (await self._make([invite], again))[0]
+        return (await self._make([invite], again, dry_run))[0]
 
-    async def make_many(self, name: str, text: str, again: bool = False) -> list[Made]:
+    async def make_many(self, name: str, text: str, again: bool = False, dry_run: bool = False) -> list[Made]:
         """Invites from a CSV list (node/enrol/lists.py): all of them, or none and every mistake with its line."""
         wishes = wishes_from_csv(name, text)
         now, mistakes = self._writer.now(), Mistakes()
@@ -144,7 +145,7 @@ class Invitations:
             invites.append(invite)
         todo = N_("Correct these lines and give the list again: nothing was made.")
         mistakes.raise_any(Code.MAPPING_INVALID, name, todo)
-        return await self._make(invites, again)
+        return await self._make(invites, again, dry_run)
 
     async def all(self) -> list[InviteView]:
         """Every invite, oldest first."""
@@ -228,8 +229,14 @@ class Invitations:
             raise InputFault(Reason.OUT_OF_SCOPE, f"'{node}' lies outside {authority.domain}, where this CA may issue")
         return node
 
-    async def _make(self, invites: Sequence[Invite], again: bool) -> list[Made]:
+    async def _make(self, invites: Sequence[Invite], again: bool, dry_run: bool) -> list[Made]:
         now = self._writer.now()
+        if dry_run:
+            try:
+                await self._writer.ask(lambda _, store: make_room(store, self._core(), invites, again, now))
+            except InputFault as fault:
+                raise _may_not(fault) from fault
+            return [Made("", i.node, i.title, i.expires, "", "") for i in invites]
         lines = [Made(i.token, i.node, i.title, i.expires, write_invite(i), write_invite_file(i)) for i in invites]
         # Before they count: what cannot be audited must not happen.
         for invite in invites:
@@ -248,8 +255,7 @@ class Invitations:
         except InputFault as fault:
             for invite in invites:
                 await self._note(Event.INVITE_REFUSED, invite_id=invite.token, node=invite.node, detail=fault.detail)
-            code = Code.BAD_ARGUMENT if fault.reason is Reason.OUT_OF_SCOPE else Code.WRONG_STATE
-            raise _not_done(code, fault.detail) from fault
+            raise _may_not(fault) from fault
         return lines
 
     async def _change(self, which: str, step: Callable[[InviteState], InviteState]) -> InviteState:
@@ -282,6 +288,11 @@ class Invitations:
 
 class _Differs(LocalFault):
     """The fingerprint that was given is not the one that waits."""
+
+
+def _may_not(fault: InputFault) -> UserFault:
+    """An invite may not be made as things stand."""
+    return _not_done(Code.BAD_ARGUMENT if fault.reason is Reason.OUT_OF_SCOPE else Code.WRONG_STATE, fault.detail)
 
 
 def _not_done(code: Code, detail: str) -> UserFault:

@@ -168,23 +168,28 @@ class AddJob:
 
     def run(self, store: Store) -> Sequence[Event | Reply]:
         """As node.engine.Job.run. Raises InputFault NOT_ENROLLED or OUT_OF_SCOPE that names the node."""
-        kept = [k.state for k in store.invites.all() if k.state.status in LIVING]
-        over = []
-        for invite in self.invites:
-            for state in (s for s in kept if s.invite.node == invite.node):
-                if state.status is not Status.OPEN or state.invite.expires > self.now:
-                    raise InputFault(
-                        Reason.NOT_ENROLLED,
-                        f"{invite.node} has an invite already ({state.status.value}, until "
-                        f"{moment_text(state.invite.expires)}): withdraw it first, so that only one letter counts",
-                    )
-                over.append(state)
-            check_admissible(self.core(), invite, self.again)
-        for state in over:
+        for state in make_room(store, self.core(), self.invites, self.again, self.now):
             store.invites.change(withdrawn(state, self.now))
         for invite in self.invites:
             store.invites.add(InviteState(invite, changed=self.now), self.now)
         return (Reply(self.token, None),)
+
+
+def make_room(store: Store, core: Core, invites: Sequence[Invite], again: bool, now: int) -> list[InviteState]:
+    """The invites that ran out unanswered, where these may be made. Raises InputFault as AddJob, if one may not."""
+    kept = [k.state for k in store.invites.all() if k.state.status in LIVING]
+    over = []
+    for invite in invites:
+        for state in (s for s in kept if s.invite.node == invite.node):
+            if state.status is not Status.OPEN or state.invite.expires > now:
+                raise InputFault(
+                    Reason.NOT_ENROLLED,
+                    f"{invite.node} has an invite already ({state.status.value}, until "
+                    f"{moment_text(state.invite.expires)}): withdraw it first, so that only one letter counts",
+                )
+            over.append(state)
+        check_admissible(core, invite, again)
+    return over
 
 
 class UnknownInvite(InputFault):

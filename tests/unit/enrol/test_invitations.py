@@ -93,11 +93,19 @@ async def test_a_list_makes_all_or_none(country: Path) -> None:
         assert await nation.invitations.all() == []
         head = "\ufeffregion,profile,title,signing,approval\n"
         good = "330000,provincial,浙江省,,automatic\n310000,city,上海市,31* 659001,\n"
+        tried = await nation.invitations.make_many("list.csv", head + good, dry_run=True)
+        assert [(m.node, m.token, m.line, m.file) for m in tried] == [
+            ("p330000.cn-test", "", "", ""),
+            (MUNICIPALITY, "", "", ""),
+        ]
+        assert await nation.invitations.all() == []
         made = await nation.invitations.make_many("list.csv", head + good)
         assert [m.node for m in made] == ["p330000.cn-test", MUNICIPALITY]
         assert [v.approval for v in await nation.invitations.all()] == ["automatic", "person"]
         again = "region,profile,title\n320000,provincial,江苏省\n330000,provincial,浙江省\n"
-        assert await code_of(nation.invitations.make_many("list.csv", again)) is Code.WRONG_STATE
+        for dry_run in (True, False):
+            refused = nation.invitations.make_many("list.csv", again, dry_run=dry_run)
+            assert await code_of(refused) is Code.WRONG_STATE
         assert len(await nation.invitations.all()) == 2
 
 
