@@ -73,7 +73,7 @@ def make(
     session = here(context)
     if out is not None and not dry_run:
         _check_room(out)
-    manner = {"again": again, "dry_run": dry_run}
+    manner: dict[str, Any] = {"again": again, "dry_run": dry_run}
     if from_list is not None:
         text = text_of(from_list, LIST_BYTES_MAX, N_("Split the list."), OFFICE_ENCODINGS)
         made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, **manner)["invites"]
