@@ -15,9 +15,10 @@ from node.link import dialler
 from node.serve import AUDIT_FOLDER
 from node.testing import Member, Topology
 from node.testing.peer import Peer, SessionOver, dial, held, run_of
+from sync import limits
 from sync.core import feed_of
 from sync.values import FeedName
-from sync.wire.v1.frame_pb2 import Frame
+from sync.wire.v1.frame_pb2 import Frame, Notice
 from tests.integration.kit import THREE_UP, cases, node_of, put, run, same_cases, seq
 
 ENDED_SHARE_MAX = 0.04
@@ -114,6 +115,36 @@ def test_a_frame_with_any_byte_flipped_is_not_stored(tmp_path: Path) -> None:
             assert audited(nation, "link_closed") >= fates["ended"]
             # A notice on a frame that had become something else than a run is no run refused.
             assert audited(nation, "run_refused") >= fates["refused"] * 9 // 10
+
+    run(work())
+
+
+def a_message_of(size: int) -> bytes:
+    """A frame of exactly this size: words without an end, which read as nothing else."""
+    about = Frame(notice=Notice(detail="~" * (size - 100)))
+    about.notice.detail += "~" * (size - about.ByteSize())
+    return about.SerializeToString()
+
+
+def test_a_message_of_2_mib_is_read_and_one_byte_more_ends_the_session(tmp_path: Path) -> None:
+    """With words; and the node works on: with whoever dials next, and with its other neighbours."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            province, nation = net["province"], net["nation"]
+            feed = await cut_off(net)
+            async with dial(province.home) as peer:
+                most = a_message_of(limits.MESSAGE_BYTES_MAX)
+                assert len(most) == limits.MESSAGE_BYTES_MAX
+                await peer.send_bytes(most)
+                await peer.settle()
+                with pytest.raises(SessionOver, match="LIMIT_EXCEEDED: a frame of 2097153 bytes"):
+                    await peer.send_bytes(a_message_of(limits.MESSAGE_BYTES_MAX + 1))
+                    await peer.settle()
+            assert seq(await nation.status(), str(feed)) == 1
+            await province.start()
+            await net.level()
+            same_cases(net, "city", THREE_UP)
 
     run(work())
 

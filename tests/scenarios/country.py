@@ -10,6 +10,7 @@ from node.sim.work import Move, Put, case_row, code_row
 from sync.effects import FeedState
 from sync.link import Phase
 from sync.values import Cell, FeedName
+from sync.wire.v1.entry_pb2 import EntryHeader
 
 
 class Country:
@@ -88,6 +89,12 @@ class Country:
         """How far a node holds a feed; 0 if it has nothing of it."""
         state = self.net[short].core.feeds.get(feed)
         return state.head.seq if state else 0
+
+    def headers(self, short: str, feed: FeedName) -> list[EntryHeader]:
+        """The headers a node holds of a feed."""
+        state = self.held(short, feed)
+        entries = self.net[short].store.entries(feed, state.head.epoch, 1, 1 << 20, 4_096)
+        return [EntryHeader.FromString(entry.header) for entry in entries]
 
     def rows(self, short: str, origin: str, dataset: str = "case") -> dict[str, dict[str, Cell]]:
         """The rows of an origin at a node, by key."""

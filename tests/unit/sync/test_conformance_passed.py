@@ -11,7 +11,7 @@ from sync import apply, limits
 from sync.events import Rejudge
 from sync.ports import ParkedRef
 from sync.reasons import Reason
-from sync.values import FeedName, Route
+from sync.values import FeedName, Lane, Route
 from sync.wire.v1.entry_pb2 import VersionRequest
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
 from sync.wire.v1.frame_pb2 import Frame, SnapshotChunk, Want
@@ -157,6 +157,20 @@ def test_a_relay_carries_what_it_cannot_read(publication: str, fields: dict[str,
     assert city.acked == 1
     assert nation.runs(forge.feed)[0].entries[0] == run.entries[0]
     assert stage.fates(forge.feed) == []
+
+
+def test_an_old_format_beside_a_new_one_is_read_while_the_new_one_waits() -> None:
+    """In one feed, from two neighbours of two versions: entries of the later format park, those of this one apply."""
+    stage, forge = Stage(), Cases()
+    new, old = stage.dial_in(CITY, format=2, capabilities=["statements", "telepathy"]), stage.dial_in(OTHER_CITY)
+    new.run(forge.run([forge.put(), forge.put(format=2), forge.put()]))
+    other = Forge(FeedName(OTHER_CITY, "case.parent"), key(OTHER_CITY), Route.PARENT, Lane.NORMAL)
+    old.run(other.run([other.records([a_case(1, division="330206")], columns=CASES, dataset="case")]))
+    assert (new.acked, old.acked, new.notices(), old.notices()) == (3, 1, [], [])
+    assert sorted(stage.rows("case", CITY)) == [("case-1",), ("case-3",)]
+    assert len(stage.rows("case", OTHER_CITY)) == 1
+    assert stage.fates(CASE_FEED) == [(2, -1, "PARKED", "UNKNOWN_SCHEMA_VERSION")]
+    assert {link.format for link in stage.core.links.values()} == {1}
 
 
 def test_a_run_is_passed_on_only_after_the_own_commit() -> None:
