@@ -252,6 +252,17 @@ def test_a_foreign_run_is_refused_before_anything_else_of_it_is_looked_at(monkey
     assert looked == []
 
 
+def test_a_run_under_a_damaged_name_is_damaged_and_not_early() -> None:
+    """A person is told: nothing that the registry may bring would mend it."""
+    stage, forge = Stage(), Cases()
+    city = stage.dial_in(CITY)
+    run = forge.next_run()
+    run.feed.origin = run.feed.origin.replace("c33", "c32")
+    city.run(run)
+    assert city.notices() == [Reason.MALFORMED]
+    assert "run_dropped" in stage.alarmed()
+
+
 def test_a_foreign_run_that_was_opened_before_its_link_was_known_is_foreign_all_the_same() -> None:
     """The core asks again, and first."""
     stage = Stage()
