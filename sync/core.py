@@ -159,6 +159,8 @@ class Core:
         """Feeds that moved in this transaction, in order (a set's order would differ from run to run)."""
         self.early: dict[tuple[str, str, str], tuple[int, ReceiptStatement | HeadsStatement]] = {}
         """Statements that came before the registry record of who made them: (link, statement) by sort, by, about."""
+        self.early_sizes: dict[tuple[str, str, str], int] = {}
+        """Their bytes."""
         self.withheld: dict[FeedName, Missing] = {}
         """Heads that were stated and are not held."""
         self.worked: dict[str, int] = {}

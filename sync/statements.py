@@ -248,14 +248,16 @@ def _is_early(core: Core, link: Link, sort: str, by: str, about: str, enrolment:
     shown = not about or core.registry.newest(about) is not None
     if shown and core.registry.enrolment(by, enrolment) is not None:
         return False
-    if len(core.early) < limits.EARLY_STATEMENTS_MAX:
-        core.early[sort, by, about] = (link.id, said)
+    key, size = (sort, by, about), said.ByteSize()
+    others = sum(core.early_sizes.values()) - core.early_sizes.get(key, 0)
+    if len(core.early) < limits.EARLY_STATEMENTS_MAX and others + size <= limits.EARLY_STATEMENTS_BYTES_MAX:
+        core.early[key], core.early_sizes[key] = (link.id, said), size
     return True
 
 
 def look_again(core: Core) -> None:
     """The registry has grown: statements that came before their record may be taken now."""
-    early, core.early = core.early, {}
+    early, core.early, core.early_sizes = core.early, {}, {}
     for link_id, said in early.values():
         link = core.links.get(link_id)
         if link is None:

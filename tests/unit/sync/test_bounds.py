@@ -118,6 +118,23 @@ def test_what_a_peer_names_is_remembered_within_bounds(
     assert city.ended() is (Reason.LIMIT_EXCEEDED if ends else None)
 
 
+def test_statements_about_strangers_are_bounded_by_their_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few large ones are kept; there is room again when the registry has grown and they were looked at."""
+    stage = Stage()
+    city = stage.dial_in(CITY)
+    size = _receipt("c330000.p330000.cn-demo", 10).receipts[0].ByteSize()
+    monkeypatch.setattr(limits, "EARLY_STATEMENTS_MAX", MANY)
+    monkeypatch.setattr(limits, "EARLY_STATEMENTS_BYTES_MAX", 3 * size)
+    for _ in range(2):
+        for number in range(MANY):
+            city.say(statements=_receipt(f"c33{number:04}.p330000.cn-demo", 10))
+        assert len(stage.core.early) == 3
+    stage.enrol(record("c330000.p330000.cn-demo", PROVINCE, "330100"))
+    assert len(stage.core.early) == len(stage.core.early_sizes) == 2
+    city.say(statements=_receipt("c339999.p330000.cn-demo", 10))
+    assert len(stage.core.early) == 3
+
+
 def test_pages_of_cursors_without_an_end_close_the_session() -> None:
     """They wait for the last page, so there is a bound on all of them together."""
     stage = Stage()
