@@ -66,6 +66,8 @@ class Event(Enum):
     HELD_BACK_REFUSED = "held_back_refused"
     FORK_FOUND = "fork_found"
     CLONE_FOUND = "clone_found"
+    CLONE_CLEARED = "clone_cleared"
+    INSTANCE_RENEWED = "instance_renewed"
     FEED_FROZEN = "feed_frozen"
     FEED_WITHHELD = "feed_withheld"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.cli import catalogues, checks, invites, loading, rehearse, rows, setup, state, tasks
+from node.cli import catalogues, checks, clones, invites, loading, rehearse, rows, setup, state, tasks
 from node.cli.verbs import Verbs
 
 ALL: Final[tuple[Verbs, ...]] = (
@@ -19,5 +19,6 @@ ALL: Final[tuple[Verbs, ...]] = (
     catalogues.VERBS,
     checks.VERBS,
     checks.AUDIT,
+    clones.CLONES,
     rehearse.VERBS,
 )

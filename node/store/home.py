@@ -88,6 +88,11 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
         raise HomeFault(f"{path} cannot be written ({error.strerror})") from error
 
 
+def name_instance(home: Path, instance: bytes) -> None:
+    """The file beside the database; the database is next. Raises HomeFault."""
+    write_durably(home / INSTANCE_FILE, instance.hex().encode() + b"\n")
+
+
 def renew_instance(home: Path, store: Store, instance: bytes) -> None:
     """Gives the node a new instance id (16 random bytes, from the caller): at init and after a restore.
 
@@ -95,7 +100,7 @@ def renew_instance(home: Path, store: Store, instance: bytes) -> None:
     the same command, given again, mends it. Raises HomeFault, StoreFault.
     """
     assert len(instance) == ID_BYTES
-    write_durably(home / INSTANCE_FILE, instance.hex().encode() + b"\n")
+    name_instance(home, instance)
     store.begin()
     store.perform(SaveMeta(INSTANCE, instance))
     store.commit()

@@ -15,7 +15,7 @@ from sync.values import ID_BYTES
 def declare_restored(store: Store, instance: bytes) -> None:
     """From now on this is another life of the node: it seals a feed only after every neighbour was compared.
 
-    instance: 16 random bytes from the caller; the file beside the database is written by home.renew_instance.
+    instance: 16 random bytes from the caller; the file beside the database is written by home.name_instance.
     """
     assert len(instance) == ID_BYTES
     store.begin()

@@ -57,7 +57,7 @@ WORDS: Final[dict[Reason, Words]] = {
     ),
     Reason.CLONE: Words(
         N_("Two installations speak under the same node id."),
-        N_("Find the copy, stop it and delete its home. If links stay refused, ask your supplier."),
+        N_("Find the copy and stop it; `tiersync clone keep` at the one that stays, `clone clear` at its neighbour."),
     ),
     Reason.LIMIT_EXCEEDED: Words(
         N_("Something is larger or more than the agreed limits allow."),

@@ -103,7 +103,7 @@ def test_a_frame_with_any_byte_flipped_is_not_stored(tmp_path: Path) -> None:
             assert set(fates) == {"refused", "ended"}
             # Where the frame itself does not parse any more, nothing names a feed to ask for again.
             assert fates["ended"] <= fates.total() * ENDED_SHARE_MAX
-            # No alarm for a feed whose name became that of a node that may yet be enrolled: its record may be on its way.
+            # No alarm for a feed whose name became that of a node not enrolled yet: its record may be on its way.
             assert (await nation.status())["alarm_count"] >= fates.total() * 98 // 100
             async with dial(province.home) as peer:
                 assert (await peer.offer(Frame.FromString(clean).run)).WhichOneof("kind") == "ack"

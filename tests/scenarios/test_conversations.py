@@ -7,6 +7,7 @@ import pytest
 from node.sim.federation import SECOND
 from node.sim.violation import Crash
 from node.sim.work import Put, code_row
+from node.store.restored import clear_clone
 from sync.effects import Send
 from sync.link import Phase
 from sync.values import REFUSALS, REGISTRY
@@ -402,6 +403,30 @@ def test_a_clone_beside_the_original_ends_both_and_an_operator_goes_on_with_one(
     assert not [link for link in country["p1"].core.links.values() if link.peer == country["c1"].id and link.working]
     assert country["c1"].id in country["p1"].core.clones
     country.net.crash(copy)
+    country.net.crash(country["c1"])
+    _let_in(country, "p1", "c1")
+    country.restore("c1", country.copy("c1"))
+    country.case("c1", 2)
+    country.settle()
+    assert len(country.rows("p1", "c1")) == 2
+    alarms = country["p1"].alarms["clone"]
+    country.net.restart(copy)
+    country.run(15)
+    assert country["p1"].alarms["clone"] > alarms
+    assert not [link for link in copy.core.links.values() if link.working], "the other instance is refused for ever"
+    country.net.crash(copy)
+    _let_in(country, "p1", "c1")
+    country.case("c1", 3)
+    country.settle()
+    assert len(country.rows("p1", "c1")) == 3
+
+
+def _let_in(country: Country, short: str, child: str) -> None:
+    """The operator stops a node, clears the alarm about a child, and starts it again."""
+    node = country[short]
+    country.net.crash(node)
+    clear_clone(node.store, country[child].id)
+    country.net.restart(node)
 
 
 def test_a_silent_link_is_noticed_and_dialled_again() -> None:
