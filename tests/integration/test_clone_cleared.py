@@ -12,9 +12,9 @@ import pytest
 from node.cli.main import run as tiersync
 from node.demo.reader import fsck
 from node.testing import Topology
+from node.testing.peer import SessionOver, dial
 from tests.integration.kit import cases, put, run
 from tests.integration.test_audited import audited
-from node.testing.peer import SessionOver, dial
 
 
 def test_one_copy_goes_on_and_the_other_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
