@@ -54,9 +54,15 @@ def _show_findings(found: dict[str, Any]) -> None:
     say(_("{found} faults were found:").format(found=found["found"]))
     heads = [_("fault"), _("feed"), _("seq"), _("key"), _("detail")]
     shown = found["findings"][:FINDINGS_SHOWN]
-    table("", heads, [(f["words"], f["feed"], f["seq"] or "", f["key"], f["detail"]) for f in shown])
+    table("", heads, [_finding(f) for f in shown])
     for remedy, count in Counter(f["remedy"] for f in found["findings"]).most_common():
-        say(_("What to do ({count}): {remedy}").format(count=count, remedy=remedy))
+        say(_("What to do ({count}): {remedy}").format(count=count, remedy=_(remedy)))
+
+
+def _finding(found: dict[str, Any]) -> tuple[object, ...]:
+    """A line of the table. The node gives its words in English: they are said in the language of whoever asks."""
+    words = found["words"]
+    return _(words), found["feed"], found["seq"] or "", found["key"], found["detail"]
 
 
 @VERBS.verb(N_("Check what a node needs: SQLite, protobuf, keys, certificates, clock, addresses, disk."))

@@ -175,7 +175,7 @@ class ControlClient:
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             return not_running(self._path)
         return UserFault(
-            Code.NODE_NOT_RUNNING, N_("the node broke off: {detail}"), N_("see the node's log"), detail=details
+            Code.NODE_NOT_RUNNING, N_("The node broke off ({detail})."), N_("See the node's log."), detail=details
         )
 
 
@@ -229,8 +229,8 @@ def not_running(path: Path) -> UserFault:
     """No node answers at this socket."""
     return UserFault(
         Code.NODE_NOT_RUNNING,
-        N_("no node is running here: nothing answers at {path}"),
-        N_("start it with 'tiersync run', or name the right home with --home"),
+        N_("No node is running here: nothing answers at {path}."),
+        N_("Start it with `tiersync run`, or name the right home with --home."),
         path=path,
     )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
+from node.texts import N_
 from sync.chain import Opened
 from sync.effects import LogEntry
 from sync.errors import RemoteFault
@@ -25,50 +26,50 @@ KeyOf = Callable[[str, int], tuple[int, bytes] | None]
 class Remedy(Enum):
     """What to do about a fault."""
 
-    RESTORE = "restore this node from a backup; it then fetches from its neighbours what the backup lacks"
-    REPLAY = "the log is sound and the tables are not: restore this node from a backup, nothing sealed is lost"
-    REPUBLISH = "what was published is not what the rows say: enter the row again"
-    EPOCH = "no other node takes this feed from there on: it goes on only in a new epoch: ask your supplier"
-    REGISTRY = "the key is not known here: let the node connect, so that the registry comes, and check again"
-    REPORT = "the program kept its books wrongly: please report it with this output"
+    RESTORE = N_("restore this node from a backup; it then fetches from its neighbours what the backup lacks")
+    REPLAY = N_("the log is sound and the tables are not: restore this node from a backup, nothing sealed is lost")
+    REPUBLISH = N_("what was published is not what the rows say: enter the row again")
+    EPOCH = N_("no other node takes this feed from there on: it goes on only in a new epoch: ask your supplier")
+    REGISTRY = N_("the key is not known here: let the node connect, so that the registry comes, and check again")
+    REPORT = N_("the program kept its books wrongly: please report it with this output")
 
 
 @unique
 class Fault(Enum):
     """What can be wrong: a stable name and the remedy."""
 
-    HEADER_UNREADABLE = ("header does not parse", Remedy.RESTORE)
-    HEADER_HASH = ("header is not the one that was hashed", Remedy.RESTORE)
-    WRONG_FEED = ("header belongs to another federation, feed or epoch", Remedy.RESTORE)
-    ROUTE_CHANGED = ("route changed within an epoch", Remedy.RESTORE)
-    ENROLMENT_FELL = ("enrolment version fell within an epoch", Remedy.RESTORE)
-    ADOPTION = ("enrolment version rose without an adoption that the old key signed", Remedy.RESTORE)
-    CLOSED = ("entry stands beyond the end of its enrolment version", Remedy.RESTORE)
-    OWN_CLOSED = ("own entry stands beyond the end of its enrolment version", Remedy.EPOCH)
-    SEQ = ("entries are missing or out of place", Remedy.RESTORE)
-    PREV = ("entry does not follow the one before it", Remedy.RESTORE)
-    PAYLOAD_MISSING = ("payload is missing", Remedy.RESTORE)
-    PAYLOAD_DIGEST = ("payload is not the one its header names", Remedy.RESTORE)
-    PAYLOAD_SIZE = ("payload has another size than its header says", Remedy.RESTORE)
-    PAYLOAD_UNREADABLE = ("payload does not decode as its header says", Remedy.RESTORE)
-    SUITE = ("signature suite is not known, or not the enrolled one", Remedy.REGISTRY)
-    KEY_UNKNOWN = ("no key is known for this enrolment version", Remedy.REGISTRY)
-    SEAL = ("seal does not verify", Remedy.RESTORE)
-    UNSEALED = ("entries after the last seal", Remedy.RESTORE)
-    HEAD = ("kept head is not the last entry", Remedy.RESTORE)
-    ENTRIES = ("kept number of entries is not that of the log", Remedy.REPORT)
-    PARKED = ("kept number of parked rows is not that of the fates", Remedy.REPORT)
-    STATE_MISSING = ("feed has entries and no state", Remedy.RESTORE)
-    FATE_UNTOLD = ("a row has a fate that this node never told its origin", Remedy.REPLAY)
-    FATE_MISSING = ("a row no longer has the fate that this node told its origin", Remedy.REPLAY)
-    ROW_MISSING = ("the feed says a row that the table lacks", Remedy.REPLAY)
-    ROW_EXTRA = ("the table has a row that the feed does not say", Remedy.REPLAY)
-    ROW_DIFFERS = ("the table has a row otherwise than the feed says", Remedy.REPLAY)
-    ROW_COMBINED = ("a row is not what the feeds that carry it make together", Remedy.REPLAY)
-    DIGEST = ("kept row digest or number of rows is not that of the rows", Remedy.REPORT)
-    PUBLISHED_MISSING = ("a row is published nowhere in a feed it belongs to", Remedy.REPUBLISH)
-    PUBLISHED_EXTRA = ("the feed says a row that it should not", Remedy.REPUBLISH)
-    PUBLISHED_DIFFERS = ("the feed says a row otherwise than the table", Remedy.REPUBLISH)
+    HEADER_UNREADABLE = (N_("header does not parse"), Remedy.RESTORE)
+    HEADER_HASH = (N_("header is not the one that was hashed"), Remedy.RESTORE)
+    WRONG_FEED = (N_("header belongs to another federation, feed or epoch"), Remedy.RESTORE)
+    ROUTE_CHANGED = (N_("route changed within an epoch"), Remedy.RESTORE)
+    ENROLMENT_FELL = (N_("enrolment version fell within an epoch"), Remedy.RESTORE)
+    ADOPTION = (N_("enrolment version rose without an adoption that the old key signed"), Remedy.RESTORE)
+    CLOSED = (N_("entry stands beyond the end of its enrolment version"), Remedy.RESTORE)
+    OWN_CLOSED = (N_("own entry stands beyond the end of its enrolment version"), Remedy.EPOCH)
+    SEQ = (N_("entries are missing or out of place"), Remedy.RESTORE)
+    PREV = (N_("entry does not follow the one before it"), Remedy.RESTORE)
+    PAYLOAD_MISSING = (N_("payload is missing"), Remedy.RESTORE)
+    PAYLOAD_DIGEST = (N_("payload is not the one its header names"), Remedy.RESTORE)
+    PAYLOAD_SIZE = (N_("payload has another size than its header says"), Remedy.RESTORE)
+    PAYLOAD_UNREADABLE = (N_("payload does not decode as its header says"), Remedy.RESTORE)
+    SUITE = (N_("signature suite is not known, or not the enrolled one"), Remedy.REGISTRY)
+    KEY_UNKNOWN = (N_("no key is known for this enrolment version"), Remedy.REGISTRY)
+    SEAL = (N_("seal does not verify"), Remedy.RESTORE)
+    UNSEALED = (N_("entries after the last seal"), Remedy.RESTORE)
+    HEAD = (N_("kept head is not the last entry"), Remedy.RESTORE)
+    ENTRIES = (N_("kept number of entries is not that of the log"), Remedy.REPORT)
+    PARKED = (N_("kept number of parked rows is not that of the fates"), Remedy.REPORT)
+    STATE_MISSING = (N_("feed has entries and no state"), Remedy.RESTORE)
+    FATE_UNTOLD = (N_("a row has a fate that this node never told its origin"), Remedy.REPLAY)
+    FATE_MISSING = (N_("a row no longer has the fate that this node told its origin"), Remedy.REPLAY)
+    ROW_MISSING = (N_("the feed says a row that the table lacks"), Remedy.REPLAY)
+    ROW_EXTRA = (N_("the table has a row that the feed does not say"), Remedy.REPLAY)
+    ROW_DIFFERS = (N_("the table has a row otherwise than the feed says"), Remedy.REPLAY)
+    ROW_COMBINED = (N_("a row is not what the feeds that carry it make together"), Remedy.REPLAY)
+    DIGEST = (N_("kept row digest or number of rows is not that of the rows"), Remedy.REPORT)
+    PUBLISHED_MISSING = (N_("a row is published nowhere in a feed it belongs to"), Remedy.REPUBLISH)
+    PUBLISHED_EXTRA = (N_("the feed says a row that it should not"), Remedy.REPUBLISH)
+    PUBLISHED_DIFFERS = (N_("the feed says a row otherwise than the table"), Remedy.REPUBLISH)
 
     @property
     def words(self) -> str:

@@ -15,8 +15,9 @@ from node.cli.session import Session
 from node.config import CONFIG_NAME
 from node.control.place import socket_path
 from node.faults import Manner
-from node.store import fsck
+from node.store import checks, fsck
 from node.store.driver import library
+from node.texts import translator
 from sync.reasons import Reason
 from sync.values import Fate
 from tests.unit.cli.conftest import Call, Country
@@ -161,6 +162,10 @@ def test_fsck_finds_what_was_changed_behind_the_nodes_back(call: Call, country: 
     assert told.code == 7
     assert "row_differs" in {finding["fault"] for finding in told.json["findings"]}
     assert "What to do" in call("--home", str(copied), "fsck").out
+    chinese = call("--home", str(copied), "--lang", "zh", "fsck").out
+    for text in (checks.Fault.ROW_DIFFERS.words, checks.Fault.ROW_DIFFERS.remedy):
+        assert text not in chinese
+        assert translator("zh")(text) in chinese.replace("\n", "")
 
 
 def test_a_broken_audit_is_shown(call: Call, country: Country, tmp_path: Path) -> None:
