@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -32,19 +32,26 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-@contextmanager
-def busy(writer: Writer) -> Iterator[None]:
-    """The writer has something else to do meanwhile."""
-    free = threading.Event()
-    asyncio.ensure_future(writer.ask(lambda *_: free.wait()))  # noqa: RUF006 - it ends with the block
+@asynccontextmanager
+async def busy(writer: Writer) -> AsyncIterator[None]:
+    """The writer has begun something else, and is done with it when the block ends."""
+    begun, free = threading.Event(), threading.Event()
+
+    def something_else(*_: object) -> None:
+        begun.set()
+        free.wait()
+
+    asked = asyncio.ensure_future(writer.ask(something_else))
+    await asyncio.to_thread(begun.wait)
     yield
     free.set()
+    await asked
 
 
 async def put_all(node: Node) -> list[object]:
     """Each its own transaction, brought while the writer is busy; their answers."""
     names = node.catalogue.datasets["class_code"].schema.names
-    with busy(node.writer):
+    async with busy(node.writer):
         puts = [
             node.put_soon("class_code", [tuple({**dict.fromkeys(names), **code(n)}[name] for name in names)])
             for n in range(WAITING)
