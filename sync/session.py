@@ -395,7 +395,8 @@ def next_deadline(core: Core, link: Link) -> int:
             deadline = min(deadline, link.goal_at + limits.REGISTRY_GOAL_US)
     elif link.phase is Phase.CONTESTED:
         asked = [o.ping_at for o in core.links.values() if o.contested_by == link.id]
-        deadline = min(deadline, max(asked, default=core.now) + limits.OLD_SESSION_ANSWER_US)
+        # However long nothing is heard of it: newer sessions of the same node may put off its answer again and again.
+        deadline = max(asked, default=core.now) + limits.OLD_SESSION_ANSWER_US
     elif link.phase is Phase.EXCHANGE and core.enrolment:
         deadline = min(deadline, link.statements_at)
     if link.sent:

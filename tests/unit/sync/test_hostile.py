@@ -155,6 +155,19 @@ def test_a_suspended_clone_gets_no_rows_in_while_its_hello_is_contested() -> Non
     assert stage.head(CASE_FEED) == 0
 
 
+def test_a_session_whose_turn_is_put_off_by_newer_ones_asks_for_no_moment_that_is_past() -> None:
+    """A child dials every four seconds and each session waits for the answer of those before it: none is told silent,
+    and the node does not wake itself without end."""
+    stage = Stage()
+    stage.dial_in(CITY)
+    for _ in range(8):
+        stage.dial(CITY).hello()
+        stage.now += 4_000_000
+        stage.step()
+        wake = stage.engine.wake_at
+        assert wake is None or wake > stage.now
+
+
 def test_a_childs_feed_for_those_below_does_not_go_to_its_siblings() -> None:
     """Down means below its origin."""
     stage = Stage()
