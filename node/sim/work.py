@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.sim.places import catalogue
 from node.sim.simnode import SimNode
@@ -22,7 +22,8 @@ TABLE = "SIM-2026"
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A local transaction that reads, inside it, what the rows were before. It is the token of its own answer."""
+    """A local transaction that reads, inside it, what the rows were before. What of it is done is the token of its
+    answer."""
 
     node: str
     dataset: str
@@ -46,7 +47,9 @@ class Put:
         voids = [(key, "") for key in self.voids if key in before]
         if not self.rows and not voids:
             return ()
-        return (LocalPut(self, LocalRows(self.dataset, self.rows, voids, before)),)
+        # A row that is not there is not voided: its caller is promised nothing of it.
+        done = replace(self, voids=tuple(key for key, _ in voids))
+        return (LocalPut(done, LocalRows(self.dataset, self.rows, voids, before)),)
 
 
 @dataclass(frozen=True, slots=True)
