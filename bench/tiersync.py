@@ -259,7 +259,7 @@ class _Door:
         Asked of the table itself by SQL, as PostgreSQL's is: anyone may, and the question costs both the same.
         """
         # By the whole primary key: a question that scans the table would measure, and slow down, itself.
-        sql = f'SELECT 1 FROM "rows_{SCHEMA.dataset}" WHERE "_origin" = ? AND "{SCHEMA.key[0]}" = ?'
+        sql = f'SELECT 1 FROM "view_{SCHEMA.dataset}" WHERE "_origin" = ? AND "{SCHEMA.key[0]}" = ?'
         deadline = time.perf_counter() + PATIENCE_S
         while time.perf_counter() < deadline:
             if self._database.execute(sql, (self._origin, row[0])).fetchone() is not None:

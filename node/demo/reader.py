@@ -61,7 +61,7 @@ def held_back_cells(member: Member, dataset: Dataset, origin: str) -> dict[str, 
     with store_of(member) as connection:
         found = {}
         for column in sorted(dataset.held_back):
-            sql = f'SELECT count("{column}") FROM "rows_{dataset.id}" WHERE "_origin" = ?'  # noqa: S608 - from the catalogue
+            sql = f'SELECT count("{column}") FROM "view_{dataset.id}" WHERE "_origin" = ?'  # noqa: S608 - from the catalogue
             found[column] = int(connection.execute(sql, (origin,)).fetchone()[0])
     return found
 
@@ -72,7 +72,7 @@ def wait_visible(member: Member, dataset: str, column: str, key: str, condition:
     In a thread of its own: it is the stopwatch, not part of the exchange. TimeoutError after `until`.
     """
     with store_of(member) as connection:
-        sql = f'SELECT 1 FROM "rows_{dataset}" WHERE "{column}" = ? AND {condition}'  # noqa: S608 - our own text
+        sql = f'SELECT 1 FROM "view_{dataset}" WHERE "{column}" = ? AND {condition}'  # noqa: S608 - our own text
         while time.monotonic() < until:
             if connection.execute(sql, (key,)).fetchone() is not None:
                 return time.monotonic()
@@ -89,7 +89,7 @@ def watch_visible(
     """
     seen: dict[str, float] = {}
     with store_of(member) as connection:
-        sql = f'SELECT "{column}" FROM "rows_{dataset}" WHERE {condition}'  # noqa: S608 - our own text
+        sql = f'SELECT "{column}" FROM "view_{dataset}" WHERE {condition}'  # noqa: S608 - our own text
         last, version = False, -1
         while not last:
             last = enough.is_set()

@@ -7,15 +7,14 @@ that every read finds what it will find after the start. The file itself is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from node.store.rowsql import RowTable, quoted
+from node.store.rowsql import OF_EACH_ROW, RowTable, make_view, quoted
 from node.store.session import Session
 from sync.schema import RowSchema
 
 _COLUMNS = """SELECT made.name, held.name
     FROM main.sqlite_schema AS made JOIN pragma_table_info(made.name, 'main') AS held WHERE made.type = 'table'"""
-_OF_EACH_ROW = ("_origin", "_version", "_feed", "_columns")
 
 
 def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
@@ -23,7 +22,7 @@ def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
     there: dict[str, set[str]] = {}
     for table, column in session.rows(_COLUMNS):
         there.setdefault(table, set()).add(column)
-    views = [view for schema in schemas if (view := _view(schema, there.get(RowTable.name_of(schema.dataset))))]
+    views = [view for schema in schemas for view in _views(schema, there.get(RowTable.name_of(schema.dataset)))]
     if not views:
         return
     # query_only forbids temporary views too; the database itself is opened read-only all the same.
@@ -33,13 +32,13 @@ def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
     session.run("PRAGMA query_only=ON")
 
 
-def _view(schema: RowSchema, held: set[str] | None) -> str:
-    """The statement of a view in the table's place; '' where the table has every column."""
+def _views(schema: RowSchema, held: set[str] | None) -> Sequence[str]:
+    """The statements of what stands in for a table and for its view; none where the table has every column."""
     name = RowTable.name_of(schema.dataset)
-    wanted = {**{c: f'"{c}"' for c in _OF_EACH_ROW}, **{c: quoted(c) for c in schema.names}}
+    wanted = {**{c: f'"{c}"' for c in ("_origin", *OF_EACH_ROW)}, **{c: quoted(c) for c in schema.names}}
     if held is not None and wanted.keys() <= held:
-        return ""
+        return ()
     there = held or set()
     cells = ", ".join(sql if column in there else f"NULL AS {sql}" for column, sql in wanted.items())
     source = "WHERE 0" if held is None else f'FROM main."{name}"'
-    return f'CREATE TEMP VIEW "{name}" AS SELECT {cells} {source}'
+    return f'CREATE TEMP VIEW "{name}" AS SELECT {cells} {source}', make_view(schema, temporary=True)

@@ -70,8 +70,11 @@ class RowChecks:
                 yield Finding(Fault.ROW_MISSING, next(iter(images)), 0, key_text(key), table.schema.dataset)
 
     def strays(self) -> Iterator[Finding]:
-        """Rows that claim a feed of another origin than their own, or one that is not known."""
+        """Rows that claim a feed of another origin than their own, or one that is not known; rows of no node."""
         for table in self._tables:
+            dataset = table.schema.dataset
+            for key in self._session.rows(table.without_node()):
+                yield Finding(Fault.ROW_EXTRA, FeedName("?", dataset), 0, key_text(key), f"{dataset}, of no node")
             where = ' WHERE "_feed" IS NOT NULL AND "_feed" NOT IN (SELECT id FROM feed WHERE feed.origin = "_origin")'
             for *stored, _, _, _, origin in self._session.rows(table.select_all() + where):
                 key = table.key_of(table.cells(tuple(stored)))

@@ -13,7 +13,7 @@ from sqlite_utils.migrations import Migrations
 
 from node.store.driver import Connection, Error, fault_of, fence, unfence
 from node.store.faults import StoreFault, StoreTrouble
-from node.store.rowsql import RowTable
+from node.store.rowsql import OF_EACH_ROW, RowTable, make_view
 from node.store.schema import FIRST_TABLES
 from sync.schema import CellType, RowSchema
 
@@ -33,8 +33,6 @@ _PYTHON_TYPES: dict[CellType, type] = {
     CellType.FLOAT: float,
     CellType.BYTES: bytes,
 }
-# The version, the feed that alone carries the row, and which columns that feed carries (tables feed, column_list).
-_OF_EACH_ROW = {"_version": int, "_feed": int, "_columns": int}
 _SQL_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bytes: "BLOB"}
 
 
@@ -67,10 +65,11 @@ def _database(connection: Connection) -> Database:
 
 
 def _make_rows_tables(db: Database, schemas: Iterable[RowSchema]) -> None:
-    """The datasets' tables: made, or given the columns that a newer schema version adds."""
+    """The datasets' tables: made, or given the columns that a newer schema version adds. Their views are made anew."""
     there = set(db.table_names())
     for schema in schemas:
-        wanted = {"_origin": str, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, **_OF_EACH_ROW}
+        of_each = dict.fromkeys(OF_EACH_ROW, int)
+        wanted = {"_origin": int, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, **of_each}
         name = RowTable.name_of(schema.dataset)
         if name in there:
             _fit(db, schema, wanted)
@@ -78,6 +77,8 @@ def _make_rows_tables(db: Database, schemas: Iterable[RowSchema]) -> None:
             # Not table.create(): its look-ups cost more than the table, and simulations make thousands of stores.
             key = ["_origin", *schema.key]
             db.execute(db.create_table_sql(name, wanted, pk=key, not_null=["_version"], strict=True))
+        db.execute(f'DROP VIEW IF EXISTS "{RowTable.view_of(schema.dataset)}"')
+        db.execute(make_view(schema))
 
 
 def _fit(db: Database, schema: RowSchema, wanted: Mapping[str, type]) -> None:

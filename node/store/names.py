@@ -1,4 +1,5 @@
-"""Numbers for feeds, chains (a chain is one epoch of one feed) and lists of columns, given at first sight and kept."""
+"""Numbers for nodes, feeds, chains (a chain is one epoch of one feed) and lists of columns, given at first sight and
+kept."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from node.store.schema import CHAIN_ID_MAX, SEQ_BITS, SEQ_MAX
 from node.store.session import Session
 from sync.values import FeedName
 
+_FIND_NODE = "SELECT id FROM node WHERE name = ?"
+_ADD_NODE = "INSERT INTO node (name) VALUES (?)"
 _FIND_FEED = "SELECT id FROM feed WHERE origin = ? AND publication = ? AND addressee = ?"
 _ADD_FEED = "INSERT INTO feed (origin, publication, addressee) VALUES (?, ?, ?)"
 _FEED_NAME = "SELECT origin, publication, addressee FROM feed WHERE id = ?"
@@ -31,10 +34,11 @@ def seq_of(number: int) -> int:
 class Names:
     """Looks names up and remembers them; `forget` after a roll-back, for numbers may have gone with it."""
 
-    __slots__ = ("_chains", "_feeds", "_last", "_list_ids", "_lists", "_names", "_session")
+    __slots__ = ("_chains", "_feeds", "_last", "_list_ids", "_lists", "_names", "_nodes", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._nodes: dict[str, int] = {}
         self._feeds: dict[FeedName, int] = {}
         self._names: dict[int, FeedName] = {}
         self._chains: dict[tuple[int, bytes], int] = {}
@@ -44,8 +48,28 @@ class Names:
 
     def forget(self) -> None:
         """Drops all that is remembered."""
-        for remembered in (self._feeds, self._names, self._chains, self._last, self._list_ids, self._lists):
+        feeds = (self._feeds, self._names, self._chains, self._last)
+        for remembered in (self._nodes, *feeds, self._list_ids, self._lists):
             remembered.clear()
+
+    def find_node(self, node: str) -> int | None:
+        """The node's number, if it has one."""
+        number = self._nodes.get(node)
+        if number is None:
+            found = self._session.first(_FIND_NODE, (node,))
+            if found is None:
+                return None
+            number = self._nodes[node] = int(found[0])
+        return number
+
+    def node(self, node: str) -> int:
+        """The node's number, given now if it has none."""
+        number = self.find_node(node)
+        if number is None:
+            self._session.run(_ADD_NODE, (node,))
+            number = self.find_node(node)
+            assert number is not None
+        return number
 
     def find_feed(self, feed: FeedName) -> int | None:
         """The feed's number, if it has one."""

@@ -133,15 +133,17 @@ class Reader:
         chosen = ", ".join(self._column(table, name) for name in names)
         keys = ", ".join(map(quoted, table.schema.key))
         condition = f" WHERE {where}" if where else ""
-        sql = f'SELECT {chosen} FROM "{table.name}"{condition} ORDER BY "_origin", {keys} LIMIT ? OFFSET ?'  # noqa: S608 - names pass `quoted`
+        sql = f'SELECT {chosen} FROM "{table.view}"{condition} ORDER BY "_origin", {keys} LIMIT ? OFFSET ?'  # noqa: S608 - names pass `quoted`
         found = self._session.rows(sql, (*parameters, limit, offset))
         booleans = [i for i, name in enumerate(names) if _is_boolean(table, name)]
         return [_with_booleans(row, booleans) for row in found] if booleans else found
 
     def count(self, dataset: str, where: str = "", parameters: Sequence[Cell] = ()) -> int:
         """Number of rows."""
-        condition = f" WHERE {where}" if where else ""
-        sql = f'SELECT count(*) FROM "{self._table(dataset).name}"{condition}'  # noqa: S608 - the name passes `quoted`
+        table = self._table(dataset)
+        # Without a condition the bare table is counted, which needs no look at each row.
+        chosen = f'"{table.view}" WHERE {where}' if where else f'"{table.name}"'
+        sql = f"SELECT count(*) FROM {chosen}"  # noqa: S608 - the names pass `quoted`
         return int(self._session.first(sql, parameters)[0])
 
     def counts(self) -> dict[str, int]:

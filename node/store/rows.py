@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -77,7 +78,7 @@ class Rows:
         feed = listed = None
         if write.feed is not None:
             feed, listed = self._names.feed(write.feed), self._names.columns(columns)
-        run = self._session.run
+        origin, run = self._names.node(write.origin), self._session.run
         for start, size in pieces(len(rows), table.upsert_chunks(columns)):
             part = rows[start : start + size]
             if isinstance(versions, int):
@@ -86,15 +87,16 @@ class Rows:
                 # Each row's cells, then its version: rows and one-tuples alternate.
                 pairs = zip(part, zip(versions[start : start + size], strict=True), strict=True)
                 head, cells = 0, chain.from_iterable(chain.from_iterable(pairs))
-            run(table.upsert(columns, size, isinstance(versions, int)), [head, feed, listed, write.origin, *cells])
+            run(table.upsert(columns, size, isinstance(versions, int)), [head, feed, listed, origin, *cells])
 
     def patch(self, write: PatchRows) -> None:
         """Sets some columns of rows that exist; a key without a row is left out."""
         table = self._table(write.dataset)
         self.written[write.dataset] += 1
+        origin = self._names.node(write.origin)
         places = [write.columns.index(k) for k in table.schema.key]
         parameters = [
-            (*row, version, write.origin, *(row[i] for i in places))
+            (*row, version, origin, *(row[i] for i in places))
             for row, version in zip(write.rows, write.versions, strict=True)
         ]
         self._session.run_many(table.patch(write.columns), parameters)
@@ -103,9 +105,9 @@ class Rows:
         """Takes rows out."""
         table = self._table(write.dataset)
         self.written[write.dataset] += 1
-        keys = list(write.keys)
+        origin, keys = self._names.node(write.origin), list(write.keys)
         for start, size in pieces(len(keys), LOOKUP_CHUNKS):
-            self._session.run(table.delete(size), flat_keys(write.origin, keys[start : start + size]))
+            self._session.run(table.delete(size), flat_keys(origin, keys[start : start + size]))
 
     def save_images(self, write: SaveImages) -> None:
         """Keeps what a feed says of rows."""
@@ -129,17 +131,16 @@ class Rows:
         table = self._table(dataset)
         found: dict[Key, HeldRow] = {}
         shared: list[Key] = []
-        for chunk in self._chunks(table, origin, keys):
-            for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
-                version, feed, columns = row[-3:]
-                cells = table.cells(row[:-3])
-                key = table.key_of(cells)
-                if feed is None:
-                    shared.append(key)
-                    found[key] = HeldRow(version, cells, None, _NO_IMAGES)
-                else:
-                    name, carried = self._names.feed_name(feed), self._names.columns_of(columns)
-                    found[key] = HeldRow(version, cells, name, _NO_IMAGES, carried)
+        for row in self._selected(table, origin, keys):
+            version, feed, columns = row[-3:]
+            cells = table.cells(row[:-3])
+            key = table.key_of(cells)
+            if feed is None:
+                shared.append(key)
+                found[key] = HeldRow(version, cells, None, _NO_IMAGES)
+            else:
+                name, carried = self._names.feed_name(feed), self._names.columns_of(columns)
+                found[key] = HeldRow(version, cells, name, _NO_IMAGES, carried)
         if shared:
             for key, images in self._images(dataset, origin, shared).items():
                 row = found[key]
@@ -150,10 +151,9 @@ class Rows:
         """(version, cells in schema order) of each key that has a row."""
         table = self._table(dataset)
         found: dict[Key, tuple[int, Row]] = {}
-        for chunk in self._chunks(table, origin, keys):
-            for row in self._session.rows(table.select(len(chunk)), flat_keys(origin, chunk)):
-                cells = table.cells(row[:-3])
-                found[table.key_of(cells)] = (row[-3], cells)
+        for row in self._selected(table, origin, keys):
+            cells = table.cells(row[:-3])
+            found[table.key_of(cells)] = (row[-3], cells)
         return found
 
     def scan(self, dataset: str, origin: str | None) -> Iterator[tuple[Key, int, Row]]:
@@ -168,7 +168,15 @@ class Rows:
                 cells = table.cells(tuple(row[:-4]))
                 yield table.key_of(cells), row[-4], cells
 
-    def _chunks(self, table: RowTable, origin: str, keys: Collection[Key]) -> Iterator[Sequence[Key]]:
+    def _selected(self, table: RowTable, origin: str, keys: Collection[Key]) -> Iterator[Any]:
+        """Rows by key, as RowTable.select gives them."""
+        number = self._names.find_node(origin)
+        if number is None:
+            return
+        for chunk in self._chunks(table, number, keys):
+            yield from self._session.rows(table.select(len(chunk)), flat_keys(number, chunk))
+
+    def _chunks(self, table: RowTable, origin: int, keys: Collection[Key]) -> Iterator[Sequence[Key]]:
         """The keys to look for. Keys mostly rise: if all lie above the greatest one held, there is nothing to find."""
         if table.keys_ordered and len(keys) >= LOOKUP_CHUNKS[1]:
             greatest = self._session.first(table.greatest_key(), (origin,))[0]

@@ -14,6 +14,7 @@ PAYLOAD_INLINE_BYTES = 1_024
 
 FIRST_TABLES = (
     # --- the log: names, chains (one epoch of one feed), entries, payloads
+    "CREATE TABLE node (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
     """CREATE TABLE feed (
         id INTEGER PRIMARY KEY, origin TEXT NOT NULL, publication TEXT NOT NULL, addressee TEXT NOT NULL,
         UNIQUE (origin, publication, addressee)

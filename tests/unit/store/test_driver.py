@@ -198,8 +198,8 @@ def test_a_checkpoint_does_not_wait_for_a_reader(path: Path) -> None:
 
 def test_a_wal_counts_as_full_until_it_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fills by what is written, is empty after a checkpoint, and fills anew when it has begun again and grown."""
-    monkeypatch.setattr("node.store.driver.WAL_KEPT_BYTES", 64 * 1024)
-    monkeypatch.setattr("node.store.store.WAL_KEPT_BYTES", 64 * 1024)
+    monkeypatch.setattr("node.store.driver.WAL_KEPT_BYTES", 128 * 1024)
+    monkeypatch.setattr("node.store.store.WAL_KEPT_BYTES", 128 * 1024)
     monkeypatch.setattr("node.store.store.WAL_BYTES_MAX", 1024 * 1024)
     store = Store.open(path, [SCHEMA])
 

@@ -93,8 +93,12 @@ def flip(table: str, column: str, where: str) -> Callable[[Store], None]:
     return lambda store: sql(store, f"{statement} WHERE {where}")
 
 
-def change(statement: str) -> Callable[[Store], None]:
-    return lambda store: sql(store, statement)
+def change(*statements: str) -> Callable[[Store], None]:
+    def do(store: Store) -> None:
+        for statement in statements:
+            sql(store, statement)
+
+    return do
 
 
 SECOND = "id = (1 << 40 | 2)"
@@ -131,9 +135,13 @@ DAMAGES: Mapping[str, tuple[Callable[[Store], None], str]] = {
     "a row that no feed carries": (change("UPDATE rows_demo SET _feed = NULL WHERE id = 'c000002'"), "ROW_EXTRA"),
     "a row under an unknown feed": (change("UPDATE rows_demo SET _feed = 77 WHERE id = 'c000002'"), "ROW_EXTRA"),
     "a row moved to another origin": (
-        change("UPDATE rows_demo SET _origin = 'x.cn' WHERE id = 'c000002'"),
+        change(
+            "INSERT INTO node VALUES (77, 'x.cn') ON CONFLICT DO NOTHING",
+            "UPDATE rows_demo SET _origin = 77 WHERE id = 'c000002'",
+        ),
         "ROW_EXTRA",
     ),
+    "a row moved to no origin": (change("UPDATE rows_demo SET _origin = 77 WHERE id = 'c000002'"), "ROW_EXTRA"),
     "an image altered": (change("UPDATE row_image SET version = 9 WHERE feed = 2"), "ROW_DIFFERS"),
     "an image gone": (change("DELETE FROM row_image WHERE feed = 2"), "ROW_MISSING"),
     "a shared row altered": (

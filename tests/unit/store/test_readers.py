@@ -73,6 +73,16 @@ def test_rows_are_queried_with_columns_filter_and_pages(both: tuple[Store, Reade
     assert reader.read_rows("demo", ORIGIN, [key(row(3)), ("none", 0)]) == {key(row(3)): (1, row(3))}
 
 
+@pytest.mark.parametrize("where", ["", " WHERE \"id\" = 'c000001'", " WHERE \"_origin\" = 'x'"])
+def test_pages_keys_and_origins_are_found_without_sorting_or_reading_all(
+    both: tuple[Store, Reader], where: str
+) -> None:
+    """By the indices alone, also where no origin is given: a nation's table is large."""
+    sql = f'EXPLAIN QUERY PLAN SELECT "name" FROM "view_demo"{where} ORDER BY "_origin", "id", "part"'  # noqa: S608 - the test's own text
+    plan = [line for *_, line in both[1].session.rows(sql)]
+    assert not [line for line in plan if "TEMP B-TREE" in line or line.startswith("SCAN held")]
+
+
 @pytest.mark.parametrize("name", ['id" --', "nothing", "_columns", "rowid", "ID"])
 def test_a_reader_asks_only_for_columns_of_the_catalogue(both: tuple[Store, Reader], name: str) -> None:
     """No name from outside becomes an identifier."""
