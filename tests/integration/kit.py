@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
+
+import pytest
 
 from node.app import Node
 from node.demo.reader import catalogue_of, compare
 from node.testing import Member, Topology
 from node.testing.running import InProcess
 from sync.values import Key, Row
+from tiers.catalogue import Catalogue
+from tiers.dataset import Publication
 from tiers.door import Checked, Door, Reject
+from tiers.publishing import TierPublisher
 
 LIMIT_S = 240.0
 START_US = 1_790_000_000_000_000
@@ -49,6 +55,21 @@ def cases(
         )
         for n in range(first, first + count)
     ]
+
+
+def publish_all_columns(node: Node) -> None:
+    """A node's program goes wrong: whatever it publishes has every column, also those that must stay."""
+
+    plain = Catalogue.publications_of
+
+    def everything(self: Catalogue, dataset: str) -> tuple[Publication, ...]:
+        whole = self.datasets[dataset].schema.names
+        return tuple(replace(one, columns=whole) for one in plain(self, dataset))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalogue, "publications_of", everything)
+        publisher = TierPublisher(node.catalogue, node.standing)
+    object.__setattr__(node.core().seams, "publisher", publisher)
 
 
 def coded(number: int, scheme: str, code: str, *, supervised: bool = False) -> Row:

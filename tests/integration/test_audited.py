@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,8 @@ from node.clock import SystemClock, SystemRandomness
 from node.identity import read_home
 from node.serve import AUDIT_FOLDER
 from node.testing import Member, Topology
-from tests.integration.kit import cases, has_no_link, node_of, put, run
+from tests.integration.kit import cases, has_no_link, node_of, publish_all_columns, put, run
 from tests.unit.node_base.fakes import no_room
-from tiers.catalogue import Catalogue
-from tiers.dataset import Publication
-from tiers.publishing import TierPublisher
 
 CLOCK = SystemClock()
 
@@ -74,23 +70,13 @@ def test_a_child_with_a_key_that_is_not_registered_is_one_alarm(tmp_path: Path) 
     run(work())
 
 
-def test_columns_that_should_have_stayed_are_alarmed_and_audited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_columns_that_should_have_stayed_are_alarmed_and_audited(tmp_path: Path) -> None:
     """A city's program publishes all columns: the province refuses the rows, and says so to more than the city."""
-    plain = Catalogue.publications_of
-
-    def everything(self: Catalogue, dataset: str) -> tuple[Publication, ...]:
-        whole = self.datasets[dataset].schema.names
-        return tuple(replace(publication, columns=whole) for publication in plain(self, dataset))
 
     async def work() -> None:
         async with Topology(tmp_path) as net:
             city, province = net["city"], net["province"]
-            with monkeypatch.context() as patch:
-                patch.setattr(Catalogue, "publications_of", everything)
-                publisher = TierPublisher(node_of(city).catalogue, node_of(city).standing)
-            object.__setattr__(node_of(city).core().seams, "publisher", publisher)
+            publish_all_columns(node_of(city))
             await put(city, cases(6))
             await province.until(lambda s: any(a["name"] == "held_back_refused" for a in s["alarms"]))
             line = audited(province, "held_back_refused")[0]

@@ -5,22 +5,27 @@ province and the nation hold. And the search is worth something: it finds a leak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from node.demo.reader import catalogue_of, held_back_cells
 from node.demo.stages import demo_input, load
 from node.testing import Topology
 from node.testing.leaks import Canary, float_canary, scan_home, text_canary
 from sync.values import Row
-from tests.integration.kit import CODE_COLUMNS, COLUMNS, THREE_UP, cases, code_row, node_of, run, same_cases, seq
-from tiers.catalogue import Catalogue
-from tiers.dataset import Publication
-from tiers.publishing import TierPublisher
+from tests.integration.kit import (
+    CODE_COLUMNS,
+    COLUMNS,
+    THREE_UP,
+    cases,
+    code_row,
+    node_of,
+    publish_all_columns,
+    run,
+    same_cases,
+    seq,
+)
 
 MARKED_EVERY = 40
 SUPERVISED_EVERY = 80
@@ -149,27 +154,17 @@ def test_a_site_dataset_that_forgets_to_hold_back_is_found(tmp_path: Path) -> No
 
 
 def test_a_publisher_gone_wrong_is_found_even_though_its_rows_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """A planted leak: a city's program publishes all columns. The province refuses the rows, which say so to the city;
     but their entry is kept, compressed, and the search finds it there.
     """
-
-    plain = Catalogue.publications_of
-
-    def everything(self: Catalogue, dataset: str) -> tuple[Publication, ...]:
-        whole = self.datasets[dataset].schema.names
-        return tuple(replace(publication, columns=whole) for publication in plain(self, dataset))
-
     mark = "上城区某弄某号-canary-0002"
 
     async def work() -> None:
         async with Topology(tmp_path) as net:
             city, province = net["city"], net["province"]
-            with monkeypatch.context() as patch:
-                patch.setattr(Catalogue, "publications_of", everything)
-                publisher = TierPublisher(node_of(city).catalogue, node_of(city).standing)
-            object.__setattr__(node_of(city).core().seams, "publisher", publisher)
+            publish_all_columns(node_of(city))
             rows = [(*row, mark) for row in cases(60)]
             assert (await city.put("case", (*COLUMNS, "address_exact"), rows)).accepted == 60
             status = await city.until(lambda s: any(h["reason"] == "HELD_BACK_PRESENT" for h in s["heard"]))

@@ -8,12 +8,23 @@ from pathlib import Path
 import pytest
 
 from node.link import server
-from node.link.server import SESSIONS_PER_CHILD_MAX
+from node.link.server import SESSIONS_PER_CHILD_MAX, LinkServer
 from node.serve import LOG_FOLDER
 from node.telemetry import LOG_NAME
-from node.testing import DEMO, Topology
+from node.testing import DEMO, Member, Topology
 from node.testing.peer import SessionOver, dial
 from tests.integration.kit import cases, has_no_link, node_of, put, run
+
+
+async def without(province: Member, *children: Member) -> LinkServer:
+    """Stops the children and waits until their parent has seen it; who keeps the places there."""
+    for child in children:
+        await child.stop()
+    for child in children:
+        await province.until(has_no_link(child))
+    listening = node_of(province)._server
+    assert listening is not None
+    return listening
 
 
 def test_more_children_than_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,13 +34,8 @@ def test_more_children_than_places(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async def work() -> None:
         async with Topology(tmp_path, DEMO) as net:
             inside, outside, province = net["hangzhou"], net["ningbo"], net["province"]
-            await inside.stop()
-            await outside.stop()
-            await province.until(has_no_link(inside))
-            await province.until(has_no_link(outside))
-            listening = node_of(province)._server
-            assert listening is not None
-            listening._children_max = 1
+            places = await without(province, inside, outside)
+            places._children_max = 1
             await inside.start()
             await put(inside, cases(3))
             await province.until(lambda s: any(link["peer"] == inside.node for link in s["links"]))
@@ -39,7 +45,7 @@ def test_more_children_than_places(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             assert '"sessions_full"' in (province.home / LOG_FOLDER / LOG_NAME).read_text("utf-8")
             await inside.stop()
             await outside.until(lambda s: s["parent_link"]["state"] == "connected")
-            listening._children_max = 2
+            places._children_max = 2
             await inside.start()
             await net.level()
 
@@ -52,13 +58,8 @@ def test_one_child_cannot_take_the_places_of_the_others(tmp_path: Path) -> None:
     async def work() -> None:
         async with Topology(tmp_path, DEMO) as net:
             greedy, other, province = net["hangzhou"], net["ningbo"], net["province"]
-            await greedy.stop()
-            await other.stop()
-            await province.until(has_no_link(greedy))
-            await province.until(has_no_link(other))
-            listening = node_of(province)._server
-            assert listening is not None
-            listening._children_max = 2
+            places = await without(province, greedy, other)
+            places._children_max = 2
             async with AsyncExitStack() as sessions:
                 for _ in range(SESSIONS_PER_CHILD_MAX):
                     await (await sessions.enter_async_context(dial(greedy.home, hello=False))).settle()

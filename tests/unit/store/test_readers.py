@@ -78,7 +78,7 @@ def test_pages_keys_and_origins_are_found_without_sorting_or_reading_all(
     both: tuple[Store, Reader], where: str
 ) -> None:
     """By the indices alone, also where no origin is given: a nation's table is large."""
-    sql = f'EXPLAIN QUERY PLAN SELECT "name" FROM "view_demo"{where} ORDER BY "_origin", "id", "part"'  # noqa: S608 - the test's own text
+    sql = f'EXPLAIN QUERY PLAN SELECT "name" FROM "view_demo"{where} ORDER BY "_origin", "id", "part"'
     plan = [line for *_, line in both[1].session.rows(sql)]
     assert not [line for line in plan if "TEMP B-TREE" in line or line.startswith("SCAN held")]
 
