@@ -56,6 +56,7 @@ _BY_NAME = {figure.name: figure for figure in FIGURES}
 MARKS = (
     Mark("T_ratio", _BY_NAME["T_rows_per_s"], is_ratio=True, bound=1.0),
     Mark("C_ratio", _BY_NAME["C_rows_per_s"], is_ratio=True, bound=1.0),
+    Mark("C1_ratio", _BY_NAME["C1_rows_per_s"], is_ratio=True, bound=1.0),
     Mark("L_p50_ms", _BY_NAME["L_p50_ms"], is_ratio=False, bound=10.0),
 )
 

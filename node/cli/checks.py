@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import command, is_running
-from node.cli.output import LIMIT_MAX, moment, remark, say, say_json, table
+from node.cli.output import LIMIT_MAX, moment, remark, say, say_json, table, worded
 from node.cli.progress import counting
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
@@ -46,8 +46,8 @@ def _checked(session: Session) -> dict[str, Any]:
 def _show_findings(found: dict[str, Any]) -> None:
     words = _("{feeds} feeds, {entries} entries, {seals} seals, {rows} rows were checked.")
     say(words.format(**found))
-    for line in found["unchecked"]:
-        remark(_("not checked: {what}").format(what=line))
+    for one in found["unchecked"]:
+        remark(_("not checked: {what}").format(what=worded(one)))
     if found["sound"]:
         say(_("Everything is as it must be."))
         return

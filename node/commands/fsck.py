@@ -15,6 +15,7 @@ from node.checking import rules_of
 from node.commands.stopped import reader_of, rebuilt
 from node.commands.view import Arguments
 from node.config import Config
+from node.status import detail_shown
 from node.store.fsck import OnProgress, Report, Rules, check_file
 from node.store.home import DATABASE_FILE
 from tiers.catalogue import Catalogue
@@ -90,5 +91,5 @@ def report_shown(report: Report) -> dict[str, Any]:
             }
             for finding in report.findings
         ],
-        "unchecked": list(report.unchecked),
+        "unchecked": [detail_shown(said) for said in report.unchecked],
     }

@@ -27,6 +27,7 @@ from node.store.session import Session
 from node.store.state import PUBLICATIONS
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
+from sync.phrase import Phrase
 from sync.registry import Registry
 from sync.schema import RowSchema
 from sync.suites import Suites
@@ -87,7 +88,7 @@ class Report:
     rows: int = 0
     found: int = 0
     findings: list[Finding] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
+    unchecked: list[Phrase] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -166,7 +167,7 @@ class _Check:
                 if state is not None:
                     self._report.add(_digest(state, replay.digest, len(replay.rows), "replay"))
             elif replay.unread:
-                self._report.unchecked.append(f"rows of {name}: {replay.unread} entries cannot be read here")
+                self._report.unchecked.append(Phrase("rows of {}: {} entries cannot be read here", name, replay.unread))
             else:
                 self._check_rows(rows, name, number, state, replay)
         self._report.add(rows.combined())
@@ -186,13 +187,23 @@ class _Check:
 
     def _check_own(self, rows: RowChecks, own: Mapping[FeedName, Replay]) -> None:
         published = self._rules.published
-        why = [*self._unsettled, *(str(name) for name, replay in own.items() if replay.unread)]
+        unread = [str(name) for name, replay in own.items() if replay.unread]
+        why = list[Phrase]()
+        if self._unsettled:
+            why.append(Phrase("own rows against own feeds: the node is still getting back what it lacks"))
+        if unread:
+            why.append(Phrase("own rows against own feeds: entries of {} cannot be read here", ", ".join(unread)))
+        if self._rules.settings is not None and self._records.meta(PUBLICATIONS) not in (None, self._rules.settings):
+            why.append(
+                Phrase(
+                    "own rows against own feeds: publications were changed since this node ran, and its next start "
+                    "makes its feeds follow"
+                )
+            )
         if published is None:
-            why = ["no publications given"]
-        elif self._rules.settings is not None and self._records.meta(PUBLICATIONS) not in (None, self._rules.settings):
-            why.append("publications were changed since this node ran, and its next start makes its feeds follow")
+            why = [Phrase("own rows against own feeds: no publications given")]
         if published is None or why:
-            self._report.unchecked.append(f"own rows against own feeds: {', '.join(why)}")
+            self._report.unchecked += why
             return
         self._report.add(rows.own({name: replay.rows for name, replay in own.items()}, published))
 

@@ -464,7 +464,7 @@ def test_a_recovering_origin_is_not_compared_with_its_feeds(store: Store) -> Non
     store.commit()
     report = check_store(store.session, rules(ORIGIN, published=published))
     assert report.sound
-    assert any("recovering" in said for said in report.unchecked)
+    assert any("getting back" in said for said in report.unchecked)
 
 
 def test_a_file_is_checked_beside_a_running_writer(path: Path) -> None:
