@@ -99,6 +99,7 @@ def test_the_marks_say_what_was_reached():
     assert as_json(hold(slow, PLAN, lambda line: None), PLAN, {})["marks"] == {
         "T_ratio": {"at_least": 1.0, "value": 0.5, "met": False},
         "C_ratio": {"at_least": 1.0, "value": None, "met": None},
+        "C1_ratio": {"at_least": 1.0, "value": None, "met": None},
         "L_p50_ms": {"at_most": 10.0, "value": 25.0, "met": False},
     }
     quick = [Steady("tiersync", [1.0, 0.5, 0.5]), Steady("postgres-tuned", [1.0, 1.0, 1.0])]
