@@ -178,13 +178,16 @@ def want_arrived(core: Core, link: Link, want: Want) -> None:
 
 
 def want_done(core: Core, link: Link, feed: FeedName) -> None:
-    """The lost tail is back, or could not be had: go on from what is held now."""
+    """The lost tail is back, or could not be had: the peer is pushed what comes after it. Others may have brought more
+    meanwhile, which this peer lacks.
+    """
+    wanted = link.wants.pop(feed)
     state = core.feeds.get(feed)
     if feed in core.recovering:
         holds_no_more(core, feed, link.peer)
         core.settle_due = True
     if state is not None and not state.frozen and core.goes_to(feed, state.route, link.peer):
-        sending.start_feed(core, link, feed, state.head.seq + 1)
+        sending.start_feed(core, link, feed, min(state.head.seq, wanted.until_seq) + 1)
 
 
 def note_addressees(core: Core, link: Link) -> None:

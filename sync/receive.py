@@ -268,7 +268,6 @@ def _progress_want(core: Core, link: Link, state: FeedState, fresh: tuple[Opened
         for other in link.wants.values():
             other.progress_at = core.now
     if wanted.one or state.head.seq >= wanted.until_seq:
-        del link.wants[state.name]
         want_done(core, link, state.name)
 
 

@@ -328,7 +328,6 @@ def notice_arrived(core: Core, link: Link, notice: Notice) -> None:
             out.paused = True
         wanted = link.wants.get(feed)
         if reason in (Reason.CURSOR_BEYOND_HEAD, Reason.EPOCH_UNKNOWN) and wanted is not None:
-            del link.wants[feed]
             want_done(core, link, feed)
     if reason not in BENIGN:
         core.alarm(

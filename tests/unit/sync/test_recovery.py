@@ -8,7 +8,7 @@ from sync.values import FeedName, Lane, Route
 from sync.wire.v1.entry_pb2 import ENROLMENT_STATUS_SUSPENDED
 from sync.wire.v1.frame_pb2 import Cursor
 from tests.unit.sync.stage import Stage, cursor
-from tests.vectors.world import CITY, OTHER_CITY, PROVINCE, Forge, key, record
+from tests.vectors.world import CITY, NATION, OTHER_CITY, PROVINCE, Forge, key, record
 
 OWN = FeedName(PROVINCE, "class_code.all")
 
@@ -76,3 +76,20 @@ def test_what_a_former_neighbour_claimed_is_waited_for_no_longer() -> None:
     assert stage.core.recovering == {OWN: {OTHER_CITY: 3}}
     stage.enrol(record(OTHER_CITY, PROVINCE, "330200", 2, status=ENROLMENT_STATUS_SUSPENDED))
     assert not stage.core.recovering
+
+
+def test_who_helps_with_a_lost_tail_is_sent_what_others_brought_meanwhile() -> None:
+    """A relay that was put back asks its child; before that answers, its parent sends all of it and more.
+
+    Simulator, seed 1852: the child was taken to hold all that the relay held by then.
+    """
+    stage = Stage()
+    codes = Forge(FeedName(NATION, "class_code.all"), key(NATION), Route.DESCENDANTS, Lane.NORMAL)
+    entries = [codes.records([]) for _ in range(2)]
+    held = cursor(codes)
+    entries.append(codes.records([]))
+    nation = stage.dial_in(NATION)
+    city = stage.dial_in(CITY, held)
+    nation.run(codes.run(entries))
+    city.run(codes.run(entries[:2], answer=True))
+    assert [entry.header for run in city.runs(codes.feed) for entry in run.entries] == [entries[2].header]
