@@ -68,7 +68,7 @@ def pragma(connection: driver.Connection, name: str) -> object:
 
 
 def test_the_writer_is_durable_and_checkpoints(path: Path) -> None:
-    """WAL with FULL, 8 KiB pages, a checkpoint at 32,000 pages at the latest, a 64 MiB cache, no trusted schema."""
+    """WAL with FULL, 8 KiB pages, a checkpoint at 32,000 pages at the latest, a 16 MiB cache, no trusted schema."""
     connection = driver.connect_writer(path)
     expected = {
         "journal_mode": "wal",
@@ -76,7 +76,7 @@ def test_the_writer_is_durable_and_checkpoints(path: Path) -> None:
         "page_size": 8192,
         "wal_autocheckpoint": 32000,
         "journal_size_limit": 8000 * 8192,
-        "cache_size": -65536,
+        "cache_size": -16384,
         "trusted_schema": 0,
         "busy_timeout": 5000,
     }
