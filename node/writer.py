@@ -27,7 +27,7 @@ T = TypeVar("T")
 BATCH_ITEMS_MAX = 64
 BATCH_BYTES_MAX = 512 * limits.KIB
 """Of runs in one transaction: what is passed on waits for it, and so does every Ack."""
-REST_S = 0.1
+REST_S = 1.0
 """When nothing came for so long, the WAL is moved into the database. The fuller it is, the shorter a rest will do."""
 _ASKED_STOP = object()
 

@@ -15,7 +15,7 @@ from sync.rows import key_getter
 from sync.schema import CellType, RowSchema
 from sync.values import Cell, Key, Row, is_identifier
 
-UPSERT_CHUNKS = (50, 10, 1)
+UPSERT_CHUNKS = (125, 25, 5, 1)
 """Rows in one statement, largest first: few sizes, so that few statements are prepared."""
 LOOKUP_CHUNKS = (100, 10, 1)
 VARIABLES_MAX = 32_000
