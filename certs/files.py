@@ -20,6 +20,7 @@ from certs.forms import PrivateKey, from_pem, key_from_pem, key_to_pem, to_pem
 from certs.logkey import LogKey
 from sync.errors import LocalFault
 from sync.limits import MIB
+from sync.phrase import Phrase
 
 FILE_BYTES_MAX: Final = 1 * MIB
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -138,7 +139,9 @@ def _save_key(path: Path, pem: bytes, replace: bool) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A key that is overwritten by mistake cannot be had again. One process at a time holds a home's lock.
     if not replace and os.path.lexists(path):
-        raise CustodyFault(f"{path} is there already; it is not overwritten: move it away if it is really not needed")
+        raise CustodyFault(
+            Phrase("{} is there already; it is not overwritten: move it away if it is really not needed", path)
+        )
     _write(path, pem, 0o600)
 
 
@@ -178,21 +181,26 @@ def _read(path: Path, secret: bool) -> bytes:
                 _check_custody(path, os.fstat(file.fileno()))
             data = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError as fault:
-        raise CustodyFault(f"{path} is missing") from fault
+        raise CustodyFault(Phrase("{} is missing", path)) from fault
     except OSError as fault:
-        raise CustodyFault(f"{path} cannot be read: {fault.strerror}") from fault
+        raise CustodyFault(Phrase("{} cannot be read: {}", path, fault.strerror)) from fault
     if len(data) > FILE_BYTES_MAX:
-        raise CustodyFault(f"{path} is larger than {FILE_BYTES_MAX} bytes: not a file of tiersync")
+        raise CustodyFault(Phrase("{} is larger than {} bytes: not a file of tiersync", path, FILE_BYTES_MAX))
     return data
 
 
 def _check_custody(path: Path, about: os.stat_result) -> None:
     if not stat.S_ISREG(about.st_mode):
-        raise CustodyFault(f"{path} is not a plain file")
+        raise CustodyFault(Phrase("{} is not a plain file", path))
     if about.st_uid != os.geteuid():
-        raise CustodyFault(f"{path} belongs to user {about.st_uid}, tiersync runs as {os.geteuid()}: change its owner")
+        raise CustodyFault(
+            Phrase("{} belongs to user {}, tiersync runs as {}: change its owner", path, about.st_uid, os.geteuid())
+        )
     if about.st_mode & _OTHERS:
         raise CustodyFault(
-            f"{path} can be read by others (mode {stat.S_IMODE(about.st_mode):04o}): run chmod 600 on it, and think "
-            "about whether somebody has"
+            Phrase(
+                "{} can be read by others (mode {}): run chmod 600 on it, and think about whether somebody has",
+                path,
+                f"{stat.S_IMODE(about.st_mode):04o}",
+            )
         )

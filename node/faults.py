@@ -284,7 +284,7 @@ def translated(error: BaseException) -> UserFault | None:
             return of_reason(Code.REMOTE_FAULT, error.reason, error.detail)
         case LocalFault():
             todo = N_("Correct what the message names; `tiersync doctor` checks the node's set-up.")
-            return UserFault(Code.LOCAL_FAULT, "{detail}", todo, detail=str(error))
+            return UserFault(Code.LOCAL_FAULT, "{detail}", todo, detail=error)
         case KeyboardInterrupt():
             todo = N_("Start the command again; what was committed before stays.")
             return UserFault(Code.INTERRUPTED, N_("Stopped by the user."), todo)

@@ -14,6 +14,7 @@ from types import TracebackType
 from node.store.faults import HomeFault
 from node.store.store import INSTANCE, Store
 from sync.effects import SaveMeta
+from sync.phrase import Phrase
 from sync.values import ID_BYTES
 
 DATABASE_FILE = "store.db"
@@ -35,14 +36,14 @@ class HomeLock:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise HomeFault(
-                f"{self.path} cannot be opened ({error.strerror}): check the owner of the folder"
+                Phrase("{} cannot be opened ({}): check the owner of the folder", self.path, error.strerror)
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = os.read(self._file, _HOLDER_BYTES_MAX).decode(errors="replace").strip() or "an unknown process"
             os.close(self._file)
-            raise HomeFault(f"{home} is in use by {holder}: stop that process first") from error
+            raise HomeFault(Phrase("{} is in use by {}: stop that process first", home, holder)) from error
         os.ftruncate(self._file, 0)
         os.write(self._file, f"process {pid} since {since}\n".encode()[:_HOLDER_BYTES_MAX])
 
@@ -66,7 +67,7 @@ def make_home(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
     except OSError as error:
-        raise HomeFault(f"{home} cannot be used as a home folder ({error.strerror})") from error
+        raise HomeFault(Phrase("{} cannot be used as a home folder ({})", home, error.strerror)) from error
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -85,7 +86,7 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise HomeFault(f"{path} cannot be written ({error.strerror})") from error
+        raise HomeFault(Phrase("{} cannot be written ({})", path, error.strerror)) from error
 
 
 def name_instance(home: Path, instance: bytes) -> None:
@@ -115,10 +116,13 @@ def check_instance(home: Path, store: Store) -> bytes:
     except FileNotFoundError:
         said = ""
     except OSError as error:
-        raise HomeFault(f"{path} cannot be read ({error.strerror})") from error
+        raise HomeFault(Phrase("{} cannot be read ({})", path, error.strerror)) from error
     if not isinstance(stored, bytes) or said != stored.hex():
         raise HomeFault(
-            f"the database and the file {path} do not name the same instance: this home was copied or put back "
-            "in part. Put the whole home back, all files of one backup; if it is a copy, delete it and use the original"
+            Phrase(
+                "the database and the file {} do not name the same instance: this home was copied or put back in part. "
+                "Put the whole home back, all files of one backup; if it is a copy, delete it and use the original",
+                path,
+            )
         )
     return stored

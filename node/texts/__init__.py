@@ -142,6 +142,8 @@ class Text:
 
 
 def _said(value: object, to: Translator) -> object:
+    if isinstance(value, Exception) and value.args:
+        value = value.args[0]
     if isinstance(value, Text):
         return value.say(to)
     if isinstance(value, Phrase):

@@ -29,7 +29,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "ngettext": (1, 2),
     "Phrase": (1,),
 }
-FOLDERS = ("node", "sync", "tiers")
+FOLDERS = ("node", "sync", "tiers", "certs")
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # a date in the header would make every run a change
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from node import texts
 from node.texts import Text, reasons
+from sync.errors import LocalFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,6 +76,13 @@ def test_text_carries_its_fields_into_each_language() -> None:
     assert outer.both() == {"zh": "{a}: 缺失\n缺失", "en": "{a}: is missing\nis missing"}
     assert str(Text("a stray { brace")) == "a stray { brace"
     assert str(Text("{missing} field")) == "{missing} field"
+
+
+def test_what_a_fault_says_is_said_in_the_language_of_the_message_around_it() -> None:
+    """A fault that carries a phrase is no English insertion in a Chinese sentence."""
+    fault = LocalFault(Phrase("{} is missing", "/n/keys/log.key"))
+    assert Text("{detail}", detail=fault).both() == {"zh": "/n/keys/log.key 不存在", "en": "/n/keys/log.key is missing"}
+    assert str(Text("{detail}", detail=LocalFault("plain"))) == "plain"
 
 
 @pytest.mark.parametrize("reason", list(Reason))
