@@ -84,13 +84,17 @@ _WHO_AND_WHY = ("peer", "origin", "reason")
 """The fields of an alarm by which its lines of audit are counted together."""
 
 
-def read_catalogue(home: Path, config: Config) -> Catalogue:
-    """The built-in datasets and those of this site. Raises CatalogueFault with all mistakes, UserFault, OSError."""
+def read_catalogue(home: Path, config: Config, changed: Sequence[Path] = ()) -> Catalogue:
+    """The built-in datasets and those of this site; `changed` files stand in the place of the site's of the same name,
+    or beside them. Raises CatalogueFault with all mistakes, UserFault, OSError."""
     folder = resources.files("tiers") / "catalogue"
     builtin = [(f.name, f.read_text("utf-8")) for f in sorted(folder.iterdir(), key=lambda f: f.name)]
-    site = [(name, text_of(home / name, CATALOGUE_BYTES_MAX)) for name in config.data.catalogue]
-    if changed := overrides(config):
-        site.append((CONFIG_NAME, changed))
+    instead = {path.name: path for path in changed}
+    files = [(name, instead.pop(Path(name).name, home / name)) for name in config.data.catalogue]
+    files += instead.items()
+    site = [(name, text_of(path, CATALOGUE_BYTES_MAX)) for name, path in files]
+    if changes := overrides(config):
+        site.append((CONFIG_NAME, changes))
     return Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)
 
 

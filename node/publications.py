@@ -9,12 +9,13 @@ back any more, so it must stay until they are.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 
 from node.engine import Engine
 from node.republish import find_differences
 from node.store.state import PUBLICATIONS
-from sync.effects import SaveMeta
-from sync.values import dataset_of
+from sync.effects import FeedState, SaveMeta
+from sync.values import FeedName, dataset_of
 from tiers.faults import CatalogueFault, Mistake
 from tiers.publishing import TierPublisher
 
@@ -24,16 +25,16 @@ def settings_of(publisher: TierPublisher) -> str:
     return "\n".join(f"{name} {said}" for name, said in sorted(publisher.settings().items()))
 
 
-def check_declared(engine: Engine) -> None:
+def check_declared(
+    feeds: Mapping[FeedName, FeedState], waiting: Mapping[FeedName, int], node: str, declared: Collection[str]
+) -> None:
     """Raises CatalogueFault if other nodes hold own rows of a dataset that is no longer declared, or did not hear yet
-    that they are taken back."""
-    core = engine.replica.core
-    declared = {schema.dataset for schema in engine.store.schemas()}
+    that they are taken back. `waiting`: how much of each feed is not sealed yet."""
     missing: Counter[str] = Counter()
-    for name, state in core.feeds.items():
+    for name, state in feeds.items():
         dataset = dataset_of(name.publication)
-        if name.origin == core.me.node and dataset and dataset not in declared:
-            missing[dataset] += state.rows + core.waiting.get(name, 0)
+        if name.origin == node and dataset and dataset not in declared:
+            missing[dataset] += state.rows + waiting.get(name, 0)
     mistakes = [
         Mistake(
             f"dataset.{dataset}",
@@ -53,14 +54,14 @@ def follow(engine: Engine, publisher: TierPublisher, now: int) -> tuple[str, ...
     The ids of the publications that changed; none at the first start, when there is nothing to tell. Raises
     CatalogueFault as `check_declared`.
     """
-    store = engine.store
-    check_declared(engine)
+    store, core = engine.store, engine.replica.core
+    check_declared(core.feeds, core.waiting, core.me.node, {schema.dataset for schema in store.schemas()})
     before, settings = store.meta(PUBLICATIONS), settings_of(publisher)
     if before == settings:
         return ()
     store.begin()
     store.perform(SaveMeta(PUBLICATIONS, settings))
-    if engine.replica.core.settle_due:
+    if core.settle_due:
         # Its own tail may have to come back first; nothing is sealed until then, and then it compares by itself.
         store.perform(SaveMeta("republish", 1))
         store.commit()
@@ -69,5 +70,10 @@ def follow(engine: Engine, publisher: TierPublisher, now: int) -> tuple[str, ...
         engine.step([find_differences(store, publisher, engine.replica)], now)
     if not isinstance(before, str):
         return ()
+    return changed(before, settings)
+
+
+def changed(before: str, settings: str) -> tuple[str, ...]:
+    """The ids of the publications that two answers of `settings_of` do not say alike."""
     were, are = (dict(line.split(" ") for line in lines.splitlines()) for lines in (before, settings))
     return tuple(name for name in sorted({*were, *are}) if were.get(name) != are.get(name))

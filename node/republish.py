@@ -5,15 +5,14 @@ What differs goes out again above all versions found; the answer is one LocalDif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 from node.store.store import Store
 from sync.chain import open_content
-from sync.core import Core
-from sync.effects import FeedState
+from sync.effects import FeedState, LogEntry
 from sync.events import LocalDifferences
-from sync.judge import Judge, LocalRows, Outgoing, Publisher
+from sync.judge import LocalRows, Outgoing, Publisher
 from sync.replica import Replica
 from sync.rows import (
     EMPTY_DIGEST,
@@ -38,12 +37,48 @@ class Said(NamedTuple):
     cells: Row
 
 
-def replay(store: Store, judge: Judge, state: FeedState, dataset: str) -> tuple[dict[Key, Said], tuple[str, ...]]:
+class Source(Protocol):
+    """What is compared: the writer's store, or a reader of it."""
+
+    def entries(self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int) -> list[LogEntry]:
+        """As sync.ports.Log.entries."""
+        ...
+
+    def scan(self, dataset: str, origin: str | None) -> Iterator[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of every row of an origin, in order of key."""
+        ...
+
+
+class Own(NamedTuple):
+    """This node's side of a comparison.
+
+    schema_of: the newest schema known here of a dataset. on_read: told how many entries were read of a feed at a time.
+    """
+
+    source: Source
+    publisher: Publisher
+    schema_of: Callable[[str], RowSchema | None]
+    node: str
+    feeds: Mapping[FeedName, FeedState]
+    on_read: Callable[[int], None] = lambda _: None
+
+
+class Way(NamedTuple):
+    """One own feed of a dataset: what it should carry (`wanted`), what it says, by which columns, and what it has to
+    say so that both agree."""
+
+    wanted: Outgoing
+    said: dict[Key, Said]
+    columns: tuple[str, ...]
+    to_say: Outgoing
+
+
+def replay(own: Own, state: FeedState, dataset: str) -> tuple[dict[Key, Said], tuple[str, ...]]:
     """The live rows of a feed, from its stored entries alone, and the columns that its newest entry carries."""
     rows: dict[Key, Said] = {}
     columns: tuple[str, ...] = ()
-    for header, batch in _batches(store, judge, state):
-        schema = judge.schema("", batch.dataset)
+    for header, batch in _batches(own, state):
+        schema = own.schema_of(batch.dataset)
         if schema is None or batch.dataset != dataset:
             continue
         columns = batch.columns
@@ -55,40 +90,47 @@ def replay(store: Store, judge: Judge, state: FeedState, dataset: str) -> tuple[
     return rows, columns
 
 
-def _batches(store: Store, judge: Judge, state: FeedState) -> Iterator[tuple[EntryHeader, RowBatch]]:
+def _batches(own: Own, state: FeedState) -> Iterator[tuple[EntryHeader, RowBatch]]:
     seq = 1
-    while entries := store.entries(state.name, state.head.epoch, seq, READ_BYTES, 4_096):
+    while entries := own.source.entries(state.name, state.head.epoch, seq, READ_BYTES, 4_096):
         for entry in entries:
             header = EntryHeader.FromString(entry.header)
             if int(header.kind) == Kind.RECORDS:
                 # By the dataset alone: own feeds of publications that are no longer declared are read too.
-                content = open_content(header, entry.payload, lambda _, dataset: judge.schema("", dataset))
+                content = open_content(header, entry.payload, lambda _, dataset: own.schema_of(dataset))
                 if isinstance(content, RowBatch):
                     yield header, content
+        own.on_read(len(entries))
         seq = entries[-1].seq + 1
 
 
 def find_differences(store: Store, publisher: Publisher, replica: Replica) -> LocalDifferences:
     """Compares every own row with every own feed of records."""
     core = replica.core
+    judge = core.seams.judge
+    own = Own(store, publisher, lambda dataset: judge.schema("", dataset), core.me.node, core.feeds)
     outgoing: list[Outgoing] = []
     feeds: dict[FeedName, tuple[bytes, int]] = {}
     for schema in store.schemas():
-        current = {key: (version, row) for key, version, row in store.scan(schema.dataset, core.me.node)}
-        ways = list(_ways(store, publisher, core, schema, [row for _, row in current.values()]))
-        # A row's version moves in every feed that carries it, or the next change would take away what was never there.
-        differing = {key for out, said in ways for key in _differing(schema, out, said, current)}
-        for out, said in ways:
-            name = FeedName(core.me.node, out.publication, out.addressee)
+        for way in compare(own, schema):
+            name = FeedName(core.me.node, way.wanted.publication, way.wanted.addressee)
             if name in core.feeds:
                 # Of the columns it is to carry from now on: what it said in others leaves with the rows that said it.
-                carried = _carried(schema, out.columns)
-                live = ((s.version, carried(s.cells)) for s in said.values())
-                feeds[name] = (digest_rows(live) if said else EMPTY_DIGEST, len(said))
-            found = _to_say(schema, out, said, current, differing)
-            if found.puts or found.ends:
-                outgoing.append(found)
+                carried = _carried(schema, way.wanted.columns)
+                live = ((s.version, carried(s.cells)) for s in way.said.values())
+                feeds[name] = (digest_rows(live) if way.said else EMPTY_DIGEST, len(way.said))
+            if way.to_say.puts or way.to_say.ends:
+                outgoing.append(way.to_say)
     return LocalDifferences(outgoing, feeds)
+
+
+def compare(own: Own, schema: RowSchema) -> list[Way]:
+    """Every own row of a dataset with every own feed of it."""
+    current = {key: (version, row) for key, version, row in own.source.scan(schema.dataset, own.node)}
+    ways = list(_ways(own, schema, [row for _, row in current.values()]))
+    # A row's version moves in every feed that carries it, or the next change would take away what was never there.
+    differing = {key for out, said, _ in ways for key in _differing(schema, out, said, current)}
+    return [Way(out, said, columns, _to_say(schema, out, said, current, differing)) for out, said, columns in ways]
 
 
 def _carried(schema: RowSchema, columns: tuple[str, ...]) -> Callable[[Row], Row]:
@@ -99,23 +141,22 @@ def _carried(schema: RowSchema, columns: tuple[str, ...]) -> Callable[[Row], Row
     return lambda cells: tuple(cell if kept else None for cell, kept in zip(cells, keep, strict=True))
 
 
-def _ways(
-    store: Store, publisher: Publisher, core: Core, schema: RowSchema, rows: list[Row]
-) -> Iterator[tuple[Outgoing, dict[Key, Said]]]:
-    """What each own feed of a dataset should say now, and what it says; also feeds that should say nothing any more."""
-    judge, node, dataset = core.seams.judge, core.me.node, schema.dataset
+def _ways(own: Own, schema: RowSchema, rows: list[Row]) -> Iterator[tuple[Outgoing, dict[Key, Said], tuple[str, ...]]]:
+    """What each own feed of a dataset should say now, what it says and by which columns; also feeds that should say
+    nothing any more."""
+    node, dataset = own.node, schema.dataset
     named: set[FeedName] = set()
-    for out in publisher.publish(LocalRows(dataset, rows, (), {})):
+    for out in own.publisher.publish(LocalRows(dataset, rows, (), {})):
         name = FeedName(node, out.publication, out.addressee)
         named.add(name)
-        state = core.feeds.get(name)
-        yield out, replay(store, judge, state, dataset)[0] if state is not None else {}
-    for name, state in core.feeds.items():
+        state = own.feeds.get(name)
+        yield out, *(replay(own, state, dataset) if state is not None else ({}, ()))
+    for name, state in own.feeds.items():
         if name.origin != node or name in named or dataset_of(name.publication) != dataset:
             continue
-        said, columns = replay(store, judge, state, dataset)
+        said, columns = replay(own, state, dataset)
         to = name.publication, name.addressee, state.route, state.lane
-        yield Outgoing(*to, dataset, schema.version, columns or schema.key, (), (), ()), said
+        yield Outgoing(*to, dataset, schema.version, columns or schema.key, (), (), ()), said, columns
 
 
 def _differing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.cli import catalogues, checks, clones, invites, loading, rehearse, rows, setup, state, tasks
+from node.cli import catalogues, checks, clones, invites, loading, previews, rehearse, rows, setup, state, tasks
 from node.cli.verbs import Verbs
 
 ALL: Final[tuple[Verbs, ...]] = (
@@ -17,6 +17,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     tasks.TASKS,
     tasks.FLOWS_GROUP,
     catalogues.VERBS,
+    previews.VERBS,
     checks.VERBS,
     checks.AUDIT,
     clones.CLONES,

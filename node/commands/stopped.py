@@ -58,9 +58,7 @@ def rebuilt(home: Path, config: Config, catalogue: Catalogue, reader: Reader) ->
     body = _anchor(home, config, reader)
     if body is not None and not state.anchor:
         state.anchor = files.load_public(HomeFiles(home).anchor)
-    profile, nation = PROFILES[own.tier], body.nation if body is not None else ""
-    scope = signing_scope(profile, own.region)
-    publisher = TierPublisher(catalogue, Standing(own.node_id, profile, own.region, parent, nation, scope))
+    publisher = _publisher(config, catalogue, body)
     me = Identity(own.federation, own.node_id, parent, state.instance, bytes(16), "reading")
     reads = reader.reads()
     seams = Seams(
@@ -73,6 +71,18 @@ def rebuilt(home: Path, config: Config, catalogue: Catalogue, reader: Reader) ->
         lambda anchor: _opened(home, own.federation, anchor),
     )
     return Stopped(Replica(me, seams, state), publisher, catalogue)
+
+
+def publisher_of(home: Path, config: Config, catalogue: Catalogue, reader: Reader) -> TierPublisher:
+    """What a node with this configuration and catalogue publishes to whom. Raises StoreFault."""
+    return _publisher(config, catalogue, _anchor(home, config, reader))
+
+
+def _publisher(config: Config, catalogue: Catalogue, anchor: AnchorBody | None) -> TierPublisher:
+    own, parent = config.node, config.parent.node_id if config.parent else ""
+    profile, nation = PROFILES[own.tier], anchor.nation if anchor is not None else ""
+    scope = signing_scope(profile, own.region)
+    return TierPublisher(catalogue, Standing(own.node_id, profile, own.region, parent, nation, scope))
 
 
 def status(home: Path, config: Config, view: View) -> dict[str, Any]:

@@ -154,6 +154,10 @@ class Reader:
         """(version, cells in schema order) of each key that has a row."""
         return self._rows.read(dataset, origin, keys)
 
+    def scan(self, dataset: str, origin: str | None) -> Iterator[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of every row of an origin (None: of all), in order of key."""
+        return self._rows.scan(dataset, origin)
+
     # --- log and fates
 
     def feeds(self) -> list[FeedState]:
