@@ -177,7 +177,7 @@ def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change
         core.do(write)
     state.digest = shift_digest(state.digest, merged.added, merged.removed)
     state.rows += merged.rows
-    core.rejudge_wanted = core.rejudge_wanted or bool(core.parked)
+    core.rows_changed(schema.dataset)
     return keys
 
 

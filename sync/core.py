@@ -273,6 +273,13 @@ class Core:
         """Whether an own sealed tail is being pulled back right now: nothing at all is sealed meanwhile."""
         return bool(self.recovering) and any(f in self.recovering for link in self.links.values() for f in link.wants)
 
+    def rows_changed(self, dataset: str) -> None:
+        """Rows came or went: parked rows are looked at again if they may wait for such rows, and only then. A node that
+        holds many parked rows would else judge all of them with every run.
+        """
+        if self.parked and self.seams.judge.is_awaited(dataset):
+            self.rejudge_wanted = True
+
     def save_recovering(self) -> None:
         """Keeps which own feeds are behind a neighbour, across restarts: whoever forgets it may fork."""
         lines = [

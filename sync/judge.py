@@ -73,6 +73,10 @@ class Judge(Protocol):
         """
         ...
 
+    def is_awaited(self, dataset: str) -> bool:
+        """Whether parked rows may wait for rows of this dataset: a code table's codes, say."""
+        ...
+
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
         """Judges each row of an entry by scope, ownership, columns, codes and rules."""
         ...

@@ -65,8 +65,7 @@ def local_put(core: Core, event: LocalPut) -> None:
         core.do(UpsertRows(rows.dataset, core.me.node, None, schema.names, rows.puts, group))
     if rows.voids:
         core.do(DeleteRows(rows.dataset, core.me.node, [key for key, _ in rows.voids]))
-    # A code or unit of this node's own may be what a parked row waits for.
-    core.rejudge_wanted = core.rejudge_wanted or bool(core.parked)
+    core.rows_changed(rows.dataset)
     if core.pulling or core.republishing:
         # Work goes on while the own tail comes back, and what is done now holds against it.
         keys = core.local_keys.setdefault(rows.dataset, set())

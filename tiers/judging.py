@@ -46,6 +46,11 @@ class TierJudge:
         """As sync.judge.Judge.schema."""
         return self._catalogue.schema(publication, dataset)
 
+    def is_awaited(self, dataset: str) -> bool:
+        """As sync.judge.Judge.is_awaited: nothing but codes is looked up in other rows."""
+        declared = self._catalogue.datasets.get(dataset)
+        return declared is not None and declared.code_table is not None
+
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
         """As sync.judge.Judge.records. `bad` holds what is found here; its places count the batch's puts, then ends.
 
