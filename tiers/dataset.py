@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 
 from sync.schema import Column, RowSchema
@@ -32,6 +33,30 @@ class Classification(Enum):
     SENSITIVE = "sensitive"
 
 
+class Cadence(Enum):
+    """How often an owner brings a dataset's rows; a dataset may have several (cases: at once, and a daily close)."""
+
+    ON_CHANGE = "on_change"
+    REAL_TIME = "real_time"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    YEARLY = "yearly"
+    EVENT = "event"
+
+
+class Severity(Enum):
+    """What a broken check does at the door."""
+
+    REJECT = "reject"
+    WARN = "warn"
+
+
+Bound = int | float | Decimal
+"""A bound of numbers: int for integer columns, float for float, Decimal for decimal."""
+
+
 @dataclass(frozen=True, slots=True)
 class CodeValue:
     """One value of a closed enumeration, as stored, and as people read it."""
@@ -57,18 +82,24 @@ class CodeRef:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column with its meaning. `decimals` bounds a float's precision: what is rounded for privacy stays so."""
+    """A column with its meaning. `decimals` bounds a float's precision: what is rounded for privacy stays so.
+
+    example: a cell as a file would write it. minimum, maximum: of a number, both allowed themselves.
+    """
 
     column: Column
     title_zh: str
     title_en: str
     definition: str = ""
+    definition_zh: str = ""
     unit: str = ""
     example: str = ""
     held_back: bool = False
     values: tuple[CodeValue, ...] = ()
     codes: CodeRef | None = None
     decimals: int | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +109,22 @@ class CodeTable:
     table_column: str
     code_column: str
     in_force: Filter | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule across the cells of one row: `rule` holds of every sound row.
+
+    Asked at the door of the node that writes the row, never of what arrives: a receiver of another version would judge
+    by other checks, so two tiers would hold different rows of one feed. And some checks ask about held-back columns,
+    which a receiver does not have. What every tier must be sure of is a bound, a value list or a type.
+    """
+
+    name: str
+    severity: Severity
+    rule: Filter
+    title_zh: str
+    title_en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +140,18 @@ class Dataset:
     title_zh: str
     title_en: str
     definition: str
+    definition_zh: str
     fields: tuple[Field, ...]
     key: tuple[str, ...]
     owner: tuple[str, ...]
+    cadence: tuple[Cadence, ...]
     region: str = ""
     date: str = ""
     classification: Classification = Classification.INTERNAL
     source_unit: str = ""
     sharing: Sharing = Sharing.CONDITIONAL
     code_table: CodeTable | None = None
+    checks: tuple[Check, ...] = ()
     schema: RowSchema = field(init=False)
 
     def __post_init__(self) -> None:

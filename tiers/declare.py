@@ -5,31 +5,34 @@ The shape of a declaration is shown by tiers/catalogue/*.toml; what each key mea
 
 from __future__ import annotations
 
-from sync.limits import CELL_BYTES_MAX, COLUMNS_MAX, KEY_COLUMNS_MAX
-from sync.schema import CellType, Column, RowSchema
+from sync.limits import ARGUMENT_CHARACTERS_MAX, KEY_COLUMNS_MAX
+from sync.schema import CellType, RowSchema
 from sync.values import Lane, Route, dataset_of, is_identifier, is_node_id, is_publication
 from tiers.dataset import (
     NATION,
+    Cadence,
+    Check,
     Classification,
-    CodeRef,
     CodeTable,
-    CodeValue,
     Dataset,
     Field,
     Publication,
+    Severity,
     Sharing,
 )
+from tiers.declare_fields import read_fields
 from tiers.faults import Table
 from tiers.filters import Filter, columns_of, read_filter
 from tiers.profile import PROFILES
 
-_TYPES = {t.value: t for t in CellType}
 _ROUTES = {r.name.lower(): r for r in Route}
 _LANES = {lane.name.lower(): lane for lane in Lane}
 _SHARING = {s.value: s for s in Sharing}
 _CLASSES = {c.value: c for c in Classification}
+_CADENCES = {c.value: c for c in Cadence}
+_SEVERITIES = {s.value: s for s in Severity}
 _OWNERS = frozenset(t for p in PROFILES.values() for t in p.acts_as)
-_TEXT_LENGTH = 200
+CHECKS_MAX = 64
 _DATED = (CellType.DATE, CellType.TIMESTAMP)
 
 
@@ -40,14 +43,15 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
         table.wrong("", f"'{name}' is not an identifier (a-z, 0-9, _)")
     version = table.whole("version", 1, 2**31)
     zh, en = table.text("zh"), table.text("en")
-    definition = table.text("definition")
+    definition, definition_zh = table.text("definition"), table.text("definition_zh")
     owner = table.texts("owner")
     for unknown in sorted(set(owner) - _OWNERS):
         table.wrong("owner", f"'{unknown}' is not a tier: {', '.join(sorted(_OWNERS))}")
     classification = table.choice("classification", _CLASSES, Classification.INTERNAL)
     sharing = table.choice("sharing", _SHARING, Sharing.CONDITIONAL)
     source_unit = table.text("source_unit", "")
-    fields = _fields(table)
+    cadence = _cadence(table)
+    fields = read_fields(table)
     by_name = {f.column.name: f for f in fields}
     key = table.texts("key")
     region, date = table.text("region", ""), table.text("date", "")
@@ -57,7 +61,11 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
     if date and not region:
         table.wrong("date", "has no use without region")
     _check_references(table, fields, by_name)
-    code_table = _code_table(table, name, version, fields, by_name, key)
+    schema = None
+    if is_identifier(name) and fields and key and set(key) <= set(by_name):
+        schema = RowSchema(name, version, tuple(f.column for f in by_name.values()), key)
+    code_table = _code_table(table, schema, by_name)
+    checks = _checks(table, schema)
     table.finish()
     if len(table.mistakes) > before or classification is None or sharing is None:
         return None
@@ -67,79 +75,19 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
         zh,
         en,
         definition,
+        definition_zh,
         fields,
         key,
         owner,
+        cadence,
         region,
         date,
         classification,
         source_unit,
         sharing,
         code_table,
+        checks,
     )
-
-
-def _fields(table: Table) -> tuple[Field, ...]:
-    read = [_field(t) for t in table.tables("fields")]
-    if not 0 < len(read) <= COLUMNS_MAX:
-        table.wrong("fields", f"must name 1 to {COLUMNS_MAX} fields")
-    fields = tuple(f for f in read if f is not None)
-    seen: set[str] = set()
-    for field in fields:
-        if field.column.name in seen:
-            table.wrong("fields", f"'{field.column.name}' stands twice")
-        seen.add(field.column.name)
-    return fields
-
-
-def _field(table: Table) -> Field | None:
-    before = len(table.mistakes)
-    name = table.text("name")
-    if name and not is_identifier(name):
-        table.wrong("name", f"'{name}' is not an identifier (a-z, 0-9, _)")
-    kind = table.choice("type", _TYPES)
-    nullable = table.flag("nullable", True)
-    length = table.whole("length", 1, CELL_BYTES_MAX, _TEXT_LENGTH)
-    held_back = table.flag("held_back", False)
-    if held_back and not nullable:
-        table.wrong("nullable", "a held-back column is empty everywhere else, so it must be nullable")
-    zh, en, definition = table.text("zh"), table.text("en"), table.text("definition", "")
-    unit, example = table.text("unit", ""), table.text("example", "")
-    values = tuple(_code_value(t) for t in table.tables("values"))
-    codes = _code_ref(table)
-    raw_decimals = table.raw("decimals")
-    decimals = raw_decimals if isinstance(raw_decimals, int) and not isinstance(raw_decimals, bool) else None
-    if raw_decimals is not None and (kind is not CellType.FLOAT or decimals is None or not 0 <= decimals <= 9):
-        table.wrong("decimals", "must be 0 to 9, on a float")
-    if (values or codes) and kind not in (CellType.TEXT, None):
-        table.wrong("type", "codes and values are text")
-    if values and codes:
-        table.wrong("values", "a column has values or codes, not both")
-    if len({v.value for v in values}) != len(values):
-        table.wrong("values", "a value stands twice")
-    if any(len(v.value) > length for v in values):
-        table.wrong("values", "a value is longer than the column")
-    table.finish()
-    if len(table.mistakes) > before or kind is None:
-        return None
-    return Field(
-        Column(name, kind, nullable, length), zh, en, definition, unit, example, held_back, values, codes, decimals
-    )
-
-
-def _code_value(table: Table) -> CodeValue:
-    value = CodeValue(table.text("value"), table.text("zh"), table.text("en"))
-    table.finish()
-    return value
-
-
-def _code_ref(table: Table) -> CodeRef | None:
-    fixed, column, free = table.text("codes", ""), table.text("codes_from", ""), table.text("codes_free", "")
-    if fixed and column:
-        table.wrong("codes", "a column has codes or codes_from, not both")
-    if free and not column:
-        table.wrong("codes_free", "goes with codes_from")
-    return CodeRef(fixed, column, free) if fixed or column else None
 
 
 def _check_key(table: Table, key: tuple[str, ...], by_name: dict[str, Field]) -> None:
@@ -178,9 +126,42 @@ def _check_references(table: Table, fields: tuple[Field, ...], by_name: dict[str
             table.wrong("fields", f"'{field.column.name}' takes its code table from a held-back field")
 
 
-def _code_table(
-    table: Table, name: str, version: int, fields: tuple[Field, ...], by_name: dict[str, Field], key: tuple[str, ...]
-) -> CodeTable | None:
+def _cadence(table: Table) -> tuple[Cadence, ...]:
+    """Each said once, in the order declared."""
+    named = table.texts("cadence")
+    for unknown in sorted(set(named) - set(_CADENCES)):
+        table.wrong("cadence", f"'{unknown}' is none of {', '.join(_CADENCES)}")
+    return tuple(_CADENCES[name] for name in named if name in _CADENCES)
+
+
+def _checks(table: Table, schema: RowSchema | None) -> tuple[Check, ...]:
+    declared = table.tables("checks")
+    if len(declared) > CHECKS_MAX:
+        table.wrong("checks", f"are more than {CHECKS_MAX}")
+    read = [c for t in declared[:CHECKS_MAX] if (c := _check(t, schema)) is not None]
+    if len({c.name for c in read}) != len(read):
+        table.wrong("checks", "a name stands twice")
+    return tuple(read)
+
+
+def _check(table: Table, schema: RowSchema | None) -> Check | None:
+    name, zh, en = table.text("name"), table.text("zh"), table.text("en")
+    severity = table.choice("severity", _SEVERITIES)
+    condition = table.raw("rule")
+    if name and not is_identifier(name):
+        table.wrong("name", f"'{name}' is not an identifier (a-z, 0-9, _)")
+    if max(len(zh), len(en)) > ARGUMENT_CHARACTERS_MAX:
+        table.wrong("", f"zh and en have at most {ARGUMENT_CHARACTERS_MAX} characters")
+    if condition is None:
+        table.wrong("rule", "is missing: a filter that every sound row matches")
+    table.finish()
+    if condition is None or schema is None:
+        return None
+    rule = read_filter(condition, schema, table.at("rule"), table.mistakes)
+    return Check(name, severity, rule, zh, en) if rule is not None and severity is not None else None
+
+
+def _code_table(table: Table, schema: RowSchema | None, by_name: dict[str, Field]) -> CodeTable | None:
     raw = table.raw("code_table")
     if raw is None:
         return None
@@ -191,8 +172,7 @@ def _code_table(
             inner.wrong(said, f"'{column}' is not a text field")
     condition = inner.raw("in_force")
     in_force = None
-    if condition is not None and is_identifier(name) and fields and set(key) <= set(by_name) and key:
-        schema = RowSchema(name, version, tuple(f.column for f in by_name.values()), key)
+    if condition is not None and schema is not None:
         in_force = read_filter(condition, schema, inner.at("in_force"), table.mistakes)
     inner.finish()
     return CodeTable(table_column, code_column, in_force)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,10 +20,13 @@ from sync.reasons import Reason
 from sync.rows import key_text
 from sync.values import Key, Row
 from tiers.catalogue import Catalogue
-from tiers.dataset import Dataset
+from tiers.dataset import Check, Dataset, Severity
+from tiers.filters import compile_filter
 from tiers.profile import Standing
 from tiers.rules import CodesKnown, RowRules
 
+WARNED_MAX = 100
+"""Warnings that are told one by one of each transaction; all are counted."""
 VOID_REASON_MAX = 200
 """Characters of a void's reason: a longer one is refused by every receiver."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -38,15 +42,25 @@ class Reject(NamedTuple):
     detail: str
 
 
+class Warned(NamedTuple):
+    """A check of severity warn that a row breaks which is let in all the same, by its place in what was brought."""
+
+    place: int
+    key: str
+    detail: Phrase
+
+
 class Checked(NamedTuple):
     """`rows` may be written as they stand here (whole numbers in float columns have become floats).
 
-    `size`: bytes that all of `rows` take in msgpack, at most.
+    `size`: bytes that all of `rows` take in msgpack, at most. `warned` holds the first of all `warnings`.
     """
 
     rows: list[Row]
     rejects: list[Reject]
     size: int
+    warned: tuple[Warned, ...] = ()
+    warnings: int = 0
 
 
 class TypedRows(list[Row]):
@@ -70,6 +84,24 @@ class _Entrance:
         self.rows_type: Any = many[self.row_type]
         self.decoder = msgspec.msgpack.Decoder(self.rows_type)
         self.key_type: Any = pair[tuple(cell_type(dataset.schema.column(k)) for k in dataset.key)]
+        asked = [(check, compile_filter(check.rule, dataset.schema.names)) for check in dataset.checks]
+        self.rejecting = [one for one in asked if one[0].severity is Severity.REJECT]
+        self.warning = [one for one in asked if one[0].severity is Severity.WARN]
+
+    def all_pass(self, rows: Sequence[Row]) -> bool:
+        """Whether no row breaks a check of severity reject."""
+        return all(all(map(holds, rows)) for _, holds in self.rejecting)
+
+    def broken(self, row: Row) -> Phrase | None:
+        """The first check of severity reject that a row breaks."""
+        return next((_words(check) for check, holds in self.rejecting if not holds(row)), None)
+
+    def checked(self, rows: list[Row], places: Sequence[int], rejects: list[Reject], size: int) -> Checked:
+        """Good rows with what they are warned of; `places`: where each stood in what was brought."""
+        broken = [(i, check) for check, holds in self.warning for i, row in enumerate(rows) if not holds(row)]
+        first = sorted(broken, key=itemgetter(0))[:WARNED_MAX]
+        warned = [Warned(places[i], _text(self.rules.key_of(rows[i])), _words(check)) for i, check in first]
+        return Checked(rows, rejects, size, tuple(warned), len(broken))
 
 
 class Door:
@@ -114,8 +146,9 @@ class Door:
             len(keys) == len(typed)
             and not _are_obscure(keys)
             and entrance.rules.all_good(typed, self._standing.scope, known)
+            and entrance.all_pass(typed)
         ):
-            return Checked(typed, [], size)
+            return entrance.checked(typed, range(len(typed)), [], size)
         return self._one_by_one(entrance, rows, known)
 
     def check_local_row(self, dataset: str, row: Row, known: CodesKnown) -> Row:
@@ -159,6 +192,7 @@ class Door:
 
     def _one_by_one(self, entrance: _Entrance, rows: Sequence[Row], known: CodesKnown) -> Checked:
         good: list[Row] = []
+        places: list[int] = []
         rejects: list[Reject] = []
         seen: set[Key] = set()
         for place, row in enumerate(rows):
@@ -176,10 +210,18 @@ class Door:
                 rejects.append(
                     Reject(place, _text(key), Reason.RULE_BROKEN, Phrase("the key holds a control character"))
                 )
+            elif (broken := entrance.broken(typed)) is not None:
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, broken))
             else:
                 good.append(typed)
+                places.append(place)
             seen.add(key)
-        return Checked(good, rejects, len(_encode(good)))
+        return entrance.checked(good, places, rejects, len(_encode(good)))
+
+
+def _words(check: Check) -> Phrase:
+    """In both languages: who reads a reject out over the phone may speak to someone who reads the other."""
+    return Phrase("check '{}': {} / {}", check.name, check.title_zh, check.title_en)
 
 
 def _typed(entrance: _Entrance, row: Row) -> Row | Reject:

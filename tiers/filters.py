@@ -1,13 +1,15 @@
 """Row filters of publications: a small declarative grammar. Python decides; SQL is made for previews only.
 
 As TOML or JSON:   {column = "supervised", op = "=", value = true}
+                   {column = "closed_at", op = ">=", other = "reported_at"}
                    {and = [...]}   {or = [...]}   {not = {...}}   {column = "closed_at", op = "is_null"}
 Operators: = != < <= > >= in is_null.
 
 Every question has one of two answers. An empty cell (null) equals nothing, is smaller or greater than nothing and is in
 no list: those are false; it differs from every value: != is true. So `not` is plain negation, and not (a = v) is the
-same as a != v. Text orders by code point (as SQLite's BINARY does on UTF-8). Decimals are kept as written, so they know
-= != in, compared as written, and no order. Bytes are written as hex.
+same as a != v. With `other`, two columns of one type are compared: true where either is empty, since what is not known
+contradicts nothing. Text orders by code point (as SQLite's BINARY does on UTF-8). Decimals are kept as written, so they
+know = != in, compared as written, and no order. Bytes are written as hex.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_PAIRS: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, "!=": operator.ne, **_ORDER}
 _UNORDERED = frozenset({CellType.DECIMAL, CellType.BOOLEAN})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +48,15 @@ class Compare:
     column: str
     op: str
     value: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class ComparePair:
+    """A cell against the cell of another column of the same type; true when either is empty."""
+
+    column: str
+    op: str
+    other: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,7 @@ class Not:
     part: Filter
 
 
-Filter = Compare | OneOf | IsNull | AllOf | AnyOf | Not
+Filter = Compare | ComparePair | OneOf | IsNull | AllOf | AnyOf | Not
 
 
 def parse_filter(raw: object, schema: RowSchema, path: str = "filter") -> Filter:
@@ -142,7 +154,7 @@ class _Parser:
     def _leaf(self, table: Table) -> Filter | None:
         name = table.text("column")
         op = table.choice("op", {o: o for o in ("=", "!=", *_ORDER, "in", "is_null")})
-        raw = table.raw("value")
+        raw, other = table.raw("value"), table.text("other", "")
         column = self._columns.get(name)
         if column is None:
             if name:
@@ -150,6 +162,8 @@ class _Parser:
             return None
         if op is None:
             return None
+        if other:
+            return self._pair(table, column, op, other, raw)
         if op == "is_null":
             if raw is not None and not isinstance(raw, bool):
                 table.wrong("value", "of is_null must be true or false, or be left out")
@@ -159,20 +173,34 @@ class _Parser:
             return None
         if op == "in":
             return self._one_of(table, column, raw)
-        value = _value(column, raw, table, "value")
+        value = read_cell(column, raw, table, "value")
         return None if value is None else Compare(name, op, value)
+
+    def _pair(self, table: Table, column: Column, op: str, name: str, raw: object) -> Filter | None:
+        other = self._columns.get(name)
+        if raw is not None:
+            table.wrong("value", "goes without other")
+        elif other is None or other.type is not column.type or name == column.name:
+            table.wrong("other", f"'{name}' is not another {column.type.value} column")
+        elif op in ("in", "is_null"):
+            table.wrong("op", "of two columns is one of = != < <= > >=")
+        elif op in _ORDER and column.type in _UNORDERED:
+            table.wrong("op", f"{column.type.value} columns have no order here: use = or !=")
+        else:
+            return ComparePair(column.name, op, name)
+        return None
 
     @staticmethod
     def _one_of(table: Table, column: Column, raw: object) -> Filter | None:
         if not isinstance(raw, list) or not 0 < len(raw) <= VALUES_MAX:
             table.wrong("value", f"of in must be an array of 1 to {VALUES_MAX} values")
             return None
-        read = [_value(column, v, table, f"value[{i}]") for i, v in enumerate(raw)]
+        read = [read_cell(column, v, table, f"value[{i}]") for i, v in enumerate(raw)]
         values = tuple(v for v in read if v is not None)
         return OneOf(column.name, values) if len(values) == len(read) else None
 
 
-def _value(column: Column, raw: object, table: Table, key: str) -> Cell:
+def read_cell(column: Column, raw: object, table: Table, key: str) -> Cell:
     """The cell value that a declared value stands for; None (and a mistake) if it is none of that column's type."""
     value = raw
     try:
@@ -210,6 +238,8 @@ def columns_of(tree: Filter) -> frozenset[str]:
             return frozenset().union(*map(columns_of, parts))
         case Not(part):
             return columns_of(part)
+        case ComparePair(column, _, other):
+            return frozenset({column, other})
         case _:
             return frozenset({tree.column})
 
@@ -223,6 +253,8 @@ def _closure(tree: Filter, at: dict[str, int]) -> Callable[[Row], bool]:
     match tree:
         case Compare(column, op, value):
             return _compare(at[column], op, value)
+        case ComparePair(column, op, other):
+            return _compare_pair(at[column], op, at[other])
         case OneOf(column, values):
             index, allowed = at[column], frozenset(values)
             return lambda row: row[index] in allowed
@@ -246,6 +278,11 @@ def _compare(index: int, op: str, value: Cell) -> Callable[[Row], bool]:
     # a row has passed its schema, so cell and value are of one type and order among themselves
     order = _ORDER[op]
     return lambda row: row[index] is not None and order(row[index], value)
+
+
+def _compare_pair(left: int, op: str, right: int) -> Callable[[Row], bool]:
+    order = _PAIRS[op]
+    return lambda row: row[left] is None or row[right] is None or order(row[left], row[right])
 
 
 def _chain(parts: list[Callable[[Row], bool]], stop_on: bool) -> Callable[[Row], bool]:
@@ -276,6 +313,9 @@ def _sql(tree: Filter, parameters: list[Cell]) -> str:
         case Compare(column, op, value):
             parameters.append(_stored(value))
             return f'("{column}" IS NOT NULL AND "{column}" {op} ?)'
+        case ComparePair(column, op, other):
+            sign = "<>" if op == "!=" else op
+            return f'("{column}" IS NULL OR "{other}" IS NULL OR "{column}" {sign} "{other}")'
         case OneOf(column, values):
             parameters.extend(map(_stored, values))
             marks = ", ".join("?" for _ in values)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from itertools import repeat
-from math import copysign, isnan
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +17,7 @@ from sync.schema import CellType
 from sync.scope import Scope
 from sync.values import Cell, Fate, Key, Row
 from tiers.dataset import CodeRef, Dataset, Field
+from tiers.numbers import of_field
 from tiers.regions import is_division
 
 _DAY_US = 86_400_000_000
@@ -74,12 +73,6 @@ class _Codes(NamedTuple):
     table: int | None
 
 
-class _Numbers(NamedTuple):
-    name: str
-    at: int
-    decimals: int | None
-
-
 class RowRules:
     """The rules of `dataset` for rows whose cells stand in the order of `columns` (key, region and date among them).
 
@@ -101,9 +94,8 @@ class RowRules:
         self._codes = tuple(
             _Codes(n, f.codes, at[n], at.get(f.codes.column)) for n, f in fields.items() if f.codes is not None
         )
-        self._numbers = tuple(
-            _Numbers(n, at[n], f.decimals) for n, f in fields.items() if f.column.type is CellType.FLOAT
-        )
+        kept = (of_field(f, at[n]) for n, f in fields.items())
+        self._numbers = tuple(numbers for numbers in kept if numbers is not None)
 
     def all_good(self, rows: Sequence[Row], scope: Scope, known: CodesKnown) -> bool:
         """Whether every row keeps every rule."""
@@ -112,14 +104,15 @@ class RowRules:
                 return False
         return (
             self._places_good(rows, scope)
-            and all(self._numbers_good(rows, column) for column in self._numbers)
+            and all(numbers.all_good(rows) for numbers in self._numbers)
             and all(self._codes_good(rows, column, known) for column in self._codes)
         )
 
     def flaw(self, row: Row, scope: Scope, known: CodesKnown, newer: bool = False) -> Flaw | None:
         """The first rule that `row` breaks. Refusals come first: a parked row must be good otherwise.
 
-        `newer`: it is of a later schema, which may have lengthened a closed list or allowed more decimals. What only
+        `newer`: it is of a later schema, which may have lengthened a closed list or allowed more decimals or
+        wider bounds. What only
         this version takes amiss then waits for the newer one.
         """
         waits: Flaw | None = None
@@ -137,16 +130,11 @@ class RowRules:
                     return Flaw(Fate.REFUSED, Reason.UNKNOWN_CODE, detail)
                 waits = waits or Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail)
         for numbers in self._numbers:
-            if not _number_good(row[numbers.at], numbers.decimals):
-                detail = (
-                    Phrase("column '{}' is -0.0 or no number", numbers.name)
-                    if numbers.decimals is None
-                    else Phrase("column '{}' has more than {} decimals", numbers.name, numbers.decimals)
-                )
-                # Not a number, or -0.0, is no value of any version.
-                if not newer or not _number_good(row[numbers.at], None):
-                    return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, detail)
-                waits = waits or Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, detail)
+            said = numbers.flaw(row[numbers.at])
+            if said is not None:
+                if not newer or numbers.is_of_no_version(row[numbers.at]):
+                    return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, said)
+                waits = waits or Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, said)
         flaws = [f for c in self._codes if (f := self._code_flaw(row, c, known)) is not None]
         refused = next((f for f in flaws if f.fate is Fate.REFUSED), None)
         return refused or waits or next(iter(flaws), None)
@@ -170,16 +158,6 @@ class RowRules:
             days = {(region, (time + _CHINA_US) // _DAY_US) for region, time in pairs}
             return all(_place_flaw(region, _written(day), scope) is None for region, day in days)
         return all(_place_flaw(region, day, scope) is None for region, day in set(pairs))
-
-    @staticmethod
-    def _numbers_good(rows: Sequence[Row], column: _Numbers) -> bool:
-        values: list[Any] = list(map(itemgetter(column.at), rows))
-        if None in values:
-            values = [value for value in values if value is not None]
-        if column.decimals is not None and list(map(round, values, repeat(column.decimals))) != values:
-            return False
-        # One NaN makes the sum NaN, and zeros (either of them) are rare: only then is each number looked at by itself.
-        return (0.0 not in values and not isnan(sum(values))) or all(_number_good(value, None) for value in values)
 
     def _codes_good(self, rows: Sequence[Row], column: _Codes, known: CodesKnown) -> bool:
         pairs: Iterable[tuple[Cell, Cell]]
@@ -238,13 +216,3 @@ def _place_flaw(region: Cell, day: str, scope: Scope) -> Flaw | None:
     quoted = str(region)[:_QUOTED_MAX]
     said = Phrase("region '{}' on {}", quoted, day) if day else Phrase("region '{}'", quoted)
     return Flaw(Fate.REFUSED, Reason.OUT_OF_SCOPE, said)
-
-
-def _number_good(value: Cell, decimals: int | None) -> bool:
-    """-0.0 is stored as 0.0 and would change the row's digest; a number too exact tells what was to be rounded away."""
-    if value is None:
-        return True
-    assert isinstance(value, int | float)
-    if decimals is not None and round(value, decimals) != value:
-        return False
-    return not isnan(value) and (value != 0 or copysign(1.0, value) > 0)

@@ -36,6 +36,8 @@ version = 1
 zh = "现场记录"
 en = "Site notes"
 definition = "A copy of case whose author forgot to hold the free text back."
+definition_zh = "测试用。"
+cadence = ["daily"]
 owner = ["city"]
 key = ["note_id"]
 classification = "internal"
@@ -56,7 +58,7 @@ lane = "normal"
 def _mark(place: int, column: str) -> str | float:
     """A value that stands nowhere else in the world."""
     if column.startswith("pos_"):
-        return 118.29401771 + place * 1e-7
+        return (28.29401771 if "lat" in column else 118.29401771) + place * 1e-7
     return f"金丝雀{place:05d}-{column}-canary"
 
 

@@ -11,7 +11,8 @@ from sync.schema import CellType, Column, RowSchema
 from sync.values import Cell
 from tiers.filters import compile_filter, filter_sql, parse_filter
 
-SCHEMA = RowSchema("things", 1, tuple(Column(t.value, t) for t in CellType), ("text",))
+TYPES = [*((t.value, t) for t in CellType), *((f"{t.value}_too", t) for t in CellType)]
+SCHEMA = RowSchema("things", 1, tuple(Column(name, t) for name, t in TYPES), ("text",))
 AFFINITY = {"text": "TEXT", "decimal": "TEXT", "date": "TEXT", "float": "REAL", "bytes": "BLOB"}
 
 TEXTS = st.text(st.sampled_from("aAb0 é中\U0001f600'%"), max_size=3)
@@ -27,7 +28,7 @@ CELLS: dict[str, st.SearchStrategy[Cell]] = {
     "timestamp": st.integers(-2, 2),
 }
 ORDERED = sorted(set(CELLS) - {"decimal", "boolean"})
-ROWS = st.tuples(*(st.none() | CELLS[name] for name in SCHEMA.names))
+ROWS = st.tuples(*(st.none() | CELLS[c.type.value] for c in SCHEMA.columns))
 
 
 def declared(value: Cell) -> object:
@@ -41,6 +42,9 @@ def leaves(draw: st.DrawFn) -> dict[str, object]:
     column = draw(st.sampled_from(ORDERED if op[0] in "<>" else sorted(CELLS)))
     if op == "is_null":
         return {"column": column, "op": op, "value": draw(st.booleans())}
+    if op != "in" and draw(st.booleans()):
+        pair = [column, f"{column}_too"]
+        return dict(zip(("column", "other"), draw(st.permutations(pair)), strict=True)) | {"op": op}
     if op == "in":
         values = draw(st.lists(CELLS[column], min_size=1, max_size=3))
         return {"column": column, "op": op, "value": [declared(v) for v in values]}
@@ -65,7 +69,7 @@ def test_python_and_sqlite_choose_the_same_rows(raw: object, rows: list[tuple[Ce
     tree = parse_filter(raw, SCHEMA)
     matches = compile_filter(tree, SCHEMA.names)
     sql, parameters = filter_sql(tree)
-    columns = ", ".join(f'"{n}" {AFFINITY.get(n, "INTEGER")}' for n in SCHEMA.names)
+    columns = ", ".join(f'"{c.name}" {AFFINITY.get(c.type.value, "INTEGER")}' for c in SCHEMA.columns)
     store = sqlite3.connect(":memory:")
     try:
         store.execute(f"CREATE TABLE things (place INTEGER, {columns})")

@@ -18,7 +18,7 @@ from tests.unit.tiers.kit import (
     KnownFake,
     a_case,
 )
-from tiers.door import Door
+from tiers.door import WARNED_MAX, Door
 
 DOOR = Door(CATALOGUE, CITY_STANDS)
 
@@ -136,3 +136,45 @@ def test_a_key_is_voided_once_and_not_put_as_well() -> None:
     assert [(r.place, r.reason, r.detail) for r in rejects] == [
         (place, Reason.RULE_BROKEN, "the key stands twice") for place in (2, 3)
     ]
+
+
+def test_a_row_that_breaks_a_check_is_rejected_with_its_name_and_words_in_both_languages() -> None:
+    """Cross-field checks of severity reject, alone and among good rows."""
+    bad = a_case(1, closed_at=1_500_000_000_000_000)
+    for rows in ([bad], [a_case(0), bad, a_case(2)]):
+        checked = DOOR.check_local_rows("case", rows, NOTHING_KNOWN)
+        assert len(checked.rows) == len(rows) - 1
+        (reject,) = checked.rejects
+        assert (reject.place, reject.reason) == (rows.index(bad), Reason.RULE_BROKEN)
+        assert "closed_after_reported" in reject.detail
+        assert "结案时间早于上报时间" in reject.detail
+        assert "closed before it was reported" in reject.detail
+
+
+def test_a_row_that_breaks_a_check_of_severity_warn_comes_in_and_is_told() -> None:
+    """Each warning says where the row stood, also beside rows that were rejected."""
+    rows = [a_case(0), a_case(1, division="330206"), a_case(2, state="closed", pos_lon=None), a_case(3, state="closed")]
+    checked = DOOR.check_local_rows("case", rows, NOTHING_KNOWN)
+    assert checked.rows == [rows[0], rows[2], rows[3]]
+    assert checked.warnings == 3
+    assert [(w.place, w.key, w.detail.arguments[0]) for w in checked.warned] == [
+        (2, '["case-2"]', "closed_has_time"),
+        (2, '["case-2"]', "position_is_whole"),
+        (3, '["case-3"]', "closed_has_time"),
+    ]
+
+
+def test_warnings_told_one_by_one_have_a_bound_and_all_are_counted() -> None:
+    """The first rows' warnings are told."""
+    rows = [a_case(i, state="closed") for i in range(WARNED_MAX + 20)]
+    checked = DOOR.check_local_rows("case", rows, NOTHING_KNOWN)
+    assert len(checked.rows) == checked.warnings == len(rows)
+    assert [w.place for w in checked.warned] == list(range(WARNED_MAX))
+
+
+def test_a_number_beyond_its_bounds_is_rejected() -> None:
+    """Bounds are inclusive."""
+    rows = [a_case(1, pos_lat=90.0), a_case(2, pos_lat=90.001), a_case(3, rework_count=-1), a_case(4, rework_count=0)]
+    checked = DOOR.check_local_rows("case", rows, NOTHING_KNOWN)
+    assert checked.rows == [rows[0], rows[3]]
+    assert [r.detail for r in checked.rejects] == ["column 'pos_lat' is above 90.0", "column 'rework_count' is below 0"]

@@ -225,6 +225,8 @@ version = 1
 zh = "牌"
 en = "sign"
 definition = "d"
+definition_zh = "测试用。"
+cadence = ["daily"]
 owner = ["national"]
 key = ["id"]
 fields = [
@@ -251,6 +253,8 @@ version = 1
 zh = "对"
 en = "pair"
 definition = "d"
+definition_zh = "测试用。"
+cadence = ["daily"]
 owner = ["national"]
 key = ["id"]
 fields = [
@@ -281,9 +285,9 @@ def test_plans_made_from_peers_column_lists_have_a_bound() -> None:
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "among many"])
-@pytest.mark.parametrize("cells", [{"state": "reopened"}, {"pos_lat": 30.28712}])
+@pytest.mark.parametrize("cells", [{"state": "reopened"}, {"pos_lat": 30.28712}, {"pos_lat": 90.5}])
 def test_what_a_later_schema_may_allow_waits_for_it(cells: dict[str, Cell], alone: bool) -> None:
-    """A value or a precision that only this version does not know is parked, the rows beside it apply."""
+    """A value, a precision or a bound that only this version does not know is parked, the rows beside it apply."""
     rows = (a_case(0), a_case(1, **cells)) if alone else rows_around(a_case(1, **cells))
     judged = judge(a_batch(*rows), version=2)
     assert [(b.key, b.fate, b.reason) for b in judged.bad] == [
@@ -305,3 +309,17 @@ def test_what_no_schema_allows_is_refused_in_a_later_one_too(cells: dict[str, Ce
     """Scope, rules between cells and what is no number do not wait, whatever else waits in the row."""
     (bad,) = judge(a_batch(a_case(0), a_case(1, state="reopened", **cells)), version=2).bad
     assert (bad.fate, bad.reason) == (Fate.REFUSED, reason)
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among many"])
+def test_a_number_beyond_its_bounds_is_refused(alone: bool) -> None:
+    """It depends on the row and the declaration alone."""
+    bad = a_case(1, rework_count=-1)
+    (found,) = judge(a_batch(*((a_case(0), bad) if alone else rows_around(bad)))).bad
+    assert (found.key, found.fate, found.reason) == ('["case-1"]', Fate.REFUSED, Reason.RULE_BROKEN)
+    assert found.detail == "column 'rework_count' is below 0"
+
+
+def test_a_receiver_asks_no_checks() -> None:
+    """Checks across cells are the door's: what a check of this version would reject applies if its origin let it in."""
+    assert judge(a_batch(a_case(1, closed_at=1))).bad == []
