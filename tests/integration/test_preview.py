@@ -28,6 +28,8 @@ owner = ["city"]
 zh = "计划"
 en = "Plan"
 definition = "A plan."
+definition_zh = "一个计划。"
+cadence = ["on_change"]
 key = ["plan_id"]
 fields = [
   {{ name = "plan_id", type = "text", nullable = false, zh = "编号", en = "Id", definition = "No.", example = "1" }},
