@@ -73,6 +73,7 @@ class Event(Enum):
 
     ROWS_LOADED = "rows_loaded"
     ROWS_UNLOADED = "rows_unloaded"
+    ROWS_EXPORTED = "rows_exported"
     PUBLICATION_CHANGED = "publication_changed"
 
     CHECK_PASSED = "check_passed"

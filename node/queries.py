@@ -49,7 +49,7 @@ def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[
         conditions.append('"_origin" = ?')
         parameters.append(wish.origin)
     if wish.filter:
-        text, values = filter_sql(_filter(wish.filter, dataset.schema))
+        text, values = filter_sql(filter_of(wish.filter, dataset.schema))
         conditions.append(f"({text})")
         parameters.extend(values)
     most = wish.limit if 0 < wish.limit <= ROWS_MAX else ROWS_MAX + 1
@@ -66,7 +66,7 @@ def query(catalogue: Catalogue, reader: Reader, wish: QueryWish) -> tuple[tuple[
     return columns, found
 
 
-def _filter(text: str, schema: RowSchema) -> Filter:
+def filter_of(text: str, schema: RowSchema) -> Filter:
     """A filter as a person wrote it. Raises UserFault BAD_FILTER with everything that is wrong with it."""
     try:
         raw = json.loads(text)

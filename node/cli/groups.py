@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.cli import catalogues, checks, clones, invites, loading, previews, rehearse, rows, setup, state, tasks
+from node.cli import (
+    catalogues,
+    checks,
+    clones,
+    exporting,
+    invites,
+    loading,
+    previews,
+    rehearse,
+    rows,
+    setup,
+    state,
+    tasks,
+)
 from node.cli.verbs import Verbs
 
 ALL: Final[tuple[Verbs, ...]] = (
@@ -14,6 +27,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     loading.VERBS,
     loading.LOADS,
     rows.VERBS,
+    exporting.VERBS,
     tasks.TASKS,
     tasks.FLOWS_GROUP,
     catalogues.VERBS,

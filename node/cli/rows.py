@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from node.cli.asking import client, done, is_running, view
 from node.cli.output import LIMIT_MAX, cell, clean, moment, remark, say, say_json, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.exporting.cells import is_formula
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 VERBS = Verbs()
 INPUT_BYTES_MAX = 64 * 1024 * 1024
-_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 ROWS_AT_ONCE = 1_000
 SHOWN = 100
 
@@ -196,8 +195,8 @@ def _csv(names: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def harmless(value: Any) -> Any:
-    """A negative decimal is a text too, but one that every spreadsheet takes for the number it is."""
-    if not isinstance(value, str) or value[:1] not in ("=", "+", "-", "@", "\t") or _NUMBER.fullmatch(value):
+    """What a spreadsheet would take for a formula, as a text that it takes for none."""
+    if not isinstance(value, str) or not is_formula(value):
         return value
     return f"'{clean(value)}"
 

@@ -48,6 +48,7 @@ _HEARD_AT = """SELECT by_node, body FROM heard
     WHERE publication = ? AND addressee = ? AND epoch = ? AND seq = ? ORDER BY rowid LIMIT ?"""
 _HEARD_ABOUT = "SELECT by_node, body FROM heard WHERE key = ? AND dataset = ? ORDER BY rowid LIMIT ?"
 _QUEUED = "SELECT feed, count(*) FROM outbox WHERE change_group = ? GROUP BY feed"
+_NODES = "SELECT name FROM node ORDER BY name"
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
 _OF_EACH_ROW = ("_origin", "_version", "_feed")
@@ -136,6 +137,32 @@ class Reader:
         sql = f'SELECT {chosen} FROM "{table.view}"{condition} ORDER BY "_origin", {keys} LIMIT ? OFFSET ?'  # noqa: S608 - names pass `quoted`
         found = self._session.rows(sql, (*parameters, limit, offset))
         booleans = [i for i, name in enumerate(names) if _is_boolean(table, name)]
+        return [_with_booleans(row, booleans) for row in found] if booleans else found
+
+    def nodes(self) -> list[str]:
+        """Ids of all nodes whose rows may be held, in order."""
+        return [name for (name,) in self._session.rows(_NODES)]
+
+    def page(
+        self,
+        dataset: str,
+        origin: str,
+        after: Key | None,
+        columns: Sequence[str],
+        limit: int,
+        where: str = "",
+        parameters: Sequence[Cell] = (),
+    ) -> list[Row]:
+        """Rows of an origin in order of key, from behind `after` on; columns and `where` as in `query`."""
+        table = self._table(dataset)
+        chosen = ", ".join(self._column(table, name) for name in columns)
+        keys = ", ".join(map(quoted, table.schema.key))
+        conditions = ['"_origin" = ?', *([f"({where})"] if where else [])]
+        if after is not None:
+            conditions.append(f"({keys}) > ({', '.join('?' * len(after))})")
+        sql = f'SELECT {chosen} FROM "{table.view}" WHERE {" AND ".join(conditions)} ORDER BY {keys} LIMIT ?'  # noqa: S608 - names pass `quoted`
+        found = self._session.rows(sql, (origin, *parameters, *(after or ()), limit))
+        booleans = [i for i, name in enumerate(columns) if _is_boolean(table, name)]
         return [_with_booleans(row, booleans) for row in found] if booleans else found
 
     def count(self, dataset: str, where: str = "", parameters: Sequence[Cell] = ()) -> int:

@@ -27,7 +27,7 @@ from sync.effects import (
 )
 from sync.reasons import Reason
 from sync.schema import RowSchema
-from sync.values import Fate, FeedName, Kind, Lane, Route
+from sync.values import Fate, FeedName, Kind, Lane, Route, Row
 from sync.wire.v1.entry_pb2 import MoveBody, Refusal
 from tests.unit.certs.letters import invite
 from tests.unit.store.world import EPOCH, FEED, ORIGIN, OTHER_FEED, SCHEMA, Log, key, receive, row
@@ -238,3 +238,22 @@ def test_what_the_next_start_will_make_is_read_as_empty(path: Path) -> None:
     again = Reader(path, [older])
     assert again.query("demo") == [row(1)[:-1]]
     again.close()
+
+
+@pytest.mark.parametrize("size", [1, 3, 20, 50])
+def test_pages_by_key_give_each_row_once_and_in_order(both: tuple[Store, Reader], size: int) -> None:
+    """From behind the last key on, by the index alone, over a key of two columns."""
+    _, reader = both
+    found: list[Row] = []
+    while page := reader.page("demo", ORIGIN, key(found[-1]) if found else None, SCHEMA.names, size):
+        found += page
+    assert found == reader.query("demo")
+    assert reader.page("demo", "nobody", None, SCHEMA.names, size) == []
+    asked: list[str] = []
+    reader.session.connection.set_trace_callback(asked.append)
+    some = reader.page("demo", ORIGIN, key(found[4]), ("part", "open"), size, '"part" >= ?', (8,))
+    assert some == [(row[1], row[5]) for row in found[5:] if isinstance(row[1], int) and row[1] >= 8][:size]
+    reader.session.connection.set_trace_callback(None)
+    plan = " ".join(line[-1] for line in reader.session.rows(f"EXPLAIN QUERY PLAN {asked[-1]}"))
+    assert "SCAN" not in plan
+    assert "TEMP B-TREE" not in plan

@@ -1,0 +1,186 @@
+"""Rows out into a file: export."""
+
+from __future__ import annotations
+
+import sys
+import zoneinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from node.cli.asking import view
+from node.cli.output import remark, say, say_json
+from node.cli.progress import moving
+from node.cli.session import Session, here
+from node.cli.verbs import Verbs
+from node.faults import Code, UserFault
+from node.texts import LANGUAGES, N_, _
+
+if TYPE_CHECKING:
+    from node.exporting.cells import Head
+    from node.exporting.formats import Format
+    from node.exporting.pages import Source
+    from tiers.dataset import Dataset
+
+VERBS = Verbs()
+FORMATS = ("csv", "jsonl")
+
+
+@VERBS.verb(N_("Write rows of a dataset into a file for another program. Reads only; the node may run or be stopped."))
+def export(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset to write rows of."))],
+    form: Annotated[
+        str, typer.Option("--format", metavar="csv|jsonl", help=_("Format; else by the file's name, or CSV."))
+    ] = "",
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help=_("File to write; stdout if not given."))] = None,
+    columns: Annotated[
+        str,
+        typer.Option(metavar="A,B", help=_("Columns, in this order, _origin and _version too; all if not given.")),
+    ] = "",
+    held_back: Annotated[
+        bool, typer.Option("--held-back", help=_("Also the columns that never leave this node, which else stay out."))
+    ] = False,
+    where: Annotated[
+        str,
+        typer.Option("--filter", metavar="JSON", help=_('Such as {"column": "state", "op": "=", "value": "closed"}.')),
+    ] = "",
+    origin: Annotated[str, typer.Option(metavar="NODE", help=_("Only rows of this origin."))] = "",
+    titles: Annotated[
+        str, typer.Option(metavar="zh|en", help=_("Headings by title in this language; by id if not given."))
+    ] = "",
+    bom: Annotated[bool, typer.Option("--bom", help=_("CSV with a mark by which Excel knows UTF-8."))] = False,
+    force: Annotated[bool, typer.Option("--force", help=_("Replace the file if it is there."))] = False,
+) -> None:
+    from node.exporting.cells import heads
+    from node.exporting.files import check_free
+    from node.exporting.pages import Source, Wish
+
+    session = here(context)
+    kind = _format(form, output, bom)
+    _check(titles, output, session)
+    known = _dataset(session, dataset)
+    chosen, left_out = _columns(known, columns, held_back)
+    with view(session) as opened:
+        source = Source(opened.reader, Wish(known, chosen, where, origin))
+        if output is not None:
+            check_free(output, replaces=force)
+        _audit(session, dataset, chosen, where, origin, output)
+        rows = _write(session, source, kind, heads(known, chosen, titles), output, bom=bom, force=force)
+    if left_out:
+        words = _("Left out, as they never leave this node: {columns}. With --held-back they are written too.")
+        remark(words.format(columns=", ".join(left_out)))
+    if output is None:
+        return None
+    told = {"dataset": dataset, "file": str(output), "format": kind, "columns": list(chosen), "rows": rows}
+    if session.as_json:
+        return say_json({**told, "left_out": list(left_out)})
+    say(_("{rows} rows of {dataset} were written to {file}.").format(**told))
+    return None
+
+
+def _audit(
+    session: Session, dataset: str, columns: tuple[str, ...], where: str, origin: str, output: Path | None
+) -> None:
+    """Before the first row: what cannot be audited does not happen. Raises LocalFault."""
+    from node.audit import AuditLog, Event
+    from node.clock import SystemClock
+
+    said = {"dataset": dataset, "columns": ",".join(columns), "filter": where, "origin": origin}
+    AuditLog(session.home / "audit", SystemClock()).append(Event.ROWS_EXPORTED, **said, file=str(output or "-"))
+
+
+def _write(
+    session: Session, source: Source, kind: str, columns: list[Head], output: Path | None, *, bom: bool, force: bool
+) -> int:
+    """How many rows were written."""
+    from node.exporting.files import whole
+
+    zone = zoneinfo.ZoneInfo(session.zone)
+    if output is None:
+        return _fill(source, _started(kind, sys.stdout.buffer, columns, zone, bom))
+    with whole(output, replaces=force) as out:
+        return _fill(source, _started(kind, out, columns, zone, bom))
+
+
+def _started(kind: str, out: BinaryIO, columns: list[Head], zone: zoneinfo.ZoneInfo, bom: bool) -> Format:
+    from node.exporting.formats import CsvFormat, JsonlFormat
+
+    return JsonlFormat(out, columns, zone) if kind == "jsonl" else CsvFormat(out, columns, zone, bom)
+
+
+def _fill(source: Source, made: Format) -> int:
+    written = 0
+    with moving(_("Exporting")) as tell:
+        for page in source.pages():
+            made.write(page)
+            written += len(page)
+            tell(_("{count} rows").format(count=written))
+        made.finish()
+    return written
+
+
+def _format(given: str, output: Path | None, bom: bool) -> str:
+    """Raises UserFault BAD_ARGUMENT."""
+    by_name = output.suffix.removeprefix(".").lower() if output is not None else ""
+    kind = given or (by_name if by_name in FORMATS else "csv")
+    if kind not in FORMATS:
+        raise _not_one_of(kind, "--format", FORMATS)
+    if bom and kind != "csv":
+        raise UserFault(
+            Code.BAD_ARGUMENT, N_("Only CSV has a byte order mark."), N_("Leave --bom out, or give --format csv.")
+        )
+    return kind
+
+
+def _check(titles: str, output: Path | None, session: Session) -> None:
+    """Raises UserFault BAD_ARGUMENT."""
+    if titles and titles not in LANGUAGES:
+        raise _not_one_of(titles, "--titles", LANGUAGES)
+    if output is None and session.as_json:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("Rows and the answer in JSON cannot both go to stdout."),
+            N_("Name a file with --output, or leave --json out; --format jsonl writes rows as JSON."),
+        )
+
+
+def _not_one_of(value: str, option: str, words: tuple[str, ...]) -> UserFault:
+    return UserFault(
+        Code.BAD_ARGUMENT,
+        N_("'{value}' is not one of: {words}"),
+        N_("Give one of them with {option}."),
+        value=value,
+        words=", ".join(words),
+        option=option,
+    )
+
+
+def _dataset(session: Session, name: str) -> Dataset:
+    """Raises UserFault UNKNOWN_DATASET."""
+    found = session.catalogue.datasets.get(name)
+    if found is None:
+        raise UserFault(
+            Code.UNKNOWN_DATASET,
+            N_("There is no dataset '{dataset}'; known here: {known}."),
+            N_("`tiersync catalogue list` lists them with their titles."),
+            dataset=name,
+            known=", ".join(sorted(session.catalogue.datasets)),
+        )
+    return found
+
+
+def _columns(dataset: Dataset, given: str, held_back: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(columns to write, held-back columns that were not asked for). Raises UserFault for one given twice."""
+    chosen = tuple(name.strip() for name in given.split(",") if name.strip())
+    if len(set(chosen)) != len(chosen):
+        raise UserFault(
+            Code.BAD_ARGUMENT, N_("A column was given twice."), N_("Name each column once, divided by commas.")
+        )
+    if chosen:
+        return chosen, ()
+    names = dataset.schema.names
+    if held_back:
+        return names, ()
+    return tuple(n for n in names if n not in dataset.held_back), tuple(n for n in names if n in dataset.held_back)

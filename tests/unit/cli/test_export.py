@@ -1,0 +1,117 @@
+"""Rows out into a file, from a node that runs and from one that is stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.exporting import pages
+from tests.unit.cli.conftest import Call, Country
+from tests.unit.cli.test_rows import REPORTED, case
+
+WHERE = json.dumps({"column": "source_key", "op": "=", "value": "export"})
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few rows need several."""
+    monkeypatch.setattr(pages, "PAGE_ROWS", 3)
+
+
+@pytest.fixture
+def filled(call: Call, country: Country) -> str:
+    """The city's home, with ten cases of this test."""
+    city = country.home("city")
+    rows = [case(f"export-{n:02}", source_key="export", reporter_phone="13800000000") for n in range(10)]
+    taken = [part for row in rows for part in ("--row", json.dumps(row))]
+    told = call("--home", city, "put", "case", *taken, "--json").json
+    assert told["accepted"] + told["unchanged"] == 10, told
+    return city
+
+
+def test_every_row_stands_once_and_in_order(call: Call, filled: str, tmp_path: Path) -> None:
+    """Over several pages, with the columns asked for in the order asked for."""
+    file = tmp_path / "cases.jsonl"
+    columns = "case_id,_origin,supervised,reported_at"
+    told = call(
+        "--home", filled, "export", "case", "--output", str(file), "--filter", WHERE, "--columns", columns, "--json"
+    ).json
+    assert (told["rows"], told["format"], told["columns"]) == (10, "jsonl", columns.split(","))
+    found = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert [one["case_id"] for one in found] == [f"export-{n:02}" for n in range(10)]
+    assert list(found[0]) == columns.split(",")
+    assert (found[0]["supervised"], found[0]["reported_at"]) == (True, REPORTED)
+
+
+def test_who_exports_leaves_a_line_in_the_audit(call: Call, filled: str, tmp_path: Path) -> None:
+    """It names what was handed out, and the chain stays whole beside the running node."""
+    file = tmp_path / "cases.csv"
+    call("--home", filled, "export", "case", "--output", str(file), "--columns", "case_id,state", "--filter", WHERE)
+    events = call("--home", filled, "audit", "show", "--event", "rows_exported", "--json").json["events"]
+    fields = events[-1]["fields"]
+    assert (fields["dataset"], fields["columns"], fields["file"]) == ("case", "case_id,state", str(file))
+    assert call("--home", filled, "audit", "verify", "--json").json["sound"]
+
+
+def test_csv_on_stdout_with_titles(call: Call, filled: str) -> None:
+    called = call(
+        "--home", filled, "export", "case", "--filter", WHERE, "--columns", "case_id,division", "--titles", "zh"
+    )
+    table = list(csv.reader(called.out.splitlines()))
+    assert table[0] == ["案件标识", "行政区划代码"]
+    assert len(table) == 11
+
+
+def test_columns_that_never_leave_stay_out_unless_asked_for(call: Call, filled: str, tmp_path: Path) -> None:
+    """An export is made to be handed on; what was left out is said."""
+
+    def exported(*options: str) -> tuple[dict[str, Any], list[str]]:
+        file = tmp_path / f"{len(options)}.jsonl"
+        told = call(
+            "--home", filled, "export", "case", "--filter", WHERE, "--output", str(file), *options, "--json"
+        ).json
+        return told, list(json.loads(file.read_text("utf-8").splitlines()[0]))
+
+    told, names = exported()
+    assert told["left_out"]
+    assert not set(told["left_out"]) & set(names)
+    whole, names = exported("--held-back")
+    assert whole["left_out"] == []
+    assert set(told["left_out"]) < set(names)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--format", "docx"), "E1008"),
+        (("--titles", "fr"), "E1008"),
+        (("--format", "jsonl", "--bom"), "E1008"),
+        (("--columns", "case_id,case_id"), "E1008"),
+        (("--filter", "{"), "E1012"),
+        (("--columns", "nothing"), "E1903"),
+    ],
+)
+def test_what_cannot_be_exported_leaves_no_file(
+    call: Call, country: Country, tmp_path: Path, options: tuple[str, ...], code: str
+) -> None:
+    file = tmp_path / "out"
+    called = call("--home", country.home("city"), "export", "case", "--output", str(file), *options, "--json")
+    assert called.json["error"]["code"] == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_replaced_by_force_only(call: Call, filled: str, tmp_path: Path) -> None:
+    file = tmp_path / "cases.csv"
+    file.write_text("mine", "utf-8")
+    command = ("--home", filled, "export", "case", "--output", str(file), "--json")
+    assert call(*command).json["error"]["code"] == "E1208"
+    assert file.read_text("utf-8") == "mine"
+    assert call(*command, "--force").json["rows"] >= 10
+
+
+def test_json_about_rows_on_stdout_is_refused(call: Call, filled: str) -> None:
+    assert call("--home", filled, "export", "case", "--json").json["error"]["code"] == "E1008"
