@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from sync.schema import CellType
 if TYPE_CHECKING:
     from node.loading.convert import Converter
     from node.loading.load import Batch, Counts, Loader, Outcome, Report, Shown
+    from node.loading.mapping import Source
     from sync.schema import RowSchema
     from sync.values import Cell
 
@@ -34,19 +36,47 @@ PREVIEW_LOOKED_AT = 500
 def load(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset that the rows go into."))],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=_("CSV or JSON lines, also gzipped."))],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help=_("CSV or JSON lines (also gzipped), Excel or Parquet."))
+    ],
     mapping: Annotated[
         str, typer.Option("--map", metavar="NAME|FILE.toml", help=_("A built-in mapping, or a mapping file."))
     ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=_("csv, jsonl, xlsx or parquet; otherwise the mapping or the name says it."),
+        ),
+    ] = "",
+    sheet: Annotated[str, typer.Option("--sheet", metavar="NAME", help=_("Sheet of a workbook."))] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help=_("Write nothing; show the first rows before and after."))
     ] = False,
 ) -> int:
     session = here(context)
     converter = _converter(session, mapping, dataset)
+    source = _source(converter, form, sheet)
     if dry_run and not is_running(session):
-        return _rehearse_alone(session, converter, file)
-    return _load(session, converter, file, dry_run)
+        return _rehearse_alone(session, converter, file, source)
+    return _load(session, converter, file, source, dry_run)
+
+
+def _source(converter: Converter, form: str, sheet: str) -> Source:
+    """How the file is written: as the mapping says, but for what the caller says. Raises UserFault."""
+    from node.loading.formats import FORMATS
+
+    found = converter.mapping.source
+    if form and form not in FORMATS:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{value}' is not one of: {words}"),
+            N_("Give one of these with --format, or leave it out."),
+            value=form,
+            words=", ".join(FORMATS),
+        )
+    return replace(found, format=form or found.format, sheet=sheet or found.sheet)
 
 
 def _converter(session: Session, name: str, dataset: str) -> Converter:
@@ -101,11 +131,11 @@ def _mapping(session: Session, name: str) -> tuple[str, Any]:
 # --- loading into a running node ------------------------------------------------------------------------------------
 
 
-def _load(session: Session, converter: Converter, file: Path, dry_run: bool) -> int:
+def _load(session: Session, converter: Converter, file: Path, source: Source, dry_run: bool) -> int:
     from node.loading.load import Loader
     from node.loading.sink import open_sink
 
-    loader = Loader(file, converter, _own_regions(session))
+    loader = Loader(file, converter, _own_regions(session), source)
     with open_sink(session.home, converter.dataset.id, file, loader, dry_run=dry_run) as sink:
         with moving(_("Loading")) as tell:
             report = loader.run(sink, dry_run, sink.keep, lambda counts: tell(_counts(counts)))
@@ -151,13 +181,13 @@ class _NoDoor:
         return Outcome(len(batch.rows), 0)
 
 
-def _rehearse_alone(session: Session, converter: Converter, file: Path) -> int:
+def _rehearse_alone(session: Session, converter: Converter, file: Path, source: Source) -> int:
     from node.loading.load import Loader
     from tiers.profile import PROFILES, signing_scope
 
     own = session.config.node
     scope = signing_scope(PROFILES[own.tier], own.region)
-    loader = Loader(file, converter, scope.covers)
+    loader = Loader(file, converter, scope.covers, source)
     with moving(_("Loading")) as tell:
         report = loader.run(_NoDoor(), dry_run=True, on_progress=lambda counts: tell(_counts(counts)))
     remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))
@@ -177,6 +207,8 @@ def _tell(session: Session, report: Report, number: int, preview: Sequence[Shown
         say(_("Dry run of {file} into '{dataset}': nothing was written.").format(**_names(report)))
     else:
         say(_("Load {load}: {file} into '{dataset}'.").format(load=number, **_names(report)))
+    if report.encoding not in ("", "utf-8"):
+        say(_("Read as {encoding}.").format(encoding=report.encoding.upper()))
     say(_counts(report.counts))
     if report.counts.rejected:
         _show_rejects(report, number)
@@ -228,7 +260,8 @@ def _report_json(report: Report, number: int, preview: Sequence[Shown]) -> dict[
         "file": report.file,
         "digest": report.digest,
         "dataset": report.dataset,
-        "encoding": report.encoding,
+        "format": report.format,
+        "encoding": report.encoding or None,
         "dry_run": report.dry_run,
         "read": counts.read,
         "taken": counts.taken,

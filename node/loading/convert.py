@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Final
 
 from node.faults import Code, Mistakes
-from node.loading.dates import DateFormat
+from node.loading.dates import ISO, DateFormat, Stamp, compile_format
 from node.loading.mapping import FileMapping, Mask, Ours, Rule, Split
 from node.texts import N_, Text
 from sync.payload import check_cell
@@ -37,6 +37,7 @@ _FLOAT: Final = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40}
 _TRUE: Final = frozenset({"true", "1", "y", "yes", "是"})
 _FALSE: Final = frozenset({"false", "0", "n", "no", "否"})
 _QUOTED_CHARACTERS: Final = 60
+_STAMP: Final = compile_format(ISO)
 
 
 class BadCell(Exception):
@@ -210,7 +211,7 @@ def _fetch(rule: Rule, record: Record, region: str) -> str | None:
         return rule.constant
     if len(rule.sources) == 1:
         text = record.get(rule.sources[0])
-        return text.strip() if text is not None and rule.strip else text
+        return text.strip() if text is not None and rule.strip and not isinstance(text, Stamp) else text
     parts = [record.get(name) or "" for name in rule.sources]
     if rule.strip:
         parts = [part.strip() for part in parts]
@@ -297,11 +298,12 @@ def _converter(field: Field, rule: Rule) -> Callable[[str], Cell]:
             return bytes.fromhex
         case CellType.DATE:
             dates = tuple(form.date for form in rule.dates)
-            return lambda text: _first(text, dates)
+            return lambda text: _STAMP.date(text) if isinstance(text, Stamp) else _first(text, dates)
         case CellType.TIMESTAMP:
             zone = zoneinfo.ZoneInfo(rule.time_zone)
             moments = tuple(partial(_moment, form, zone) for form in rule.dates)
-            return lambda text: _first(text, moments)
+            stamp = partial(_moment, _STAMP, zone)
+            return lambda text: stamp(text) if isinstance(text, Stamp) else _first(text, moments)
 
 
 def _moment(form: DateFormat, zone: zoneinfo.ZoneInfo, text: str) -> int:

@@ -15,6 +15,8 @@ from typing import Final
 ISO: Final = "iso"
 UNIX: Final = "unix"
 UNIX_MS: Final = "unix_ms"
+EXCEL: Final = "excel"
+EXCEL_1904: Final = "excel_1904"
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
@@ -36,7 +38,14 @@ _PARTS: Final = {
     "z": r"(?P<z>Z|[+-]\d{2}:?\d{2})",
 }
 _ISO: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}(?:[Tt ].*)?", re.ASCII)
+_DAYS: Final = re.compile(r"\d{1,7}(?:\.\d{1,20})?", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
+
+
+class Stamp(str):
+    """A date or moment in ISO form that came as one, not as text: no format of a mapping is asked about it."""
+
+    __slots__ = ()
 
 
 class BadFormat(ValueError):
@@ -45,7 +54,9 @@ class BadFormat(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DateFormat:
-    """One format: 'iso', 'unix' (seconds), 'unix_ms', or a pattern of %Y %m %b %d %H %I %M %S %f %p %z and literals."""
+    """One format: 'iso', 'unix' (seconds), 'unix_ms', 'excel' or 'excel_1904' (a spreadsheet's days), or a pattern of
+    %Y %m %b %d %H %I %M %S %f %p %z and literals.
+    """
 
     text: str
     pattern: re.Pattern[str] | None
@@ -83,6 +94,8 @@ class DateFormat:
         return self._moment(text).date().isoformat()
 
     def _moment(self, text: str) -> dt.datetime:
+        if self.text in (EXCEL, EXCEL_1904):
+            return _excel(text, self.text == EXCEL_1904)
         if self.pattern is None:
             # Python takes any character between date and time, and so a count of milliseconds for an old date.
             if _ISO.fullmatch(text) is None:
@@ -96,7 +109,7 @@ class DateFormat:
 
 def compile_format(text: str) -> DateFormat:
     """The format. Raises BadFormat."""
-    if text in (ISO, UNIX, UNIX_MS):
+    if text in (ISO, UNIX, UNIX_MS, EXCEL, EXCEL_1904):
         return DateFormat(text, None)
     out: list[str] = []
     seen: list[str] = []
@@ -165,3 +178,21 @@ def _unix(text: str, scale: int) -> int:
     fraction = int(part.ljust(9, "0")[:9]) * scale // 1_000_000_000 if part else 0
     moment = abs(int(whole)) * scale + fraction
     return -moment if text.startswith("-") else moment
+
+
+def _excel(text: str, from_1904: bool) -> dt.datetime:
+    """The moment of a day number, to the millisecond. Raises ValueError; also for 29 February 1900, which Excel has
+    and no calendar.
+    """
+    if _DAYS.fullmatch(text) is None:
+        raise ValueError(text)
+    days = float(text)
+    first = dt.datetime(1904, 1, 1) if from_1904 else dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as written
+    if not from_1904 and days < 61:
+        if not 1 <= days < 60:
+            raise ValueError(text)
+        first += dt.timedelta(days=1)
+    try:
+        return first + dt.timedelta(milliseconds=round(days * 86_400_000))
+    except OverflowError as error:
+        raise ValueError(text) from error

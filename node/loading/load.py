@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from node.loading.convert import BadCell, Converter
-from node.loading.readers import Found, Survey, Unreadable, records, survey
+from node.loading.found import Found, Survey, Unreadable
+from node.loading.mapping import Source
+from node.loading.readers import records, survey
 from node.texts import N_, Text
 from sync.limits import KIB
 from sync.reasons import Reason
@@ -103,6 +105,7 @@ class Report:
 
     file: str
     digest: str
+    format: str
     encoding: str
     dataset: str
     load_id: str
@@ -120,9 +123,9 @@ class Shown(NamedTuple):
     after: Mapping[str, Cell] | Reject | None
 
 
-def load_id(file_digest: str, mapping_digest: str, dataset: str) -> str:
-    """Names a load by what determines its rows: the file, the mapping, the dataset."""
-    text = "\0".join((file_digest, mapping_digest, dataset))
+def load_id(file_digest: str, mapping_digest: str, dataset: str, source: Source) -> str:
+    """Names a load by what determines its rows: the file, the mapping, the dataset, how it is read and which sheet."""
+    text = "\0".join((file_digest, mapping_digest, dataset, source.format, source.sheet))
     return sha256(text.encode()).hexdigest()[:LOAD_ID_CHARACTERS]
 
 
@@ -130,18 +133,19 @@ class Loader:
     """One file on its way into one dataset.
 
     is_ours: by the record's region ('' without [ours] in the mapping: such records are always this node's).
+    source: how the file is written, where that is not as the mapping says.
     Raises UserFault as `survey` does when made, and as `records` does when run.
     """
 
-    def __init__(self, path: Path, converter: Converter, is_ours: IsOurs) -> None:
+    def __init__(self, path: Path, converter: Converter, is_ours: IsOurs, source: Source | None = None) -> None:
         self._converter = converter
-        self._source = converter.mapping.source
+        self._source = source or converter.mapping.source
         self._is_ours = is_ours
         self._survey: Survey = survey(path, self._source)
         self._columns = converter.dataset.schema.names
         self._key_at = tuple(self._columns.index(name) for name in converter.dataset.key)
         dataset = converter.dataset.id
-        self.load_id = load_id(self._survey.digest, converter.mapping.digest, dataset)
+        self.load_id = load_id(self._survey.digest, converter.mapping.digest, dataset, self._source)
 
     @property
     def digest(self) -> str:
@@ -167,7 +171,9 @@ class Loader:
     ) -> Report:
         """Loads the whole file; the callbacks hear each reject, and the counts after each batch."""
         at = self._survey
-        report = Report(at.path.name, at.digest, at.encoding, self._converter.dataset.id, self.load_id, dry_run)
+        report = Report(
+            at.path.name, at.digest, at.format, at.encoding, self._converter.dataset.id, self.load_id, dry_run
+        )
         tell = _Teller(report, on_reject)
         with records(at, self._source, self._converter.needs) as found:
             for batch, outcome in _through(sink, self._batches(found, tell, dry_run)):

@@ -1,7 +1,7 @@
 """Declarative mappings: how a file of another system becomes rows of a dataset. TOML, never code.
 
     dataset = "case"
-    [source]            format, delimiter, encoding, time_zone, dates, empty
+    [source]            format, sheet, header, delimiter, encoding, time_zone, dates, empty
     [ours]              column and region of each of its values: which rows are this node's
     [tables.<name>]     old code -> our code: values = {...}, or file, key, value
     [columns.<target>]  from = "Column" | ["A", "B"], or value = constant, or region = true; then, in this order:
@@ -24,6 +24,7 @@ from typing import Final
 from node.config import read_toml
 from node.faults import Code, Mistakes
 from node.loading.dates import BadFormat, DateFormat, compile_format
+from node.loading.formats import AUTO, FORMATS
 from node.loading.keys import Keys
 from node.texts import N_, Text
 
@@ -31,7 +32,7 @@ ReadFile = Callable[[str], bytes]
 """Reads a file that a mapping names, by its name as written there. Raises OSError."""
 
 MAPPING_BYTES_MAX: Final = 4 * 1024 * 1024
-_FORMATS: Final = ("csv", "jsonl")
+HEADER_MAX: Final = 1_000
 _ENCODINGS: Final = ("auto", "utf-8", "gb18030")
 _UNKNOWN: Final = ("reject", "null", "keep")
 _DIGEST_LENGTHS: Final = range(16, 65)
@@ -39,9 +40,14 @@ _DIGEST_LENGTHS: Final = range(16, 65)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How the file is written. delimiter '' and encoding 'auto' are found out."""
+    """How the file is written. format and encoding 'auto', delimiter '' and sheet '' (the only one) are found out.
 
-    format: str = "csv"
+    header: the line that holds the column names, from 1; what stands before it is passed over.
+    """
+
+    format: str = AUTO
+    sheet: str = ""
+    header: int = 1
     delimiter: str = ""
     encoding: str = "auto"
     time_zone: str = "Asia/Shanghai"
@@ -158,7 +164,9 @@ def _source(keys: Keys | None) -> Source:
         keys.wrong("delimiter", Text(N_("must be a single character")))
         delimiter = ""
     source = Source(
-        keys.choice("format", _FORMATS, "csv"),
+        keys.choice("format", (AUTO, *FORMATS), AUTO),
+        keys.text("sheet", ""),
+        keys.number("header", 1, HEADER_MAX) or 1,
         delimiter,
         keys.choice("encoding", _ENCODINGS, "auto"),
         _zone(keys, "Asia/Shanghai"),

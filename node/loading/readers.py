@@ -1,4 +1,5 @@
-"""Reading files of other systems: CSV and JSON lines, also gzipped, streaming, each record with its line number.
+"""Reading files of other systems, streaming, each record with its line number: CSV and JSON lines (also gzipped) here,
+workbooks in workbooks.py, Parquet in parquet.py.
 
 A record that cannot be read is told with its line and reason, and the others go on. The file is looked through once
 before (`survey`): its digest, its encoding, whether its compression is whole; so nothing is half loaded from a broken
@@ -17,13 +18,14 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from node.faults import Code, UserFault
-from node.loading.convert import Record
+from node.loading import formats
+from node.loading.found import Found, State, Survey, Unreadable, bad_heading, heading_problem, unreadable
 from node.loading.mapping import Source
 from node.reading import STDIN
 from node.texts import N_, Text
@@ -33,40 +35,16 @@ from sync.reasons import Reason
 LINE_BYTES_MAX: Final = 1 * MIB
 RECORD_LINES_MAX: Final = 64
 """Lines that one CSV record may span: a quote that never closes swallows no more than this before it is given up."""
-COLUMNS_MAX: Final = 2_000
 _GZIP: Final = b"\x1f\x8b"
 _BOMS_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _BOM: Final = b"\xef\xbb\xbf"
+_UTF8: Final = "utf-8"
+_GB18030: Final = "gb18030"
+_FIRST_CJK: Final = "\u2e80"
 _DELIMITERS: Final = ",;\t|"
 _PIECE_BYTES: Final = 256 * 1024
 
 csv.field_size_limit(max(CELL_BYTES_MAX * 4, LINE_BYTES_MAX))
-
-
-class Found(NamedTuple):
-    """One record. `line` is its first line in the file, from 1."""
-
-    line: int
-    record: Record
-
-
-class Unreadable(NamedTuple):
-    """Lines that make no record."""
-
-    line: int
-    reason: Reason
-    detail: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What is known of a file before its first record. `digest` is SHA-256 (hex) of the file as it lies on disk."""
-
-    path: Path
-    digest: str
-    changed_ns: int
-    packed: bool
-    encoding: str
 
 
 class _Line(NamedTuple):
@@ -78,18 +56,32 @@ class _Line(NamedTuple):
 def survey(path: Path, source: Source) -> Survey:
     """Looks through the whole file once.
 
-    Raises UserFault FILE_MISSING, FILE_UNREADABLE (not a file, broken gzip) or FILE_ENCODING (UTF-16).
+    Raises UserFault FILE_MISSING, FILE_UNREADABLE (not a file, empty, broken, or of another format than it is read as)
+    or FILE_ENCODING (UTF-16).
     """
+    form = formats.by_name(path) if source.format == formats.AUTO else source.format
     with _open(path) as raw:
-        changed_ns = _changed_ns(raw)
+        state = _state(raw)
+        if not state.size:
+            raise unreadable(path, Text(N_("it is empty")))
         digest = sha256()
         while piece := raw.read(_PIECE_BYTES):
             digest.update(piece)
         raw.seek(0)
-        packed = raw.read(2) == _GZIP
+        first = raw.read(formats.MAGIC_BYTES)
         raw.seek(0)
-        encoding = _encoding(path, raw, packed, source)
-    return Survey(path, digest.hexdigest(), changed_ns, packed, encoding)
+        packed = first.startswith(_GZIP)
+        problem = formats.contradiction(form, first)
+        if problem is not None:
+            raise unreadable(path, problem)
+        at = Survey(path, digest.hexdigest(), state, form, packed)
+        if form == formats.XLSX:
+            from node.loading.workbooks import look_through
+
+            return replace(at, has_formulas=look_through(path, raw))
+        if form == formats.PARQUET:
+            return at
+        return replace(at, encoding=_encoding(path, raw, packed, source))
 
 
 @contextmanager
@@ -104,12 +96,12 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
             raise _no_stdin() from error
         raise UserFault(Code.FILE_MISSING, N_("There is no '{file}'."), N_("Check the path."), file=path) from error
     except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
+        raise unreadable(path, error.strerror or str(error)) from error
     with file:
         try:
             yield file
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise _unreadable(path, str(error)) from error
+            raise unreadable(path, str(error)) from error
 
 
 def _no_file(path: Path) -> UserFault:
@@ -122,27 +114,24 @@ def _no_stdin() -> UserFault:
     return UserFault(Code.FILE_UNREADABLE, N_("A load reads its file twice, so it cannot come from stdin."), todo)
 
 
-def _unreadable(path: Path, why: str) -> UserFault:
-    todo = N_("Fetch or pack the file again; nothing of it was loaded.")
-    return UserFault(Code.FILE_UNREADABLE, N_("'{file}' cannot be read: {why}."), todo, file=path, why=why)
-
-
 def _encoding(path: Path, raw: io.BufferedReader, packed: bool, source: Source) -> str:
     """The file's encoding: as declared, else by which more of its lines that are not plain ASCII can be read."""
-    utf8, other = 0, 0
+    utf8, other, number = 0, 0, 0
     for number, line in _raw_lines(_unpacked(raw, packed)):
         if number == 1 and line.startswith(_BOMS_16):
             todo = N_("Save the file as UTF-8 and load it again.")
             raise UserFault(Code.FILE_ENCODING, N_("'{file}' is written in UTF-16."), todo, file=path)
         if line.isascii():
             continue
-        if _is(line, "utf-8"):
+        if _is(line, _UTF8):
             utf8 += 1
-        elif _is(line, "gb18030"):
+        elif _is(line, _GB18030):
             other += 1
+    if not number:
+        raise unreadable(path, Text(N_("it is empty")))
     if source.encoding != "auto":
         return source.encoding
-    return "gb18030" if other > utf8 else "utf-8"
+    return _GB18030 if other > utf8 else _UTF8
 
 
 def _is(line: bytes, encoding: str) -> bool:
@@ -151,6 +140,17 @@ def _is(line: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_other(line: bytes, encoding: str) -> bool:
+    """Whether a line that can be read as GB18030 is UTF-8 all the same.
+
+    Chinese in UTF-8 can often be read as GB18030, and then is other Chinese. The other way about, GB18030 that happens
+    to be UTF-8 gives letters of Europe or the Near East: so Chinese in UTF-8 is what was meant.
+    """
+    if encoding != _GB18030 or line.isascii() or not _is(line, _UTF8):
+        return False
+    return any(character >= _FIRST_CJK for character in line.decode(_UTF8))
 
 
 def _unpacked(raw: io.BufferedReader, packed: bool) -> io.BufferedIOBase:
@@ -174,6 +174,9 @@ def _lines(file: io.BufferedIOBase, encoding: str) -> Iterator[_Line]:
             yield _Line(number, None, Text(N_("the line is longer than {most} bytes"), most=LINE_BYTES_MAX))
             continue
         line = raw.removeprefix(_BOM) if number == 1 else raw
+        if _is_other(line, encoding):
+            yield _Line(number, None, Text(N_("the line is UTF-8, the file is {encoding}"), encoding=encoding))
+            continue
         try:
             yield _Line(number, line.decode(encoding), None)
         except UnicodeDecodeError:
@@ -184,24 +187,39 @@ def _lines(file: io.BufferedIOBase, encoding: str) -> Iterator[_Line]:
 def records(found: Survey, source: Source, needs: frozenset[str]) -> Iterator[Iterator[Found | Unreadable]]:
     """The records of a surveyed file.
 
-    needs: columns that must be in the header of a CSV file. Raises UserFault FILE_HEADER when one is not, and
-    FILE_CHANGED at the end when the file is not the one that was surveyed.
+    needs: columns that must be there. Raises UserFault FILE_HEADER when one is not, FILE_UNREADABLE when the file
+    proves broken in the middle, and FILE_CHANGED when it is not the one that was surveyed, or changed meanwhile.
     """
     with _open(found.path) as raw:
-        lines = _lines(_unpacked(raw, found.packed), found.encoding)
-        if source.format == "jsonl":
-            yield _json_records(lines)
-        else:
-            yield _csv_records(found.path, lines, source, needs)
+        _check_unchanged(found, raw)
+        yield _records(found, raw, source, needs)
         _check_unchanged(found, raw)
 
 
-def _changed_ns(raw: io.BufferedReader) -> int:
-    return os.fstat(raw.fileno()).st_mtime_ns
+def _records(
+    found: Survey, raw: io.BufferedReader, source: Source, needs: frozenset[str]
+) -> Iterator[Found | Unreadable]:
+    if found.format == formats.XLSX:
+        from node.loading import workbooks
+
+        return workbooks.records(found, raw, source, needs)
+    if found.format == formats.PARQUET:
+        from node.loading import parquet
+
+        return parquet.records(found, raw, source, needs)
+    lines = _lines(_unpacked(raw, found.packed), found.encoding)
+    if found.format == formats.JSONL:
+        return _json_records(lines)
+    return _csv_records(found.path, lines, source, needs)
+
+
+def _state(raw: BinaryIO) -> State:
+    at = os.fstat(raw.fileno())
+    return State(at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns)
 
 
 def _check_unchanged(found: Survey, raw: io.BufferedReader) -> None:
-    if _changed_ns(raw) != found.changed_ns:
+    if _state(raw) != found.state:
         todo = N_("Load the file again when nobody writes to it; rows already taken come to no harm.")
         raise UserFault(Code.FILE_CHANGED, N_("'{file}' was changed while it was read."), todo, file=found.path)
 
@@ -229,6 +247,10 @@ class _Feed:
         if line.text is None:
             raise csv.Error("unreadable line")
         return line.text
+
+    def skip(self) -> None:
+        """Passes over a line, readable or not."""
+        next(self._lines, None)
 
     def give_back(self) -> _Line:
         """Returns all but the first line of a record that failed; the first is the one to tell."""
@@ -288,28 +310,20 @@ def _alone(feed: _Feed, header: list[str], delimiter: str) -> Found | Unreadable
 def _header(path: Path, feed: _Feed, source: Source, needs: frozenset[str]) -> tuple[list[str], str]:
     """Column names and the delimiter. Raises UserFault FILE_HEADER."""
     try:
+        for _ in range(source.header - 1):
+            feed.skip()
         first = next(feed, "")
     except csv.Error:
-        first = ""
+        raise bad_heading(path, feed.taken[-1].problem or Text(N_("the line cannot be read"))) from None
     delimiter = source.delimiter or _delimiter(first)
     try:
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     except csv.Error:
         names = []
-    missing = sorted(needs - set(names))
-    if not names:
-        problem = Text(N_("the first line holds no column names"))
-    elif len(names) > COLUMNS_MAX:
-        problem = Text(N_("the header has more than {most} columns"), most=COLUMNS_MAX)
-    elif missing:
-        problem = Text(N_("the header lacks: {missing}"), missing=", ".join(missing))
-    elif len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        problem = Text(N_("these column names stand twice: {twice}"), twice=", ".join(twice))
-    else:
-        return names, delimiter
-    todo = N_("Check that the mapping is the one for this file, and that its first line holds the column names.")
-    raise UserFault(Code.FILE_HEADER, N_("'{file}': {problem}."), todo, file=path, problem=problem)
+    problem = heading_problem(names, needs)
+    if problem is not None:
+        raise bad_heading(path, problem)
+    return names, delimiter
 
 
 def _delimiter(header: str) -> str:

@@ -205,7 +205,8 @@ def _options(command: Any) -> set[str]:
 def test_every_dependency_is_explained() -> None:
     """Each package that pyproject.toml names has a line in docs/dependencies.md, and no line is left over."""
     project = tomllib.loads(_read("pyproject.toml"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = [text for texts in project["project"]["optional-dependencies"].values() for text in texts]
+    wanted = [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]
     names = {re.split(r"[^A-Za-z0-9_.-]", text)[0] for text in wanted}
     explained = set(re.findall(r"^\| `([A-Za-z0-9_.-]+)`", _read("docs/dependencies.md"), re.MULTILINE))
     assert explained == names

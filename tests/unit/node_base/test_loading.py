@@ -226,8 +226,8 @@ def test_files_that_cannot_be_loaded_say_so_before_the_first_row(tmp_path: Path)
     path.write_bytes("ID,A,N\n1,a,1\n".encode("utf-16"))
     assert fault(path).code is Code.FILE_ENCODING
     for header, words in (
-        (b"", "no column names"),
-        (b"\xff\n1,a,1\n", "no column names"),
+        (b"\n", "no column names"),
+        (b"\xff\n1,a,1\n", "the line is not utf-8"),
         (b"ID,X\n", "lacks: A, N"),
         (b"ID,A,N,A\n", "stand twice: A"),
         (b"ID,A,N" + b",c" * 2_000, "more than 2000"),
@@ -238,8 +238,8 @@ def test_files_that_cannot_be_loaded_say_so_before_the_first_row(tmp_path: Path)
         assert words in str(found.message)
 
 
-def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    """The load ends in a fault: what was taken is not what the digest says."""
+def test_a_file_that_changes_before_it_is_read(tmp_path: Path) -> None:
+    """The load ends in a fault: what would be taken is not what the digest says."""
     made = small()
     loader = kit.loader(tmp_path, b"ID,A,N\n1,a,1\n", made)
     (tmp_path / "in.csv").write_bytes(b"ID,A,N\n1,a,1\n2,b,2\n")

@@ -77,7 +77,13 @@ def test_good_rows_survive_between_bad_ones(numbers: list[int], data: st.DataObj
 
 
 @settings(deadline=None)
-@given(st.lists(st.fixed_dictionaries({"ID": st.text(min_size=1, max_size=8), "A": st.text(max_size=8)}), max_size=20))
+@given(
+    st.lists(
+        st.fixed_dictionaries({"ID": st.text(min_size=1, max_size=8), "A": st.text(max_size=8)}),
+        min_size=1,
+        max_size=20,
+    )
+)
 def test_json_texts_come_through_unchanged(records: list[dict[str, str]]) -> None:
     """What JSON can hold and a text column may hold arrives as it was, but for blanks around it."""
     content = "\n".join(json.dumps(record) for record in records).encode()
