@@ -23,7 +23,7 @@ from sync.reasons import Reason
 from sync.rows import key_getter
 from sync.schema import RowSchema
 from sync.values import Key, Row
-from tiers.door import VOID_REASON_MAX, Door, Reject
+from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, propose, start
 from tiers.flows.table import BEFORE, Party
@@ -34,12 +34,17 @@ _SURELY_FITS_BYTES = ENTRY_BYTES_MAX - HEADER_BYTES_MAX - 64 * KIB
 
 
 class PutResult(NamedTuple):
-    """What became of rows that were brought to the door. `group` is 0 when nothing changed."""
+    """What became of rows that were brought to the door. `group` is 0 when nothing changed.
+
+    `warned` holds the first of all `warnings` that rows were let in with.
+    """
 
     accepted: int
     unchanged: int
     rejected: tuple[Reject, ...]
     group: int
+    warned: tuple[Warned, ...] = ()
+    warnings: int = 0
 
 
 @dataclass(slots=True)
@@ -96,7 +101,7 @@ class PutJob:
         # Refused now, before anything is written, if it does not fit into one entry.
         if checked.size > _SURELY_FITS_BYTES:
             encode_records(dataset, self.schema.names, puts, ())
-        result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0)
+        result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0, checked.warned, checked.warnings)
         if self.dry_run:
             return (Reply(self.token, result),)
         # What comes from its source again is as it should be, changed or not.

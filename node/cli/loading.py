@@ -212,6 +212,8 @@ def _tell(session: Session, report: Report, number: int, preview: Sequence[Shown
     say(_counts(report.counts))
     if report.counts.rejected:
         _show_rejects(report, number)
+    if report.warnings:
+        _show_warnings(report)
     return None
 
 
@@ -230,6 +232,14 @@ def _show_rejects(report: Report, number: int) -> None:
         )
     if report.counts.rejected > REJECTS_SHOWN and number:
         remark(_("All of them: `tiersync loads rejects {load}`.").format(load=number))
+
+
+def _show_warnings(report: Report) -> None:
+    remark(
+        _("Let in with {warnings} warning(s); correct the rows where they come from:").format(warnings=report.warnings)
+    )
+    for one in report.warned[:REJECTS_SHOWN]:
+        remark(_("  line {line}: {detail}").format(line=one.line, detail=one.detail.say()))
 
 
 def _show_record(session: Session, shown: Shown, schema: RowSchema) -> None:
@@ -270,6 +280,8 @@ def _report_json(report: Report, number: int, preview: Sequence[Shown]) -> dict[
         "rejected": counts.rejected,
         "reasons": {reason.name: count for reason, count in report.reasons.most_common()},
         "rejects": [_reject_json(reject) for reject in report.rejects],
+        "warnings": report.warnings,
+        "warned": [{"line": w.line, "detail": w.detail.say(), "key": w.key} for w in report.warned],
     }
     if report.dry_run:
         found["preview"] = [_shown_json(shown) for shown in preview]

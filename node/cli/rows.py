@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VERBS = Verbs()
 INPUT_BYTES_MAX = 64 * 1024 * 1024
 ROWS_AT_ONCE = 1_000
+WARNED_SHOWN = 20
 SHOWN = 100
 
 
@@ -82,10 +83,16 @@ def _tell(session: Session, results: Sequence[PutResult], dry_run: bool, words: 
         for result in results
         for r in result.rejected
     ]
+    warned = [
+        {"row": w.line, **detail_shown(Phrase(*w.words)), "key": w.key} for result in results for w in result.warned
+    ]
+    warnings = sum(r.warnings for r in results)
     told = {
         "accepted": sum(r.accepted for r in results),
         "unchanged": sum(r.unchanged for r in results),
         "rejected": rejected,
+        "warnings": warnings,
+        "warned": warned,
         "groups": [r.group for r in results if r.group],
         "dry_run": dry_run,
     }
@@ -97,6 +104,12 @@ def _tell(session: Session, results: Sequence[PutResult], dry_run: bool, words: 
         say(_(words).format(accepted=told["accepted"], unchanged=told["unchanged"], rejected=len(rejected)))
         for one in rejected:
             remark(_("  row {row}: {name} {detail}").format(**{**one, "detail": worded(one)}))
+        if warnings:
+            remark(
+                _("Let in with {warnings} warning(s); correct the rows where they come from:").format(warnings=warnings)
+            )
+        for one in warned[:WARNED_SHOWN]:
+            remark(_("  row {row}: {detail}").format(row=one["row"], detail=worded(one)))
     return int(Exit.INPUT) if rejected else int(Exit.OK)
 
 

@@ -224,7 +224,24 @@ def _put_result(request: pb.PutRows, result: PutResult) -> pb.PutResult:
         )
         for r in result.rejected
     ]
-    return pb.PutResult(accepted=result.accepted, unchanged=result.unchanged, rejected=rejected, group=result.group)
+    warned = [
+        pb.Reject(
+            index=w.place,
+            line=lines[w.place] if w.place < len(lines) else 0,
+            detail=w.detail,
+            key=w.key,
+            words=w.detail.words,
+        )
+        for w in result.warned
+    ]
+    return pb.PutResult(
+        accepted=result.accepted,
+        unchanged=result.unchanged,
+        rejected=rejected,
+        group=result.group,
+        warned=warned,
+        warnings=result.warnings,
+    )
 
 
 def _failed(error: Exception) -> asyncio.Future[PutResult]:

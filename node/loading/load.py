@@ -27,6 +27,7 @@ BATCH_ROWS: Final = 1_000
 BATCH_BYTES: Final = 512 * KIB
 """Rows of one transaction become one entry per feed, which has a bound: wide rows travel in smaller batches."""
 REJECTS_KEPT: Final = 1_000
+WARNED_KEPT: Final = 100
 PREVIEW_ROWS: Final = 5
 LOAD_ID_CHARACTERS: Final = 16
 
@@ -55,11 +56,16 @@ class Rejected(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a batch; accepted + unchanged + rejected are all its rows."""
+    """What became of a batch; accepted + unchanged + rejected are all its rows.
+
+    warned: the first of the `warnings` about rows that were let in all the same (reason NONE).
+    """
 
     accepted: int
     unchanged: int
     rejected: Sequence[Rejected] = ()
+    warned: Sequence[Rejected] = ()
+    warnings: int = 0
 
 
 class Sink(Protocol):
@@ -101,7 +107,10 @@ class Counts:
 
 @dataclass(slots=True)
 class Report:
-    """What a load did. `rejects` holds the first REJECTS_KEPT; `reasons` counts all of them."""
+    """What a load did. `rejects` holds the first REJECTS_KEPT; `reasons` counts all of them.
+
+    `warnings` counts broken checks of rows that were let in; `warned` holds the first WARNED_KEPT (reason NONE).
+    """
 
     file: str
     digest: str
@@ -113,6 +122,8 @@ class Report:
     counts: Counts = field(default_factory=Counts)
     reasons: Counter[Reason] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
+    warnings: int = 0
+    warned: list[Reject] = field(default_factory=list)
 
 
 class Shown(NamedTuple):
@@ -280,6 +291,11 @@ class _Teller:
         for bad in outcome.rejected:
             key = bad.key or key_text([batch.rows[bad.place][i] for i in key_at])
             self.reject(Reject(batch.lines[bad.place], bad.reason, Text("{detail}", detail=bad.detail), key))
+        report = self._report
+        report.warnings += outcome.warnings
+        for one in outcome.warned[: WARNED_KEPT - len(report.warned)]:
+            line, said = batch.lines[one.place], Text("{detail}", detail=one.detail)
+            report.warned.append(Reject(line, one.reason, said, one.key))
 
     def reject(self, reject: Reject) -> None:
         report = self._report

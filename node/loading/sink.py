@@ -133,10 +133,11 @@ class ControlSink:
 
     def _outcome(self, result: pb.PutResult) -> Outcome:
         rejected = [Rejected(r.index, _reason(r.reason), Phrase(*r.words), r.key) for r in result.rejected]
+        warned = [Rejected(w.index, Reason.NONE, Phrase(*w.words), w.key) for w in result.warned]
         self._counts.taken += result.accepted
         self._counts.unchanged += result.unchanged
         self._counts.rejected += len(rejected)
-        return Outcome(result.accepted, result.unchanged, rejected)
+        return Outcome(result.accepted, result.unchanged, rejected, warned, result.warnings)
 
 
 @contextmanager

@@ -114,13 +114,21 @@ class PutResult(_message.Message):
     UNCHANGED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
+    WARNED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """rows that changed something"""
     unchanged: _builtins.int
     group: _builtins.int
     """the transaction's number; 0 when nothing changed"""
+    warnings: _builtins.int
+    """all of them"""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reject]: ...
+    @_builtins.property
+    def warned(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reject]:
+        """rows let in that break a check of severity warn, the first of them; reason is 0"""
+
     def __init__(
         self,
         *,
@@ -128,10 +136,12 @@ class PutResult(_message.Message):
         unchanged: _builtins.int = ...,
         rejected: _abc.Iterable[Global___Reject] | None = ...,
         group: _builtins.int = ...,
+        warned: _abc.Iterable[Global___Reject] | None = ...,
+        warnings: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "group", b"group", "rejected", b"rejected", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "group", b"group", "rejected", b"rejected", "unchanged", b"unchanged", "warned", b"warned", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -69,6 +69,7 @@ def test_a_load_twice_changes_nothing_and_doubles_no_reject(
     one = first.json
     assert (one["read"], one["taken"], one["unchanged"], one["rejected"]) == (3, 2, 0, 1)
     assert one["rejects"][0]["line"] == 3
+    assert (one["warnings"], [w["line"] for w in one["warned"]]) == (1, [4]), "closed without a time of closing"
     two = call("--home", home, "load", "case", file, "--map", mapping, "--json").json
     assert (two["taken"], two["unchanged"], two["rejected"]) == (0, 2, 1)
     assert two["load"] > one["load"]

@@ -63,6 +63,19 @@ def test_rows_from_a_file_and_from_an_array(call: Call, country: Country, tmp_pa
     assert "row 2: OUT_OF_SCOPE" in said.err
 
 
+def test_a_row_that_breaks_a_check_of_severity_warn_is_let_in_and_told(call: Call, country: Country) -> None:
+    """The exit code is that of success; the check's name and words stand in both languages."""
+    city = country.home("city")
+    row = json.dumps(case("warn-1", state="closed"))
+    told = call("--home", city, "put", "case", "--row", row, "--json")
+    assert (told.code, told.json["accepted"], told.json["warnings"]) == (0, 1, 1)
+    (warned,) = told.json["warned"]
+    assert (warned["row"], warned["key"]) == (1, '["warn-1"]')
+    said = call("--home", city, "put", "case", "--row", row)
+    assert "closed_has_time" in said.err
+    assert "已结案而没有结案时间 / closed without a time of closing" in said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "number"),
     [
