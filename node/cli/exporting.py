@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tiers.dataset import Dataset
 
 VERBS = Verbs()
-FORMATS = ("csv", "jsonl")
+FORMATS = ("csv", "jsonl", "xlsx", "parquet")
+ON_STDOUT = ("csv", "jsonl")
 
 
 @VERBS.verb(N_("Write rows of a dataset into a file for another program. Reads only; the node may run or be stopped."))
@@ -32,7 +33,8 @@ def export(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset to write rows of."))],
     form: Annotated[
-        str, typer.Option("--format", metavar="csv|jsonl", help=_("Format; else by the file's name, or CSV."))
+        str,
+        typer.Option("--format", metavar="csv|jsonl|xlsx|parquet", help=_("Format; else by the file's name, or CSV.")),
     ] = "",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help=_("File to write; stdout if not given."))] = None,
     columns: Annotated[
@@ -66,6 +68,7 @@ def export(
         source = Source(opened.reader, Wish(known, chosen, where, origin))
         if output is not None:
             check_free(output, replaces=force)
+        _check_fits(kind, source)
         _audit(session, dataset, chosen, where, origin, output)
         rows = _write(session, source, kind, heads(known, chosen, titles), output, bom=bom, force=force)
     if left_out:
@@ -78,6 +81,18 @@ def export(
         return say_json({**told, "left_out": list(left_out)})
     say(_("{rows} rows of {dataset} were written to {file}.").format(**told))
     return None
+
+
+def _check_fits(kind: str, source: Source) -> None:
+    """Whether the format can take it, before anything is written. Raises UserFault."""
+    if kind == "xlsx":
+        from node.exporting.workbook import check_rows
+
+        check_rows(source.count())
+    if kind == "parquet":
+        from node.exporting.parquet import library
+
+        library()
 
 
 def _audit(
@@ -97,27 +112,41 @@ def _write(
     """How many rows were written."""
     from node.exporting.files import whole
 
-    zone = zoneinfo.ZoneInfo(session.zone)
     if output is None:
-        return _fill(source, _started(kind, sys.stdout.buffer, columns, zone, bom))
+        return _fill(source, _started(session, kind, sys.stdout.buffer, columns, source.dataset, bom))
     with whole(output, replaces=force) as out:
-        return _fill(source, _started(kind, out, columns, zone, bom))
+        return _fill(source, _started(session, kind, out, columns, source.dataset, bom))
 
 
-def _started(kind: str, out: BinaryIO, columns: list[Head], zone: zoneinfo.ZoneInfo, bom: bool) -> Format:
+def _started(session: Session, kind: str, out: BinaryIO, columns: list[Head], dataset: str, bom: bool) -> Format:
+    """The file, begun."""
+    zone = zoneinfo.ZoneInfo(session.zone)
+    if kind == "xlsx":
+        from node.exporting.workbook import WorkbookFormat
+
+        return WorkbookFormat(out, columns, zone, dataset)
+    if kind == "parquet":
+        from node.exporting.parquet import ParquetFormat
+
+        return ParquetFormat(out, columns, session.zone)
     from node.exporting.formats import CsvFormat, JsonlFormat
 
     return JsonlFormat(out, columns, zone) if kind == "jsonl" else CsvFormat(out, columns, zone, bom)
 
 
 def _fill(source: Source, made: Format) -> int:
+    """How many rows were written."""
     written = 0
-    with moving(_("Exporting")) as tell:
-        for page in source.pages():
-            made.write(page)
-            written += len(page)
-            tell(_("{count} rows").format(count=written))
-        made.finish()
+    try:
+        with moving(_("Exporting")) as tell:
+            for page in source.pages():
+                made.write(page)
+                written += len(page)
+                tell(_("{count} rows").format(count=written))
+            made.finish()
+    except BaseException:
+        made.abandon()
+        raise
     return written
 
 
@@ -127,6 +156,13 @@ def _format(given: str, output: Path | None, bom: bool) -> str:
     kind = given or (by_name if by_name in FORMATS else "csv")
     if kind not in FORMATS:
         raise _not_one_of(kind, "--format", FORMATS)
+    if output is None and kind not in ON_STDOUT:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("The format {kind} cannot go to stdout."),
+            N_("Name a file with --output."),
+            kind=kind,
+        )
     if bom and kind != "csv":
         raise UserFault(
             Code.BAD_ARGUMENT, N_("Only CSV has a byte order mark."), N_("Leave --bom out, or give --format csv.")

@@ -3,6 +3,7 @@
 csv    UTF-8, heading first; nothing stands for an empty cell. What a spreadsheet would take for a formula gets an
        apostrophe in front: such a text does not come back as it was
 jsonl  UTF-8, one object a line, every value as it is
+xlsx, parquet: workbook.py and parquet.py
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from sync.values import Cell, Row
 
 
 class Format(Protocol):
-    """One file under way. `finish` when all rows are in."""
+    """One file under way: `finish` when all rows are in, `abandon` when something went wrong before."""
 
     def write(self, rows: Sequence[Row]) -> None: ...
 
     def finish(self) -> None: ...
+
+    def abandon(self) -> None: ...
 
 
 class CsvFormat:
@@ -45,6 +48,9 @@ class CsvFormat:
 
     def finish(self) -> None:
         """Nothing is left to be written."""
+
+    def abandon(self) -> None:
+        """Nothing is held."""
 
     def _lines(self, lines: Iterable[Sequence[str]]) -> None:
         page = io.StringIO(newline="")
@@ -72,6 +78,9 @@ class JsonlFormat:
 
     def finish(self) -> None:
         """Nothing is left to be written."""
+
+    def abandon(self) -> None:
+        """Nothing is held."""
 
 
 def _text(kind: CellType, zone: dt.tzinfo) -> Callable[[Cell], str]:

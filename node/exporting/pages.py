@@ -46,6 +46,11 @@ class Source:
         if wish.filter:
             self._where, self._values = filter_sql(filter_of(wish.filter, wish.dataset.schema))
 
+    @property
+    def dataset(self) -> str:
+        """Its id."""
+        return self._wish.dataset.id
+
     def count(self) -> int:
         """How many rows there are now."""
         where, values = self._where, self._values

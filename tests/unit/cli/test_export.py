@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from node.exporting import pages
+from node.exporting import pages, workbook
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.cli.test_rows import REPORTED, case
 
@@ -90,6 +91,7 @@ def test_columns_that_never_leave_stay_out_unless_asked_for(call: Call, filled: 
         (("--format", "docx"), "E1008"),
         (("--titles", "fr"), "E1008"),
         (("--format", "jsonl", "--bom"), "E1008"),
+        (("--format", "xlsx", "--bom"), "E1008"),
         (("--columns", "case_id,case_id"), "E1008"),
         (("--filter", "{"), "E1012"),
         (("--columns", "nothing"), "E1903"),
@@ -115,3 +117,51 @@ def test_a_file_that_is_there_is_replaced_by_force_only(call: Call, filled: str,
 
 def test_json_about_rows_on_stdout_is_refused(call: Call, filled: str) -> None:
     assert call("--home", filled, "export", "case", "--json").json["error"]["code"] == "E1008"
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_a_workbook_and_parquet_by_the_name_of_the_file(call: Call, filled: str, tmp_path: Path, kind: str) -> None:
+    """Loaded again they change nothing: each row is as it was."""
+    file, mapping = tmp_path / f"cases.{kind}", tmp_path / "same.toml"
+    told = call(
+        "--home", filled, "export", "case", "--held-back", "--filter", WHERE, "--output", str(file), "--json"
+    ).json
+    assert (told["format"], told["rows"]) == (kind, 10)
+    rounded = {"pos_lon", "pos_lat"}
+    lines = [
+        f'{name} = {{ from = "{name}", strip = false{", round = 3" if name in rounded else ""} }}'
+        for name in told["columns"]
+    ]
+    mapping.write_text(
+        'name = "same"\ndataset = "case"\n[source]\ndates = ["iso"]\n[columns]\n' + "\n".join(lines), "utf-8"
+    )
+    counts = call("--home", filled, "load", "case", str(file), "--map", str(mapping), "--json").json
+    assert (counts["unchanged"], counts["rejected"]) == (10, 0), counts
+
+
+def test_more_rows_than_a_sheet_has_leave_no_file(
+    call: Call, filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "ROWS_MAX", 9)
+    file = tmp_path / "cases.xlsx"
+    called = call("--home", filled, "export", "case", "--filter", WHERE, "--output", str(file), "--json")
+    assert called.json["error"]["code"] == "E1008"
+    assert "10 rows do not fit" in called.json["error"]["message"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_what_is_no_text_does_not_go_to_stdout(call: Call, filled: str, kind: str) -> None:
+    called = call("--home", filled, "export", "case", "--format", kind)
+    assert (called.code, called.out) == (2, "")
+
+
+def test_without_pyarrow_there_is_no_parquet_and_the_rest_goes_on(
+    call: Call, filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    command = ("--home", filled, "export", "case", "--json", "--output")
+    called = call(*command, str(tmp_path / "cases.parquet"))
+    assert "pyarrow" in called.json["error"]["message"]
+    assert list(tmp_path.iterdir()) == []
+    assert call(*command, str(tmp_path / "cases.csv")).code == 0
