@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERBS = Verbs("catalogue", N_("What the datasets mean, and what of them goes to whom."))
 
 
-def _catalogue(session: Session) -> Catalogue:
+def catalogue_of(session: Session) -> Catalogue:
     """That of the home; the built-in one where no home is named. Raises CatalogueFault."""
     if session.is_named:
         return session.catalogue
@@ -37,7 +37,7 @@ def _catalogue(session: Session) -> Catalogue:
 @VERBS.verb(N_("List the datasets."), "list")
 def list_all(context: typer.Context) -> None:
     session = here(context)
-    found = _catalogue(session)
+    found = catalogue_of(session)
     if session.as_json:
         return say_json({"datasets": [_brief(found, dataset) for dataset in found.datasets.values()]})
     zh = current().language == "zh"
@@ -91,7 +91,7 @@ def show(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset to show."))],
 ) -> None:
     session = here(context)
-    found = _catalogue(session)
+    found = catalogue_of(session)
     known = found.datasets.get(dataset)
     if known is None:
         raise UserFault(
@@ -166,7 +166,7 @@ def check(
         builtin = [(f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml")]
         found = Catalogue.build(sorted(builtin), [(str(f), text_of(f, CATALOGUE_BYTES_MAX)) for f in files])
     else:
-        found = _catalogue(session)
+        found = catalogue_of(session)
     if session.as_json:
         return say_json({"datasets": sorted(found.datasets), "publications": sorted(found.publications)})
     words = _("Sound: {datasets} datasets, {publications} publications.")

@@ -65,18 +65,10 @@ def load(
 
 def _source(converter: Converter, form: str, sheet: str) -> Source:
     """How the file is written: as the mapping says, but for what the caller says. Raises UserFault."""
-    from node.loading.formats import FORMATS
+    from node.loading.formats import checked
 
     found = converter.mapping.source
-    if form and form not in FORMATS:
-        raise UserFault(
-            Code.BAD_ARGUMENT,
-            N_("'{value}' is not one of: {words}"),
-            N_("Give one of these with --format, or leave it out."),
-            value=form,
-            words=", ".join(FORMATS),
-        )
-    return replace(found, format=form or found.format, sheet=sheet or found.sheet)
+    return replace(found, format=checked(form) or found.format, sheet=sheet or found.sheet)
 
 
 def _converter(session: Session, name: str, dataset: str) -> Converter:

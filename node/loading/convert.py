@@ -160,7 +160,7 @@ def _target(field: Field, rule: Rule | None, mapping: FileMapping, mistakes: Mis
     if rule is None:
         return _Target(field, None, (), str, None)
     where = f"columns.{rule.target}"
-    convert = _converter(field, rule)
+    convert = conversion(field, rule)
     if rule.region and mapping.ours is None:
         mistakes.add(where, Text(N_("region = true needs the section [ours]")))
     if field.decimals is not None and (rule.round is None or rule.round > field.decimals):
@@ -281,7 +281,7 @@ def _table_step(rule: Rule, table: Mapping[str, str], held_back: bool) -> Step:
     return step
 
 
-def _converter(field: Field, rule: Rule) -> Callable[[str], Cell]:
+def conversion(field: Field, rule: Rule) -> Callable[[str], Cell]:
     """Text -> cell of the column's type. The functions raise ValueError."""
     match field.column.type:
         case CellType.TEXT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from node.faults import Code, UserFault
 from node.texts import N_, Text
 
 CSV: Final = "csv"
@@ -26,6 +27,19 @@ _ZIP: Final = b"PK\x03\x04"
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0"
 _PARQUET: Final = b"PAR1"
 MAGIC_BYTES: Final = 4
+
+
+def checked(form: str) -> str:
+    """A format as somebody named it, '' for none. Raises UserFault."""
+    if form and form not in FORMATS:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{value}' is not one of: {words}"),
+            N_("Give one of these with --format, or leave it out."),
+            value=form,
+            words=", ".join(FORMATS),
+        )
+    return form
 
 
 def by_name(path: Path) -> str:

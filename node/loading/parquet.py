@@ -39,7 +39,7 @@ def _pyarrow(path: Path) -> Any:
     return pyarrow
 
 
-def records(at: Survey, raw: IO[bytes], source: Source, needs: frozenset[str]) -> Iterator[Found | Unreadable]:
+def records(at: Survey, raw: IO[bytes], source: Source, wanted: frozenset[str] | None) -> Iterator[Found | Unreadable]:
     """The rows. Raises UserFault FILE_HEADER, or FILE_UNREADABLE for a broken file."""
     pa = _pyarrow(at.path)
     try:
@@ -51,6 +51,7 @@ def records(at: Survey, raw: IO[bytes], source: Source, needs: frozenset[str]) -
             thrift_container_size_limit=_STRUCTURE_BYTES_MAX,
         )
         schema = file.schema_arrow
+        needs = frozenset(_single(pa, schema)) if wanted is None else wanted
         problem = heading_problem(schema.names, needs) or _odd_type(pa, schema, needs)
         if problem is not None:
             raise bad_heading(at.path, problem)
@@ -75,16 +76,24 @@ def _first_line(error: Exception) -> str:
 
 def _odd_type(pa: Any, schema: Any, needs: frozenset[str]) -> Text | None:
     """Names the first column whose cells are no single values."""
-    types = pa.types
+    single = set(_single(pa, schema))
     for field in schema:
-        kind = field.type.value_type if types.is_dictionary(field.type) else field.type
-        if field.name in needs and (types.is_nested(kind) or types.is_duration(kind) or types.is_interval(kind)):
+        if field.name in needs and field.name not in single:
             return Text(
                 N_("the column '{column}' is of the type {type}, which no column takes"),
                 column=field.name,
                 type=str(field.type)[:80],
             )
     return None
+
+
+def _single(pa: Any, schema: Any) -> Iterator[str]:
+    """The columns whose cells are single values."""
+    types = pa.types
+    for field in schema:
+        kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+        if not (types.is_nested(kind) or types.is_duration(kind) or types.is_interval(kind)):
+            yield field.name
 
 
 def _check_groups(path: Path, metadata: Any, needs: frozenset[str]) -> None:

@@ -184,11 +184,12 @@ def _lines(file: io.BufferedIOBase, encoding: str) -> Iterator[_Line]:
 
 
 @contextmanager
-def records(found: Survey, source: Source, needs: frozenset[str]) -> Iterator[Iterator[Found | Unreadable]]:
+def records(found: Survey, source: Source, needs: frozenset[str] | None) -> Iterator[Iterator[Found | Unreadable]]:
     """The records of a surveyed file.
 
-    needs: columns that must be there. Raises UserFault FILE_HEADER when one is not, FILE_UNREADABLE when the file
-    proves broken in the middle, and FILE_CHANGED when it is not the one that was surveyed, or changed meanwhile.
+    needs: columns that must be there; None asks for all that can be read, and demands none. Raises UserFault
+    FILE_HEADER when one is not, FILE_UNREADABLE when the file proves broken in the middle, and FILE_CHANGED when
+    it is not the one that was surveyed, or changed meanwhile.
     """
     with _open(found.path) as raw:
         _check_unchanged(found, raw)
@@ -197,7 +198,7 @@ def records(found: Survey, source: Source, needs: frozenset[str]) -> Iterator[It
 
 
 def _records(
-    found: Survey, raw: io.BufferedReader, source: Source, needs: frozenset[str]
+    found: Survey, raw: io.BufferedReader, source: Source, needs: frozenset[str] | None
 ) -> Iterator[Found | Unreadable]:
     if found.format == formats.XLSX:
         from node.loading import workbooks
@@ -259,7 +260,7 @@ class _Feed:
 
 
 def _csv_records(
-    path: Path, lines: Iterator[_Line], source: Source, needs: frozenset[str]
+    path: Path, lines: Iterator[_Line], source: Source, needs: frozenset[str] | None
 ) -> Iterator[Found | Unreadable]:
     feed = _Feed(lines)
     header, delimiter = _header(path, feed, source, needs)
@@ -307,7 +308,7 @@ def _alone(feed: _Feed, header: list[str], delimiter: str) -> Found | Unreadable
     return Found(line.number, dict(zip(header, cells, strict=True)))
 
 
-def _header(path: Path, feed: _Feed, source: Source, needs: frozenset[str]) -> tuple[list[str], str]:
+def _header(path: Path, feed: _Feed, source: Source, needs: frozenset[str] | None) -> tuple[list[str], str]:
     """Column names and the delimiter. Raises UserFault FILE_HEADER."""
     try:
         for _ in range(source.header - 1):
@@ -320,7 +321,7 @@ def _header(path: Path, feed: _Feed, source: Source, needs: frozenset[str]) -> t
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     except csv.Error:
         names = []
-    problem = heading_problem(names, needs)
+    problem = heading_problem(names, needs or ())
     if problem is not None:
         raise bad_heading(path, problem)
     return names, delimiter

@@ -132,19 +132,19 @@ def _has_formulas(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -
     return formulas
 
 
-def records(at: Survey, raw: IO[bytes], source: Source, needs: frozenset[str]) -> Iterator[Found | Unreadable]:
+def records(at: Survey, raw: IO[bytes], source: Source, needs: frozenset[str] | None) -> Iterator[Found | Unreadable]:
     """The rows below the heading. Raises UserFault FILE_HEADER, or FILE_UNREADABLE for a broken workbook."""
     rows = _rows(at, raw, source)
     cells = next((cells for number, cells, _ in rows if number == source.header), ())
     names = [str(cell.value).strip() if cell.value is not None else "" for cell in cells]
     while names and not names[-1]:
         names.pop()
-    problem = heading_problem([name for name in names if name], needs)
+    problem = heading_problem([name for name in names if name], needs or ())
     if len(names) > COLUMNS_MAX:
         problem = Text(N_("the header has more than {most} columns"), most=COLUMNS_MAX)
     if problem is not None:
         raise bad_heading(at.path, problem)
-    columns = [(place, name, name in needs) for place, name in enumerate(names) if name]
+    columns = [(place, name, needs is not None and name in needs) for place, name in enumerate(names) if name]
     zone = ZoneInfo(source.time_zone)
     for number, cells, formulas in rows:
         if any(cell.value not in (None, "") for cell in (*cells, *formulas)):

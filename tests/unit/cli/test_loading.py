@@ -150,6 +150,8 @@ def test_only_untouched_rows_of_a_load_are_taken_back(
         (("load", "class_code", "{file}", "--map", "myla311"), 3, "E1203"),
         (("load", "nope", "{file}", "--map", "myla311"), 3, "E1010"),
         (("load", "case", "{file}", "--map", "myla311"), 3, "E1204"),
+        (("load", "case", "{file}", "--map", "myla311", "--format", "xls"), 2, "E1008"),
+        (("load", "case", "{file}", "--map", "myla311", "--format", "parquet"), 3, "E1202"),
         (("unload", "999"), 4, "E1209"),
         (("unload", "999", "--dry-run"), 4, "E1209"),
         (("loads", "rejects", "999"), 4, "E1209"),
