@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 OUR_PACKAGES = ("node", "sync", "tiers", "certs")
 PYTHON_LEAST = (3, 11)
 RENEW_DAYS = 30
+DIVISIONS_DAYS = 500
+"""Codes are published once a year; a few months later the next program has them."""
 CLOCK_LEAST_US = 1_767_225_600_000_000  # 2026-01-01: before this program was written no clock can be right
 DIAL_S = 3.0
 SKEW_US = 60_000_000
@@ -52,7 +54,7 @@ class Finding(NamedTuple):
 
 def examine(session: Session) -> list[Finding]:
     """All checks, the machine's first. A check that cannot be made is a finding too."""
-    found = [_python(), _sqlite(), _protobuf(), _packages(), _clock()]
+    found = [_python(), _sqlite(), _protobuf(), _packages(), _clock(), _division_codes()]
     if not session.is_named:
         return [*found, _no_home()]
     if not (session.home / CONFIG_FILE).is_file():
@@ -135,6 +137,23 @@ def _clock() -> Finding:
         todo = Text(N_("Set the clock (chrony or ntpd): certificates and time limits depend on it."))
         return Finding(name, "bad", Text(N_("says {now}, which cannot be"), now=iso(now)), todo)
     return Finding(name, "good", Text(iso(now)))
+
+
+def _division_codes() -> Finding:
+    """How old they are: codes change every year, and what is typed is compared with them."""
+    from datetime import date
+
+    from node.clock import SystemClock
+    from node.divisions import divisions
+
+    as_of = divisions().as_of
+    days = SystemClock().now_us() // DAY_US - (date.fromisoformat(as_of) - date(1970, 1, 1)).days
+    name, found = Text(N_("division codes")), Text(N_("as of {as_of}"), as_of=as_of)
+    if days > DIVISIONS_DAYS:
+        return Finding(
+            name, "odd", found, Text(N_("Newer codes come with a newer tiersync. Nothing is refused meanwhile."))
+        )
+    return Finding(name, "good", found)
 
 
 def _no_home() -> Finding:

@@ -76,12 +76,15 @@ def make(
     manner: dict[str, Any] = {"again": again, "dry_run": dry_run}
     if from_list is not None:
         text = text_of(from_list, LIST_BYTES_MAX, N_("Split the list."), OFFICE_ENCODINGS)
-        made = command(session, "invite.make_many", file=visible(str(from_list)), text=text, **manner)["invites"]
+        file = visible(str(from_list))
+        made = command(session, "invite.make_many", file=file, text=text, **manner)["invites"]
+        _remark_on_list(file, text)
     else:
         wish: dict[str, Any] = {"profile": profile, "region": region, "title": title, "days": days}
         _check_wish(wish)
         scopes: dict[str, Any] = {"signing": signing, "carrying": carrying}
         made = [command(session, "invite.make", **wish, **scopes, approval=approval, **manner)]
+        _remark_on(region, signing, carrying)
     if out is not None and not dry_run:
         made = _written(session, made, out)
     if session.as_json:
@@ -104,6 +107,25 @@ def _check_wish(wish: dict[str, Any]) -> None:
             N_("Give --profile, --region and --title, or a list with --list."),
             name=", ".join(absent),
         )
+
+
+def _remark_on_list(file: str, text: str) -> None:
+    """The same for every line of a list, which was taken whole."""
+    from node.enrol.lists import wishes_from_csv
+
+    wishes = wishes_from_csv(file, text)
+    scopes = (scope for wish in wishes for scope in (wish.signing, wish.carrying) if scope is not None)
+    _remark_on(*(wish.region for wish in wishes), *(item.region for scope in scopes for item in scope.items))
+
+
+def _remark_on(*said: str) -> None:
+    """On stderr: codes that are none, or no more. Only a remark: the data may be older than the truth."""
+    from node.clock import SystemClock, iso
+    from node.divisions import remarks_on
+
+    patterns = (part.partition("-")[0] for text in said for part in text.replace(";", " ").split())
+    for one in remarks_on(patterns, iso(SystemClock().now_us())[:10]):
+        remark(one.say())
 
 
 def _check_room(folder: Path) -> None:
