@@ -48,12 +48,13 @@ PART_BYTES_MAX: Final = 16 * MIB
 """Any other part that is held in memory as a whole, such as the styles."""
 ROW_BYTES_MAX: Final = 8 * MIB
 ROWS_MAX: Final = 1_048_576
+STRINGS_MAX: Final = 2_000_000
 NUMBER_MAX: Final = 10**15
 """From here on Excel has put zeros in the place of digits."""
 
 _SHEETS: Final = "xl/worksheets/"
 _STRINGS: Final = "xl/sharedStrings.xml"
-_MARKS: Final = re.compile(rb"<(?:\w+:)?(row|f)[\s/>]")
+_MARKS: Final = re.compile(rb"<(?:\w+:)?(row|si|f)[\s/>]")
 _MARK_BYTES: Final = 64
 _PIECE_BYTES: Final = 1 * MIB
 _BROKEN: Final = (
@@ -87,8 +88,8 @@ def look_through(path: Path, raw: IO[bytes]) -> bool:
             problem = _too_much(parts)
             if problem is not None:
                 raise unreadable(path, problem)
-            sheets = [part for part in parts if part.filename.startswith(_SHEETS)]
-            return sum(_has_formulas(path, archive, part) for part in sheets) > 0
+            # A sheet may be stored under any name: every part is looked at.
+            return sum(_has_formulas(path, archive, part) for part in parts if part.filename.endswith(".xml")) > 0
     except _BROKEN as error:
         raise unreadable(path, str(error)) from error
 
@@ -110,26 +111,35 @@ def _too_much(parts: list[zipfile.ZipInfo]) -> Text | None:
 
 
 def _has_formulas(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
-    """Looks through a sheet: whole, and no row longer than what may be held at once. Raises UserFault."""
-    rows, formulas, last, at, rest = 0, False, 0, 0, b""
-    with archive.open(part) as sheet:
-        while piece := sheet.read(_PIECE_BYTES):
+    """Looks through a part: whole, and no row or text in it longer than what may be held at once. Raises UserFault."""
+    seen = {b"row": 0, b"si": 0, b"f": 0}
+    is_long = part.filename == _STRINGS or part.filename.startswith(_SHEETS)
+    last, at, rest = 0, 0, b""
+    with archive.open(part) as content:
+        while piece := content.read(_PIECE_BYTES):
             text = rest + piece
             for mark in _MARKS.finditer(text):
-                formulas = formulas or mark[1] == b"f"
-                if mark[1] == b"row":
-                    rows, last = rows + 1, at + mark.start()
+                seen[mark[1]] += 1
+                last = last if mark[1] == b"f" else at + mark.start()
             # A mark may be cut in two: its beginning is kept, and no mark is seen twice.
             opened = text.rfind(b"<", max(0, len(text) - _MARK_BYTES))
             keep = opened if opened >= 0 and not _MARKS.match(text, opened) else len(text)
             at, rest = at + keep, text[keep:]
-            if at - last > ROW_BYTES_MAX:
-                raise unreadable(
-                    path, Text(N_("row {row} is longer than {most} MiB"), row=rows, most=ROW_BYTES_MAX // MIB)
-                )
-            if rows > ROWS_MAX:
-                raise unreadable(path, Text(N_("a sheet has more than {most} rows"), most=ROWS_MAX))
-    return formulas
+            problem = _too_long(seen, at - last if is_long else 0)
+            if problem is not None:
+                raise unreadable(path, problem)
+    return seen[b"f"] > 0
+
+
+def _too_long(seen: dict[bytes, int], stretch: int) -> Text | None:
+    if stretch > ROW_BYTES_MAX:
+        row = max(seen[b"row"], seen[b"si"])
+        return Text(N_("row {row} is longer than {most} MiB"), row=row, most=ROW_BYTES_MAX // MIB)
+    if seen[b"row"] > ROWS_MAX:
+        return Text(N_("a sheet has more than {most} rows"), most=ROWS_MAX)
+    if seen[b"si"] > STRINGS_MAX:
+        return Text(N_("the workbook has more than {most} texts: save the sheet as CSV"), most=STRINGS_MAX)
+    return None
 
 
 def records(at: Survey, raw: IO[bytes], source: Source, needs: frozenset[str] | None) -> Iterator[Found | Unreadable]:

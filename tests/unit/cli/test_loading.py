@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from node.app import read_catalogue
 from node.config import CONFIG_NAME, load_file
@@ -20,6 +22,7 @@ from node.loading.sink import UNDER_WAY, open_sink
 from node.loading.underway import held
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.node_base.kit import everything, no_files
+from tests.unit.node_base.test_to_stat_info import CLOSED, COLUMNS
 
 MAPPING = """
 name = "small"
@@ -231,3 +234,23 @@ def test_a_load_that_was_killed_is_shown_as_broken_off(
     broken = call("--home", home, "loads", "rejects", str(number), "--json").json["load"]
     assert (broken["state"], broken["written"]) == ("broken_off", again["unchanged"])
     assert call("--home", home, "unload", str(number), "--json").json["rows"] == again["unchanged"]
+
+
+def test_a_sheet_of_a_workbook_is_loaded(call: Call, country: Country, tmp_path: Path) -> None:
+    """As any other file, shown before and taken; which of several sheets is meant is asked, not guessed."""
+    book = Workbook()
+    book.active.append(("notes",))
+    sheet = book.create_sheet("案件")
+    rows = [{**CLOSED, "cell_id": "310106001001001", "rec_id": f"xl-{n}"} for n in range(2)]
+    for row in ({name: name for name in COLUMNS}, *rows, {**CLOSED, "rec_id": "xl-bad", "event_state_id": "2"}):
+        sheet.append([row.get(name) for name in COLUMNS])
+    sheet["C2"] = dt.datetime(2026, 3, 1, 10, 0, 0)  # noqa: DTZ001 - Excel knows no zones
+    book.save(tmp_path / "cases.xlsx")
+    load = ("--home", country.home("city"), "load", "case", str(tmp_path / "cases.xlsx"), "--map", "to_stat_info")
+    asked = call(*load)
+    assert (asked.code, "E1204" in asked.err, "案件" in asked.err) == (3, True, True)
+    shown = call(*load, "--sheet", "案件", "--dry-run", "--json").json["preview"][0]
+    assert (shown["line"], shown["before"]["create_time"]) == (2, "2026-03-01T10:00:00")
+    told = call(*load, "--sheet", "案件", "--json").json
+    assert (told["format"], told["encoding"], told["taken"], told["rejected"]) == ("xlsx", None, 2, 1)
+    assert [reject["line"] for reject in told["rejects"]] == [4]

@@ -204,6 +204,11 @@ def test_small_archives_that_unpack_to_much_are_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(workbooks, "ROWS_MAX", 1_000)
     rows = _archive(**{"xl__worksheets__sheet1.xml": b"<sheetData>" + b"<row/>" * 1_001})
     assert "more than 1000 rows" in _fault(tmp_path, rows)[1]
+    monkeypatch.setattr(workbooks, "STRINGS_MAX", 1_000)
+    texts = _archive(**{"xl__sharedStrings.xml": b"<sst>" + b"<si/>" * 1_001})
+    assert "more than 1000 texts" in _fault(tmp_path, texts)[1]
+    one = _archive(**{"xl__sharedStrings.xml": b"<sst><si>" + b"<r/>" * (3 * MIB)})
+    assert "is longer than 8 MiB" in _fault(tmp_path, one)[1]
     monkeypatch.setattr(workbooks, "UNPACKED_BYTES_MAX", 1 * MIB)
     assert "unpacks to more than 1 MiB" in _fault(tmp_path, row)[1]
 
@@ -225,6 +230,12 @@ def test_what_is_no_workbook_says_so(tmp_path: Path) -> None:
     damaged = _changed(good, "xl/worksheets/sheet1.xml", b"</sheetData>", b"</sheetDat>")
     assert _fault(tmp_path, damaged)[0] is Code.FILE_UNREADABLE
     assert _fault(tmp_path, _archive(x=b"x"))[0] is Code.FILE_UNREADABLE
+
+
+def test_formulas_are_seen_under_any_name() -> None:
+    """A sheet need not be stored where sheets usually are."""
+    odd = _archive(**{"odd__place.xml": b"<row><c><f>1</f></c></row>"})
+    assert workbooks.look_through(Path("x"), io.BytesIO(odd))
 
 
 @pytest.mark.parametrize("cut", range(60))
