@@ -30,6 +30,7 @@ from node.enrol.home import in_use
 from node.identity import NodeIdentity
 from node.intake import HERE
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
+from node.kept import take_catalogue
 from node.known import StoreKnown
 from node.link.dialler import Dialler
 from node.link.gate import Gatekeeper
@@ -345,9 +346,10 @@ class Node:
         if not path.is_file():
             # An empty one in its place would throw away the WAL beside it, which may hold all of the rest.
             raise StoreFault(StoreTrouble.MISSING, f"{path} is missing")
-        store = Store.open(path, self._schemas())
+        store = Store.open(path, ())
         try:
             check_instance(self.home, store)
+            take_catalogue(store, self.catalogue)
             self._known = StoreKnown(store, self.catalogue)
             publisher = TierPublisher(self.catalogue, self._standing(self.identity.nation, signing=None))
             judge = _WatchfulJudge(self.catalogue, do)

@@ -10,7 +10,7 @@ import typer
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
-from node.faults import Code, UserFault
+from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _, current
 
@@ -25,13 +25,22 @@ def catalogue_of(session: Session) -> Catalogue:
     """That of the home; the built-in one where no home is named. Raises CatalogueFault."""
     if session.is_named:
         return session.catalogue
-    from importlib import resources
-
     from tiers.catalogue import Catalogue
 
+    return Catalogue.build(_builtin())
+
+
+def _builtin() -> list[tuple[str, str]]:
+    from importlib import resources
+
     folder = resources.files("tiers") / "catalogue"
-    texts = [(f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml")]
-    return Catalogue.build(sorted(texts))
+    return sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def _text(file: Path) -> tuple[str, str]:
+    from node.config import CATALOGUE_BYTES_MAX
+
+    return str(file), text_of(file, CATALOGUE_BYTES_MAX)
 
 
 @VERBS.verb(N_("List the datasets."), "list")
@@ -155,16 +164,11 @@ def check(
         typer.Argument(metavar="FILE.toml", help=_("Files as node.toml names them; those of the home if none.")),
     ] = [],  # noqa: B006 - typer copies it
 ) -> None:
-    from importlib import resources
-
-    from node.config import CATALOGUE_BYTES_MAX
-    from tiers.catalogue import Catalogue
-
     session = here(context)
     if files:
-        folder = resources.files("tiers") / "catalogue"
-        builtin = [(f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml")]
-        found = Catalogue.build(sorted(builtin), [(str(f), text_of(f, CATALOGUE_BYTES_MAX)) for f in files])
+        from tiers.catalogue import Catalogue
+
+        found = Catalogue.build(_builtin(), [_text(f) for f in files])
     else:
         found = catalogue_of(session)
     if session.as_json:
@@ -172,3 +176,51 @@ def check(
     words = _("Sound: {datasets} datasets, {publications} publications.")
     say(words.format(datasets=len(found.datasets), publications=len(found.publications)))
     return None
+
+
+@VERBS.verb(N_("Say what changed between versions of dataset files; the exit code is 3 if anything is not only added."))
+def diff(
+    context: typer.Context,
+    old: Annotated[
+        Path,
+        typer.Argument(metavar="OLD", help=_("A site's file, or a folder with the built-in files of another release.")),
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help=_("The same, as it is to be."))],
+    later: Annotated[
+        list[Path],
+        typer.Argument(metavar="[LATER]...", help=_("Further versions, oldest first: each step is looked at.")),
+    ] = [],  # noqa: B006 - typer copies it
+) -> int:
+    from tiers.evolution import compare_chain
+
+    session = here(context)
+    changes = compare_chain([_version(path) for path in (old, new, *later)])
+    refused = sum(not change.allowed for change in changes)
+    if session.as_json:
+        told = [{"path": c.path, "allowed": c.allowed, "said": c.said, "phrase": list(c.said.words)} for c in changes]
+        say_json({"only_added": not refused, "changes": told})
+    else:
+        heads = ["", _("place"), _("change")]
+        rows = [("" if c.allowed else _("refused"), c.path, c.said.spoken(_)) for c in changes]
+        if rows:
+            table("", heads, rows)
+        words = N_("{changes} change(s), {refused} of them not only added.") if changes else N_("Nothing changed.")
+        say(_(words).format(changes=len(changes), refused=refused))
+    return int(Exit.INPUT if refused else Exit.OK)
+
+
+def _version(path: Path) -> Catalogue:
+    """A folder is a whole built-in catalogue; a file is a site's, beside this program's. Raises as Catalogue.build."""
+    from tiers.catalogue import Catalogue
+
+    if path.is_dir():
+        texts = [_text(file) for file in sorted(path.glob("*.toml"))]
+        if not texts:
+            raise UserFault(
+                Code.FILE_MISSING,
+                N_("There is no dataset file (*.toml) in '{folder}'."),
+                N_("Name the folder that holds the files themselves."),
+                folder=path,
+            )
+        return Catalogue.build(texts)
+    return Catalogue.build(_builtin(), [_text(path)])

@@ -22,6 +22,7 @@ from sync.reasons import Reason
 from sync.values import Fate
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.cli.test_rows import case
+from tests.unit.node_base.kit import ROOT, SMALL
 
 ASKED = (
     ("status",),
@@ -239,3 +240,24 @@ def test_no_home_is_named(call: Call, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIERSYNC_HOME", country.home("nation"))
     assert call("status", "--json").json["node"] == country.node("nation")
+
+
+def test_a_diff_says_what_is_not_only_added(call: Call, tmp_path: Path) -> None:
+    """Of versions of a site's file, or of the whole built-in catalogue as a folder; each step is looked at."""
+    old, new, bad = (tmp_path / name for name in ("old.toml", "new.toml", "bad.toml"))
+    old.write_text(SMALL, "utf-8")
+    new.write_text(SMALL.replace("version = 1", "version = 2").replace("length = 4000", "length = 5000"), "utf-8")
+    bad.write_text(SMALL.replace("version = 1", "version = 3"), "utf-8")
+    good = call("catalogue", "diff", str(old), str(new), "--json")
+    assert (good.code, good.json["only_added"]) == (0, True)
+    assert [c["path"] for c in good.json["changes"]] == ["x_small", "x_small.note"]
+    told = call("catalogue", "diff", str(old), str(new), str(bad))
+    assert told.code == 3
+    assert "x_small.note" in told.out
+    assert "narrows from 5000 to 4000" in told.out
+    assert call("catalogue", "diff", str(old), str(old)).out.strip() == "Nothing changed."
+    builtin = str(ROOT / "tiers" / "catalogue")
+    assert call("catalogue", "diff", builtin, builtin, "--json").json == {"only_added": True, "changes": []}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "E1201" in call("catalogue", "diff", str(empty), builtin).err
