@@ -106,6 +106,27 @@ def _audit(
     AuditLog(session.home / "audit", SystemClock()).append(Event.ROWS_EXPORTED, **said, file=str(output or "-"))
 
 
+@VERBS.verb(N_("Write an empty Excel workbook of a dataset for people to fill in; `load --map template` reads it."))
+def template(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset to write a template of."))],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.xlsx", help=_("File to write."))],
+    force: Annotated[bool, typer.Option("--force", help=_("Replace the file if it is there."))] = False,
+) -> None:
+    from node.exporting.files import whole
+    from node.exporting.template import write_template
+
+    session = here(context)
+    known = _dataset(session, dataset)
+    with whole(output, replaces=force) as out:
+        write_template(out, known)
+    if session.as_json:
+        return say_json({"dataset": dataset, "file": str(output), "columns": list(known.schema.names)})
+    words = _("{file} is the template of {dataset}. Filled in: `tiersync load {dataset} {file} --map template`")
+    say(words.format(file=output, dataset=dataset))
+    return None
+
+
 def _write(
     session: Session, source: Source, kind: str, columns: list[Head], output: Path | None, *, bom: bool, force: bool
 ) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from node.loading.mapping import Source
     from sync.schema import RowSchema
     from sync.values import Cell
+    from tiers.dataset import Dataset
 
 VERBS = Verbs()
 REJECTS_SHOWN = 20
@@ -75,7 +76,6 @@ def _converter(session: Session, name: str, dataset: str) -> Converter:
     """The mapping, bound to its dataset. Raises UserFault that names all mistakes."""
     from node.loading.convert import bind
 
-    path, mapping = _mapping(session, name)
     known = session.catalogue.datasets
     if dataset not in known:
         raise UserFault(
@@ -85,6 +85,7 @@ def _converter(session: Session, name: str, dataset: str) -> Converter:
             dataset=dataset,
             known=", ".join(sorted(known)),
         )
+    path, mapping = _mapping(session, name, known[dataset])
     if mapping.dataset != dataset:
         raise UserFault(
             Code.MAPPING_INVALID,
@@ -97,11 +98,14 @@ def _converter(session: Session, name: str, dataset: str) -> Converter:
     return bind(path, mapping, known[dataset])
 
 
-def _mapping(session: Session, name: str) -> tuple[str, Any]:
-    """(what messages call it, the mapping): built in, one of the site's, or a file."""
+def _mapping(session: Session, name: str, dataset: Dataset) -> tuple[str, Any]:
+    """(what messages call it, the mapping): built in, one of the site's, a file, or that of the dataset's template."""
     from node import mappings
+    from node.loading import template
     from node.loading.mapping import MAPPING_BYTES_MAX, parse
 
+    if name == template.NAME:
+        return name, parse(name, template.mapping_text(dataset, session.zone), mappings.read_table)
     if name in mappings.names():
         return name, parse(name, mappings.text(name), mappings.read_table)
     site = {Path(known).stem: session.home / known for known in session.config.data.mappings}
@@ -112,7 +116,7 @@ def _mapping(session: Session, name: str) -> tuple[str, Any]:
             N_("There is no mapping '{name}': it is neither built in ({known}) nor a file."),
             N_("Give a built-in mapping's name or the path of a mapping file with --map."),
             name=name,
-            known=", ".join((*mappings.names(), *site)),
+            known=", ".join((template.NAME, *mappings.names(), *site)),
         )
     text = text_of(path, MAPPING_BYTES_MAX)
     return str(path), parse(

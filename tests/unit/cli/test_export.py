@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from node.exporting import pages, workbook
 from tests.unit.cli.conftest import Call, Country
@@ -165,3 +166,21 @@ def test_without_pyarrow_there_is_no_parquet_and_the_rest_goes_on(
     assert "pyarrow" in called.json["error"]["message"]
     assert list(tmp_path.iterdir()) == []
     assert call(*command, str(tmp_path / "cases.csv")).code == 0
+
+
+def test_a_template_is_filled_in_and_loaded(call: Call, country: Country, tmp_path: Path) -> None:
+    """No mapping has to be written; a template that is there is not overwritten."""
+    city, file = country.home("city"), tmp_path / "case.xlsx"
+    names = call("--home", city, "template", "case", "-o", str(file), "--json").json["columns"]
+    assert call("--home", city, "template", "case", "-o", str(file), "--json").json["error"]["code"] == "E1208"
+    book = load_workbook(file)
+    cells = {**case("template-1"), "category": "事件", "supervised": "是", "reported_at": "2026-11-22 08:00"}
+    for name, value in cells.items():
+        book.worksheets[0].cell(3, names.index(name) + 1).value = value
+    book.save(file)
+    called = call("--home", city, "load", "case", str(file), "--map", "template", "--json")
+    assert called.code == 0, called
+    wanted = json.dumps({"column": "case_id", "op": "=", "value": "template-1"})
+    columns = "category,supervised,reported_at"
+    called = call("--home", city, "export", "case", "--format", "jsonl", "--filter", wanted, "--columns", columns)
+    assert json.loads(called.out) == {"category": "event", "supervised": True, "reported_at": REPORTED}
