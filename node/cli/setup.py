@@ -55,8 +55,7 @@ def init(
     ] = False,
 ) -> None:
     from node.audit import AuditLog, Event
-    from node.clock import SystemClock, SystemRandomness, iso
-    from node.divisions import remarks_on
+    from node.clock import SystemClock, SystemRandomness
     from node.founding import found_nation
 
     session, clock = here(context), SystemClock()
@@ -81,8 +80,6 @@ def init(
         "fingerprint": founded.fingerprint,
         "not_after_us": founded.not_after,
     }
-    for text in remarks_on([region], iso(clock.now_us())[:10]):
-        remark(text.say())
     if session.as_json:
         return say_json(made)
     say(_("The federation '{name}' is founded.").format(name=federation))
