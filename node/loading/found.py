@@ -76,6 +76,16 @@ def bad_heading(path: Path, problem: Text) -> UserFault:
     return UserFault(Code.FILE_HEADER, N_("'{file}': {problem}."), todo, file=path, problem=problem)
 
 
+def as_asked(names: Sequence[str], needs: Collection[str]) -> list[str]:
+    """Column names as the mapping writes them: one that is not there is found in other case too.
+
+    The same table comes in capitals from one database and without from another.
+    """
+    here = set(names)
+    asked = {name.casefold(): name for name in needs if name not in here}
+    return [asked.get(name.casefold(), name) for name in names] if asked else list(names)
+
+
 def heading_problem(names: Sequence[str], needs: Collection[str]) -> Text | None:
     """What is wrong with column names; None if nothing is."""
     missing = sorted(set(needs) - set(names))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from node.faults import Code, UserFault
 from node.loading.convert import Record
-from node.loading.found import Found, Survey, Unreadable, bad_heading, broken, heading_problem, unreadable
+from node.loading.found import Found, Survey, Unreadable, as_asked, bad_heading, broken, heading_problem, unreadable
 from node.loading.mapping import Source
 from node.loading.typed import text_of
 from node.texts import N_, Text
@@ -52,18 +52,22 @@ def records(at: Survey, raw: IO[bytes], source: Source, wanted: frozenset[str] |
         )
         schema = file.schema_arrow
         needs = frozenset(_single(pa, schema)) if wanted is None else wanted
-        problem = heading_problem(schema.names, needs) or _odd_type(pa, schema, needs)
+        asked = as_asked(schema.names, needs)
+        problem = heading_problem(asked, needs)
+        needs = frozenset(name for name, as_written in zip(schema.names, asked, strict=True) if as_written in needs)
+        problem = problem or _odd_type(pa, schema, needs)
         if problem is not None:
             raise bad_heading(at.path, problem)
         _check_groups(at.path, file.metadata, needs)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise unreadable(at.path, _first_line(error)) from error
     columns = [name for name in schema.names if name in needs]
+    names = as_asked(columns, wanted or needs)
     zone = ZoneInfo(source.time_zone)
     number = 0
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns, use_threads=False):
-            for one in _rows(pa, batch, columns, zone, number + 1):
+            for one in _rows(pa, batch, names, zone, number + 1):
                 number += 1
                 yield one
     except (pa.ArrowException, OSError) as error:

@@ -25,7 +25,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from node.faults import Code, UserFault
 from node.loading import formats
-from node.loading.found import Found, State, Survey, Unreadable, bad_heading, heading_problem, unreadable
+from node.loading.found import Found, State, Survey, Unreadable, as_asked, bad_heading, heading_problem, unreadable
 from node.loading.mapping import Source
 from node.reading import STDIN
 from node.texts import N_, Text
@@ -210,7 +210,7 @@ def _records(
         return parquet.records(found, raw, source, needs)
     lines = _lines(_unpacked(raw, found.packed), found.encoding)
     if found.format == formats.JSONL:
-        return _json_records(lines)
+        return _json_records(lines, needs or frozenset())
     return _csv_records(found.path, lines, source, needs)
 
 
@@ -321,6 +321,7 @@ def _header(path: Path, feed: _Feed, source: Source, needs: frozenset[str] | Non
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     except csv.Error:
         names = []
+    names = as_asked(names, needs or ())
     problem = heading_problem(names, needs or ())
     if problem is not None:
         raise bad_heading(path, problem)
@@ -332,16 +333,16 @@ def _delimiter(header: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _json_records(lines: Iterator[_Line]) -> Iterator[Found | Unreadable]:
+def _json_records(lines: Iterator[_Line], needs: frozenset[str]) -> Iterator[Found | Unreadable]:
     decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
     for line in lines:
         if line.text is None:
             yield Unreadable(line.number, Reason.MALFORMED, line.problem or Text(N_("the line cannot be read")))
         elif line.text.strip():
-            yield _json_record(line.number, line.text, decode)
+            yield _json_record(line.number, line.text, decode, needs)
 
 
-def _json_record(number: int, text: str, decode: Callable[[str], object]) -> Found | Unreadable:
+def _json_record(number: int, text: str, decode: Callable[[str], object], needs: frozenset[str]) -> Found | Unreadable:
     try:
         content = decode(text.strip())
     except (ValueError, RecursionError):
@@ -349,9 +350,11 @@ def _json_record(number: int, text: str, decode: Callable[[str], object]) -> Fou
     if not isinstance(content, dict):
         return Unreadable(number, Reason.MALFORMED, Text(N_("the line is not a JSON object")))
     try:
-        return Found(number, {key: _json_text(value) for key, value in content.items()})
+        record = {key: _json_text(value) for key, value in content.items()}
     except RecursionError:
         return Unreadable(number, Reason.MALFORMED, Text(N_("the line is not JSON")))
+    keys = as_asked(list(record), needs)
+    return Found(number, record if len(set(keys)) < len(keys) else dict(zip(keys, record.values(), strict=True)))
 
 
 def _json_text(value: object) -> str | None:

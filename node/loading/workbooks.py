@@ -29,6 +29,7 @@ from node.loading.found import (
     Found,
     Survey,
     Unreadable,
+    as_asked,
     bad_heading,
     broken,
     heading_problem,
@@ -149,6 +150,7 @@ def records(at: Survey, raw: IO[bytes], source: Source, needs: frozenset[str] | 
     names = [str(cell.value).strip() if cell.value is not None else "" for cell in cells]
     while names and not names[-1]:
         names.pop()
+    names = as_asked(names, needs or ())
     problem = heading_problem([name for name in names if name], needs or ())
     if len(names) > COLUMNS_MAX:
         problem = Text(N_("the header has more than {most} columns"), most=COLUMNS_MAX)

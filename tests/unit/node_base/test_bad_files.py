@@ -144,6 +144,13 @@ def test_the_heading_may_stand_further_down(tmp_path: Path) -> None:
     assert met.value.code is Code.FILE_HEADER
 
 
+def test_a_column_in_other_case_is_found_unless_there_are_two(tmp_path: Path) -> None:
+    """The exact name goes before; two that differ in case alone are asked about."""
+    _, sink = run(tmp_path, b"id,A,n,a\n1,good,1,other\n")
+    assert sink.rows()[0][2] == "good"
+    assert "these column names stand twice: ID" in _fault(tmp_path, b"id,Id,A,N\n1,1,a,1\n")[1]
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
@@ -194,6 +197,28 @@ def test_other_sources_and_grids(tmp_path: Path) -> None:
     _, (one, two) = _load(tmp_path, _csv({"event_src_name": "江门信"}, {"cell_id": "3301060010010012"}))
     assert one["source"] == "other"
     assert (two["division"], two["street_code"], two["grid_code"]) == ("330106", None, "3301060010010012")
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.xlsx", "in.parquet"])
+def test_the_same_table_in_capitals(name: str, tmp_path: Path) -> None:
+    """Some databases write all column names in capitals."""
+    row = {column.upper(): CLOSED.get(column, "") for column in COLUMNS}
+    book, out = Workbook(), io.BytesIO()
+    if name == "in.xlsx":
+        book.active.append(list(row))
+        book.active.append(list(row.values()))
+        book.save(out)
+    elif name == "in.parquet":
+        pq.write_table(pa.table({column: [value] for column, value in row.items()}), out)
+    else:
+        lines = [json.dumps(row)] if name == "in.jsonl" else [",".join(row), ",".join(row.values())]
+        out.write("\n".join(lines).encode())
+    _, (loaded,) = _load(tmp_path, out.getvalue(), name)
+    assert (loaded["case_id"], loaded["state"], loaded["dispatched_at"]) == (
+        "20260301000123",
+        "closed",
+        TEN + HOUR // 6,
+    )
 
 
 def test_the_same_table_as_a_workbook(tmp_path: Path) -> None:
