@@ -38,11 +38,12 @@ fmt: $(STAMP) ## mend what can be mended
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-proto: $(STAMP) ## regenerate protobuf code, vectors, texts and the pages of the command line
+proto: $(STAMP) ## regenerate protobuf code, vectors, texts, the pages of the command line and of the datasets
 	$(PY) tests/tools/generated.py
 	$(PY) tests/tools/vectors.py
 	$(PY) tests/tools/texts.py
 	$(PY) tests/tools/clidocs.py
+	$(PY) tests/tools/datasetdocs.py
 
 bench: $(STAMP) ## measurements beside PostgreSQL
 	$(PY) -m bench

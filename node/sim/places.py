@@ -129,6 +129,8 @@ def scopes(place: Place) -> tuple[object, object]:
     return signing_scope(profile, place.region), carrying_scope(profile, place.region)
 
 
+_DATASETS = ("case.toml", "class_code.toml", "org_unit.toml")
+
 ALL_CASES = """
 [override."case.nation"]
 filter = "all"
@@ -137,7 +139,7 @@ filter = "all"
 
 @cache
 def catalogue(site: str = "") -> Catalogue:
-    """The built-in catalogue, and what a site adds to it."""
+    """The datasets that the simulated work writes, and what a site adds to them: more tables would only cost time."""
     folder = resources.files("tiers") / "catalogue"
-    texts = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
+    texts = [(name, (folder / name).read_text("utf-8")) for name in _DATASETS]
     return Catalogue.build(texts, [("site.toml", site)])

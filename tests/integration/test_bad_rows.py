@@ -174,8 +174,8 @@ CRAFTED: dict[str, Crafted] = {
         [(*cases(1, first=6)[0], "good")],
         Fate.PARKED,
         Reason.UNKNOWN_SCHEMA_VERSION,
-        "version 2",
-        schema_version=2,
+        "version 3",
+        schema_version=3,
         applied=0,
     ),
     "unknown code": Crafted(

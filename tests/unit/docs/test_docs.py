@@ -17,7 +17,11 @@ from babel.messages.pofile import read_po
 from sync.reasons import Reason
 
 ROOT = Path(__file__).resolve().parents[3]
-_TWINS = (("README.md", "README.zh-CN.md"), ("docs/operations.md", "docs/operations.zh-CN.md"))
+_TWINS = (
+    ("README.md", "README.zh-CN.md"),
+    ("docs/operations.md", "docs/operations.zh-CN.md"),
+    ("docs/datasets.md", "docs/datasets.zh-CN.md"),
+)
 _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

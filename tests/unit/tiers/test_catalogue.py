@@ -45,24 +45,6 @@ filter = "all"
 """
 
 
-def test_held_back_columns_are_in_no_built_in_publication() -> None:
-    """Who reported a case, where exactly and in which words is in no feed."""
-    case = CATALOGUE.datasets["case"]
-    assert case.held_back == {
-        "reporter_name",
-        "reporter_phone",
-        "anonymous",
-        "address_exact",
-        "pos_lon_exact",
-        "pos_lat_exact",
-        "description",
-    }
-    for publication in CATALOGUE.publications.values():
-        dataset = CATALOGUE.datasets[publication.dataset]
-        assert not set(publication.columns) & dataset.held_back
-        assert set(publication.columns) == set(dataset.schema.names) - dataset.held_back
-
-
 def test_built_in_publications_go_where_the_design_says() -> None:
     """All cases to the parent, supervised ones to the nation, codes down, organisations up."""
     publications = CATALOGUE.publications

@@ -30,6 +30,7 @@ from tiers.judging import TierJudge
 
 JUDGE: Judge = TierJudge(CATALOGUE)
 CITY_SIGNS = signer(CITY_STANDS)
+NEWER = CATALOGUE.datasets["case"].version + 1
 MANY = 12
 """Above the number of rows that are judged one by one."""
 
@@ -165,7 +166,7 @@ columns = ["case_id", "category", "source", "division", "state", "reported_at", 
     batch = a_batch(a_case(1))
     refused = short.records(a_header("case.x_short"), batch, CITY_SIGNS, NOTHING_KNOWN)
     assert [(b.fate, b.reason) for b in refused.bad] == [(Fate.REFUSED, Reason.UNKNOWN_COLUMN)]
-    parked = short.records(a_header("case.x_short", 2), batch, CITY_SIGNS, NOTHING_KNOWN)
+    parked = short.records(a_header("case.x_short", NEWER), batch, CITY_SIGNS, NOTHING_KNOWN)
     assert [(b.fate, b.reason) for b in parked.bad] == [(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION)]
     without = RowBatch("case", ("case_id",), [("case-1",)], [])
     lacking = judge(without)
@@ -289,7 +290,7 @@ def test_plans_made_from_peers_column_lists_have_a_bound() -> None:
 def test_what_a_later_schema_may_allow_waits_for_it(cells: dict[str, Cell], alone: bool) -> None:
     """A value, a precision or a bound that only this version does not know is parked, the rows beside it apply."""
     rows = (a_case(0), a_case(1, **cells)) if alone else rows_around(a_case(1, **cells))
-    judged = judge(a_batch(*rows), version=2)
+    judged = judge(a_batch(*rows), version=NEWER)
     assert [(b.key, b.fate, b.reason) for b in judged.bad] == [
         ('["case-1"]', Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION)
     ]
@@ -307,7 +308,7 @@ def test_what_a_later_schema_may_allow_waits_for_it(cells: dict[str, Cell], alon
 )
 def test_what_no_schema_allows_is_refused_in_a_later_one_too(cells: dict[str, Cell], reason: Reason) -> None:
     """Scope, rules between cells and what is no number do not wait, whatever else waits in the row."""
-    (bad,) = judge(a_batch(a_case(0), a_case(1, state="reopened", **cells)), version=2).bad
+    (bad,) = judge(a_batch(a_case(0), a_case(1, state="reopened", **cells)), version=NEWER).bad
     assert (bad.fate, bad.reason) == (Fate.REFUSED, reason)
 
 

@@ -44,7 +44,7 @@ def test_a_new_case_goes_to_the_parent_without_what_is_held_back() -> None:
         Route.PARENT,
         Lane.NORMAL,
         "case",
-        1,
+        CATALOGUE.datasets["case"].version,
         CATALOGUE.publications["case.parent"].columns,
     )
     assert out.puts == [published(a_case(1))]
