@@ -1,4 +1,4 @@
-"""What the datasets mean: catalogue list, show, check."""
+"""What the datasets mean, and what changed of it: catalogue list, show, check, diff."""
 
 from __future__ import annotations
 
@@ -16,9 +16,21 @@ from node.texts import N_, _, current
 
 if TYPE_CHECKING:
     from tiers.catalogue import Catalogue
-    from tiers.dataset import Dataset
+    from tiers.dataset import Bound, Check, Dataset, Field
 
 VERBS = Verbs("catalogue", N_("What the datasets mean, and what of them goes to whom."))
+
+
+_CADENCES = {
+    "on_change": N_("on change"),
+    "real_time": N_("at once"),
+    "daily": N_("daily"),
+    "weekly": N_("weekly"),
+    "monthly": N_("monthly"),
+    "quarterly": N_("quarterly"),
+    "yearly": N_("yearly"),
+    "event": N_("when it happens"),
+}
 
 
 def catalogue_of(session: Session) -> Catalogue:
@@ -50,7 +62,7 @@ def list_all(context: typer.Context) -> None:
     if session.as_json:
         return say_json({"datasets": [_brief(found, dataset) for dataset in found.datasets.values()]})
     zh = current().language == "zh"
-    heads = [_("dataset"), _("title"), _("version"), _("owner"), _("key"), _("publications")]
+    heads = [_("dataset"), _("title"), _("version"), _("owner"), _("key"), _("cadence"), _("publications")]
     rows = [
         (
             dataset.id,
@@ -58,12 +70,17 @@ def list_all(context: typer.Context) -> None:
             dataset.version,
             ", ".join(dataset.owner),
             ", ".join(dataset.key),
+            _cadence(dataset),
             ", ".join(p.id for p in found.publications_of(dataset.id)),
         )
         for dataset in found.datasets.values()
     ]
     table("", heads, rows)
     return None
+
+
+def _cadence(dataset: Dataset) -> str:
+    return ", ".join(_(_CADENCES[one.value]) for one in dataset.cadence)
 
 
 def _brief(found: Catalogue, dataset: Dataset) -> dict[str, Any]:
@@ -73,6 +90,8 @@ def _brief(found: Catalogue, dataset: Dataset) -> dict[str, Any]:
         "zh": dataset.title_zh,
         "en": dataset.title_en,
         "definition": dataset.definition,
+        "definition_zh": dataset.definition_zh,
+        "cadence": [one.value for one in dataset.cadence],
         "owner": list(dataset.owner),
         "key": list(dataset.key),
         "region": dataset.region,
@@ -111,19 +130,22 @@ def show(
             known=", ".join(sorted(found.datasets)),
         )
     if session.as_json:
-        return say_json({**_brief(found, known), "columns": [_field(one) for one in known.fields]})
+        columns, checks = [_field(one) for one in known.fields], [_check(one) for one in known.checks]
+        return say_json({**_brief(found, known), "columns": columns, "checks": checks})
     zh = current().language == "zh"
     pairs(
         [
             (_("Dataset"), known.id),
             (_("Title"), known.title_zh if zh else known.title_en),
-            (_("Definition"), known.definition),
+            (_("Definition"), known.definition_zh if zh else known.definition),
+            (_("Version"), known.version),
             (_("Key"), ", ".join(known.key)),
             (_("Owner"), ", ".join(known.owner)),
+            (_("Cadence"), _cadence(known)),
         ]
     )
     say()
-    heads = [_("column"), _("title"), _("type"), _("needed"), _("held back"), _("values")]
+    heads = [_("column"), _("title"), _("type"), _("needed"), _("held back"), _("values"), _("example")]
     rows = [
         (
             one.column.name,
@@ -131,15 +153,35 @@ def show(
             one.column.type.value,
             not one.column.nullable,
             one.held_back,
-            ", ".join(value.value for value in one.values),
+            _values(one),
+            one.example,
         )
         for one in known.fields
     ]
     table("", heads, rows)
+    if known.checks:
+        say()
+        heads = [_("check"), _("when broken"), _("said then")]
+        severities = {"reject": _("rejected"), "warn": _("let in with a warning")}
+        asked = [(c.name, severities[c.severity.value], c.title_zh if zh else c.title_en) for c in known.checks]
+        table("", heads, asked)
     return None
 
 
-def _field(field: Any) -> dict[str, Any]:
+def _values(field: Field) -> str:
+    """What a cell may hold: the values of a closed list, or the bounds of a number, with its unit."""
+    if field.values:
+        return ", ".join(value.value for value in field.values)
+    least, most = ("" if bound is None else str(bound) for bound in (field.minimum, field.maximum))
+    bounds = f"{least} … {most}".strip() if least or most else ""
+    return f"{bounds} {field.unit}".strip()
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {"check": check.name, "severity": check.severity.value, "zh": check.title_zh, "en": check.title_en}
+
+
+def _field(field: Field) -> dict[str, Any]:
     column = field.column
     return {
         "column": column.name,
@@ -150,10 +192,19 @@ def _field(field: Any) -> dict[str, Any]:
         "zh": field.title_zh,
         "en": field.title_en,
         "definition": field.definition,
+        "definition_zh": field.definition_zh,
         "unit": field.unit,
         "example": field.example,
+        "minimum": _bound(field.minimum),
+        "maximum": _bound(field.maximum),
+        "decimals": field.decimals,
         "values": [{"value": v.value, "zh": v.title_zh, "en": v.title_en} for v in field.values],
     }
+
+
+def _bound(bound: Bound | None) -> int | float | str | None:
+    """As the cells of its column are told: decimals as text."""
+    return bound if bound is None or isinstance(bound, int | float) else str(bound)
 
 
 @VERBS.verb(N_("Check dataset files before a node uses them."))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.faults import Code, UserFault
 from node.testing import Member, Topology
 from tests.integration.kit import run
 from tests.integration.test_publications import sound, told
@@ -87,6 +88,25 @@ def test_a_publication_that_is_taken_out_takes_its_rows_back(tmp_path: Path) -> 
             await net.level()
             assert await rows(nation) == await rows(province) == await rows(city)
             await sound(net)
+
+    run(work())
+
+
+def test_a_start_with_a_dataset_that_did_more_than_add_is_refused(tmp_path: Path) -> None:
+    """It says all that is wrong, leaves the store as it was, and the node goes on with additions."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, catalogue=ALL) as net:
+            city = net["city"]
+            await city.put("x_bench", COLUMNS, [bench(1)])
+            with pytest.raises(UserFault, match=r"x_bench\.state: the column is gone") as told:
+                await start_with(city, ALL.replace('name = "state"', 'name = "condition"'))
+            assert told.value.code is Code.CATALOGUE_CHANGED
+            assert "the version is still 1" in str(told.value)
+            added = '  { name = "wood", type = "text", zh = "木", en = "Wood" },\n]'
+            await start_with(city, ALL.replace("version = 1", "version = 2").replace("\n]", f"\n{added}", 1))
+            await net.level()
+            assert await rows(city) == [bench(1)]
 
     run(work())
 

@@ -261,3 +261,17 @@ def test_a_diff_says_what_is_not_only_added(call: Call, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "E1201" in call("catalogue", "diff", str(empty), builtin).err
+
+
+def test_show_tells_what_a_dataset_asks_of_its_rows(call: Call) -> None:
+    """Cadence, bounds, examples and checks, in the language of the call; JSON holds both."""
+    told = call("catalogue", "show", "case", "--json").json
+    assert told["cadence"] == ["real_time", "daily"]
+    assert told["definition_zh"].startswith("（提案）")
+    columns = {c["column"]: c for c in told["columns"]}
+    assert (columns["pos_lat"]["minimum"], columns["pos_lat"]["maximum"]) == (-90.0, 90.0)
+    assert columns["case_id"]["definition_zh"]
+    assert {"check": "closed_has_time", "severity": "warn"}.items() <= told["checks"][3].items()
+    shown = call("catalogue", "show", "case").out
+    assert "at once, daily" in shown
+    assert "closed before it was reported" in shown
