@@ -120,6 +120,10 @@ class Divisions:
         made = [Change(_day(year), Kind(kind), old, new) for year, kind, old, new in cells]
         return cls(about.rpartition(" ")[2], spans, made)
 
+    def codes(self) -> Sequence[str]:
+        """Every code that ever stood for something, in order."""
+        return tuple(self._codes)
+
     def spans(self, code: str) -> tuple[Division, ...]:
         """Everything that `code` has stood for, oldest first; empty for a code that never was."""
         return tuple(self._spans.get(code, ()))

@@ -1,4 +1,4 @@
-"""Division codes and their history: divisions list, show, changes. Needs no node and no network."""
+"""Division codes and their history: divisions list, show, changes, export. Needs no node and no network."""
 
 from __future__ import annotations
 
@@ -138,6 +138,22 @@ def changes(
     ]
     table("", [_("year"), _("before"), _("what happened"), _("after")], rows)
     _close(session, known, "")
+    return None
+
+
+@VERBS.verb(N_("Write all codes with their history as JSON lines: rows for `tiersync put admin_division`."))
+def export(context: typer.Context) -> None:
+    import json
+
+    from tiers.division_rows import rows
+
+    session, known = here(context), _known()
+    found = rows(known, _day(""))
+    if session.as_json:
+        return say_json({"as_of": known.as_of, "rows": list(found)})
+    for row in found:
+        say(json.dumps(row, ensure_ascii=False))
+    _close(session, known, _day(""))
     return None
 
 

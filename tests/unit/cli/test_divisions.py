@@ -130,6 +130,18 @@ def test_a_list_of_invites_is_remarked_on_line_by_line(country: Country, call: C
     assert "530000" not in made.err
 
 
+def test_the_nation_takes_the_rows_that_are_exported_and_takes_them_once(
+    country: Country, call: Call, tmp_path: Path
+) -> None:
+    file = tmp_path / "divisions.jsonl"
+    file.write_text(call("divisions", "export").out, "utf-8")
+    put = call("--home", country.home("nation"), "put", "admin_division", str(file), "--dry-run", "--json")
+
+    assert put.code == 0, put.out[:2000]
+    assert put.json["accepted"] == len(file.read_text("utf-8").splitlines())
+    assert put.json["rejected"] == []
+
+
 def test_doctor_says_how_old_the_codes_are(call: Call, tmp_path: Path) -> None:
     checks = call("--home", str(tmp_path), "doctor", "--json").json["checks"]
     found = {c["check"]: c["found"] for c in checks}
