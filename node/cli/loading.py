@@ -55,13 +55,47 @@ def load(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help=_("Write nothing; show the first rows before and after."))
     ] = False,
+    marked: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.xlsx", help=_("Give a workbook back under this name, with the reason beside rejected rows.")
+        ),
+    ] = None,
 ) -> int:
     session = here(context)
     converter = _converter(session, mapping, dataset)
     source = _source(converter, form, sheet)
+    if marked is not None:
+        _check_marked(file, marked)
     if dry_run and not is_running(session):
-        return _rehearse_alone(session, converter, file, source)
-    return _load(session, converter, file, source, dry_run)
+        report = _rehearse_alone(session, converter, file, source)
+    else:
+        report = _load(session, converter, file, source, dry_run)
+    if marked is not None:
+        _give_back(file, marked, source, report)
+    return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
+
+
+def _check_marked(file: Path, marked: Path) -> None:
+    """Before anything is loaded. Raises UserFault."""
+    from node.exporting.files import check_free
+    from node.exporting.marked import check_markable
+
+    check_free(marked, replaces=False)
+    check_markable(file)
+
+
+def _give_back(file: Path, marked: Path, source: Source, report: Report) -> None:
+    """The workbook with its marks; none where every row was let in."""
+    from node.exporting.files import whole
+    from node.exporting.marked import write_marked
+
+    if not report.rejects:
+        return
+    said = {r.line: f"{reasons.title(r.reason, current())}: {r.detail.say()}" for r in report.rejects}
+    with whole(marked, replaces=False) as out:
+        write_marked(file, out, source.sheet, source.header, said)
+    remark(_("{count} rows were marked in {file}.").format(count=len(said), file=marked))
 
 
 def _source(converter: Converter, form: str, sheet: str) -> Source:
@@ -127,7 +161,7 @@ def _mapping(session: Session, name: str, dataset: Dataset) -> tuple[str, Any]:
 # --- loading into a running node ------------------------------------------------------------------------------------
 
 
-def _load(session: Session, converter: Converter, file: Path, source: Source, dry_run: bool) -> int:
+def _load(session: Session, converter: Converter, file: Path, source: Source, dry_run: bool) -> Report:
     from node.loading.load import Loader
     from node.loading.sink import open_sink
 
@@ -137,7 +171,7 @@ def _load(session: Session, converter: Converter, file: Path, source: Source, dr
             report = loader.run(sink, dry_run, sink.keep, lambda counts: tell(_counts(counts)))
         sink.finish(report.counts)
     _tell(session, report, sink.number, _preview(loader) if dry_run else [])
-    return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
+    return report
 
 
 def _preview(loader: Loader) -> list[Shown]:
@@ -177,7 +211,7 @@ class _NoDoor:
         return Outcome(len(batch.rows), 0)
 
 
-def _rehearse_alone(session: Session, converter: Converter, file: Path, source: Source) -> int:
+def _rehearse_alone(session: Session, converter: Converter, file: Path, source: Source) -> Report:
     from node.loading.load import Loader
     from tiers.profile import PROFILES, signing_scope
 
@@ -188,7 +222,7 @@ def _rehearse_alone(session: Session, converter: Converter, file: Path, source: 
         report = loader.run(_NoDoor(), dry_run=True, on_progress=lambda counts: tell(_counts(counts)))
     remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))
     _tell(session, report, 0, _preview(loader))
-    return int(Exit.INPUT) if report.counts.rejected else int(Exit.OK)
+    return report
 
 
 # --- telling --------------------------------------------------------------------------------------------------------

@@ -184,3 +184,50 @@ def test_a_template_is_filled_in_and_loaded(call: Call, country: Country, tmp_pa
     columns = "category,supervised,reported_at"
     called = call("--home", city, "export", "case", "--format", "jsonl", "--filter", wanted, "--columns", columns)
     assert json.loads(called.out) == {"category": "event", "supervised": True, "reported_at": REPORTED}
+
+
+def test_what_is_rejected_comes_back_marked_in_the_same_file(call: Call, country: Country, tmp_path: Path) -> None:
+    """The reason stands beside the row; corrected and handed in again, the old mark is gone and nothing is loaded
+    twice. A file that is there is not overwritten, and then nothing is loaded."""
+    city, file, back = country.home("city"), tmp_path / "in.xlsx", tmp_path / "back.xlsx"
+    names = call("--home", city, "template", "case", "-o", str(file), "--json").json["columns"]
+
+    def fill(path: Path, row: int, cells: dict[str, Any]) -> None:
+        book = load_workbook(path)
+        for name, value in cells.items():
+            book.worksheets[0].cell(row, names.index(name) + 1).value = value
+        book.save(path)
+
+    def load(path: Path, marked: Path) -> Any:
+        command = ("load", "case", str(path), "--map", "template", "--marked", str(marked), "--json")
+        return call("--home", city, *command).json
+
+    good = {**case("marked-1"), "supervised": "是", "reported_at": "2026-11-22 08:00"}
+    for row, cells in enumerate(
+        [good, {**good, "case_id": "marked-2", "state": "=odd"}, {**good, "case_id": "marked-3"}], 3
+    ):
+        fill(file, row, {**cells, "division": "330106"} if row == 5 else cells)
+    counts = load(file, back)
+    assert (counts["read"], counts["rejected"]) == (3, 2)
+    sheet = load_workbook(back).worksheets[0]
+    reasons = {row: sheet.cell(row, len(names) + 1).value for row in (3, 4, 5)}
+    assert reasons[3] is None
+    assert reasons[4]
+    assert reasons[5]
+    assert load(file, back)["error"]["code"] == "E1208"
+    fill(back, 4, {"state": "handling"})
+    counts = load(back, again := tmp_path / "again.xlsx")
+    assert (counts["unchanged"], counts["rejected"]) == (1, 1)
+    sheet = load_workbook(again).worksheets[0]
+    assert [sheet.cell(row, len(names) + 1).value for row in (3, 4, 5)] == [None, None, reasons[5]]
+    assert sheet.max_column == len(names) + 1
+    fill(again, 5, {"division": "310000"})
+    assert load(again, tmp_path / "none.xlsx")["rejected"] == 0
+    assert not (tmp_path / "none.xlsx").exists()
+
+
+def test_only_workbooks_are_marked(call: Call, country: Country, tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("a,b\n", "utf-8")
+    command = ("load", "case", str(file), "--map", "template", "--marked", str(tmp_path / "out.xlsx"), "--json")
+    assert call("--home", country.home("city"), *command).json["error"]["code"] == "E1008"
