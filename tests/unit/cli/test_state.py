@@ -267,7 +267,7 @@ def test_show_tells_what_a_dataset_asks_of_its_rows(call: Call) -> None:
     """Cadence, bounds, examples and checks, in the language of the call; JSON holds both."""
     told = call("catalogue", "show", "case", "--json").json
     assert told["cadence"] == ["real_time", "daily"]
-    assert told["definition_zh"].startswith("（提案）")
+    assert told["definition_zh"].startswith("建议稿")
     columns = {c["column"]: c for c in told["columns"]}
     assert (columns["pos_lat"]["minimum"], columns["pos_lat"]["maximum"]) == (-90.0, 90.0)
     assert columns["case_id"]["definition_zh"]
