@@ -43,7 +43,8 @@ class State(NamedTuple):
 class Survey:
     """What is known of a file before its first record. `digest` is SHA-256 (hex) of the file as it lies on disk.
 
-    encoding: '' for formats that leave nothing to find out. has_formulas: of a workbook.
+    encoding: '' for formats that leave nothing to find out. Of a workbook: has_formulas, and whether their stored
+    values count (worked_out).
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Survey:
     packed: bool = False
     encoding: str = ""
     has_formulas: bool = False
+    worked_out: bool = True
 
 
 def unreadable(path: Path, why: str | Text) -> UserFault:

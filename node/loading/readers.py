@@ -78,7 +78,8 @@ def survey(path: Path, source: Source) -> Survey:
         if form == formats.XLSX:
             from node.loading.workbooks import look_through
 
-            return replace(at, has_formulas=look_through(path, raw))
+            has_formulas, worked_out = look_through(path, raw)
+            return replace(at, has_formulas=has_formulas, worked_out=worked_out)
         if form == formats.PARQUET:
             return at
         return replace(at, encoding=_encoding(path, raw, packed, source))

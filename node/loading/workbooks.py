@@ -56,6 +56,7 @@ NUMBER_MAX: Final = 10**15
 _SHEETS: Final = "xl/worksheets/"
 _STRINGS: Final = "xl/sharedStrings.xml"
 _MARKS: Final = re.compile(rb"<(?:\w+:)?(row|si|f)[\s/>]")
+_CALCULATE: Final = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\bfullCalcOnLoad\s*=\s*["'](?:1|true)["']""")
 _MARK_BYTES: Final = 64
 _PIECE_BYTES: Final = 1 * MIB
 _BROKEN: Final = (
@@ -81,8 +82,11 @@ class _BadCell(Exception):
         self.problem = problem
 
 
-def look_through(path: Path, raw: IO[bytes]) -> bool:
-    """Whether the sheets hold formulas. Raises UserFault FILE_UNREADABLE for what is broken, or unpacks to too much."""
+def look_through(path: Path, raw: IO[bytes]) -> tuple[bool, bool]:
+    """Whether the sheets hold formulas, and whether those are worked out.
+
+    Raises UserFault FILE_UNREADABLE for what is broken, or unpacks to too much.
+    """
     try:
         with zipfile.ZipFile(raw) as archive:
             parts = archive.infolist()
@@ -90,7 +94,12 @@ def look_through(path: Path, raw: IO[bytes]) -> bool:
             if problem is not None:
                 raise unreadable(path, problem)
             # A sheet may be stored under any name: every part is looked at.
-            return sum(_has_formulas(path, archive, part) for part in parts if part.filename.endswith(".xml")) > 0
+            formulas = sum(_has_formulas(path, archive, part) for part in parts if part.filename.endswith(".xml"))
+            books = [
+                part for part in parts if part.filename.endswith("workbook.xml") and part.file_size <= PART_BYTES_MAX
+            ]
+            # openpyxl takes it for granted where nothing is said.
+            return formulas > 0, not any(_CALCULATE.search(archive.read(book)) for book in books)
     except _BROKEN as error:
         raise unreadable(path, str(error)) from error
 
@@ -217,7 +226,7 @@ def _views(at: Survey, raw: IO[bytes], source: Source) -> tuple[Iterator[Any], I
     Whoever asks for everything to be worked out at opening has not done so: then only the formulas are looked at.
     """
     book = _book(raw, values=not at.has_formulas)
-    if not at.has_formulas or book.calculation.fullCalcOnLoad:
+    if not (at.has_formulas and at.worked_out):
         return _sheet(at.path, book, source), iter(())
     return _sheet(at.path, _book(raw, values=True), source), _sheet(at.path, book, source)
 

@@ -232,10 +232,51 @@ def test_what_is_no_workbook_says_so(tmp_path: Path) -> None:
     assert _fault(tmp_path, _archive(x=b"x"))[0] is Code.FILE_UNREADABLE
 
 
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+AS_EXCEL_WRITES = {
+    "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" '
+    f'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    f'<Override PartName="/xl/workbook.xml" ContentType="{TYPE}.sheet.main+xml"/>'
+    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{TYPE}.worksheet+xml"/>'
+    f'<Override PartName="/xl/sharedStrings.xml" ContentType="{TYPE}.sharedStrings+xml"/></Types>',
+    "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" '
+    f'Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>'
+    '<sheet name="案件" sheetId="1" r:id="rId1"/></sheets><calcPr calcId="191029"/></workbook>',
+    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" '
+    f'Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" '
+    f'Type="{OFFICE}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+    "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}"><si><t>ID</t></si><si><t>A</t></si><si><t>N</t></si>'
+    "<si><r><t>井</t></r><r><rPr><b/></rPr><t>盖</t></r></si></sst>",
+    "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{MAIN}"><dimension ref="A1:A1"/><sheetData>'
+    '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="C1" t="s"><v>2</v></c></row>'
+    '<row r="2"><c r="A2"><v>7</v></c><c r="B2" t="s"><v>3</v></c><c r="C2"><f>1+1</f><v>2</v></c></row>'
+    '<row r="5"><c r="A5" t="str"><f>"x"&amp;1</f><v>x1</v></c><c r="C5"><v>1E1</v></c></row>'
+    "</sheetData></worksheet>",
+}
+
+
+def test_a_workbook_as_excel_writes_it(tmp_path: Path) -> None:
+    """Shared texts, also in several fonts; rows and cells left out; a wrong size; formulas that are worked out."""
+    parts = {name: text.encode() for name, text in AS_EXCEL_WRITES.items()}
+    report, rows = _run(tmp_path, _archive(**parts))
+    assert not _told(report)
+    assert rows == [{"id": "7", "name": "井盖", "count": 2}, {"id": "x1", "count": 10}]
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/worksheets/sheet1.xml"].replace(
+        b'r="5"><c r="A5"', b'r="9"><c r="A9"'
+    )
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/worksheets/sheet1.xml"].replace(b"<v>x1</v>", b"")
+    report, _ = _run(tmp_path, _archive(**parts))
+    assert _told(report) == [(9, "cell A9 holds a formula without a stored value; paste it as a value")]
+
+
 def test_formulas_are_seen_under_any_name() -> None:
     """A sheet need not be stored where sheets usually are."""
     odd = _archive(**{"odd__place.xml": b"<row><c><f>1</f></c></row>"})
-    assert workbooks.look_through(Path("x"), io.BytesIO(odd))
+    assert workbooks.look_through(Path("x"), io.BytesIO(odd)) == (True, True)
 
 
 @pytest.mark.parametrize("cut", range(60))
@@ -244,7 +285,7 @@ def test_marks_are_counted_wherever_a_piece_ends(cut: int, monkeypatch: pytest.M
     monkeypatch.setattr(workbooks, "_PIECE_BYTES", cut + 1)
     monkeypatch.setattr(workbooks, "ROWS_MAX", 2)
     text = b'<sheetData><row r="1"><c><f>1</f></c></row><x:row r="2"/></sheetData>'
-    assert workbooks.look_through(Path("x"), io.BytesIO(_archive(**{"xl__worksheets__s.xml": text})))
+    assert workbooks.look_through(Path("x"), io.BytesIO(_archive(**{"xl__worksheets__s.xml": text})))[0]
     monkeypatch.setattr(workbooks, "ROWS_MAX", 1)
     with pytest.raises(UserFault):
         workbooks.look_through(Path("x"), io.BytesIO(_archive(**{"xl__worksheets__s.xml": text})))
