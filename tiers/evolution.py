@@ -2,8 +2,9 @@
 
 Administrations never upgrade on the same day, so a version must be one that a receiver one or many versions behind can
 wait for (it parks what it does not know), and one that the rows of an origin behind still keep. So columns, values and
-publications may be added and bounds widened; nothing goes, changes its meaning or becomes narrower. Each rule compares
-one fact of two versions and is transitive: a chain of allowed steps is allowed from any version to any later.
+publications may be added (columns at the end) and bounds widened; nothing goes, changes its meaning or becomes
+narrower. Each rule compares one fact of two versions and is transitive: a chain of allowed steps is allowed from any
+version to any later.
 
 A mandatory column does not become optional either: a receiver behind would refuse the empty cell for good. Who no
 longer has it adds an optional column beside it under a new name, or a new dataset.
@@ -189,6 +190,21 @@ def _columns(old: Shape, new: Shape) -> Iterator[Change]:
                 yield Change(path, Phrase("a new column"), True)
             else:
                 yield Change(path, Phrase("a new column must be nullable: older rows lack it"), False)
+    yield from _order(old, new)
+
+
+def _order(old: Shape, new: Shape) -> Iterator[Change]:
+    """Row digests know cells by their place and cut empty ones off at the end, so only there may a column come.
+
+    Held-back columns are in no digest of a feed: they may stand anywhere.
+    """
+    before, after = ([name for name, c in shape.columns.items() if not c.held_back] for shape in (old, new))
+    kept = [name for name in before if name in after]
+    if [name for name in after if name in kept] != kept:
+        yield Change(old.dataset, Phrase("the columns stand in another order"), False)
+    elif (fresh := next((name for name in after[: len(kept)] if name not in before), None)) is not None:
+        path = f"{old.dataset}.{fresh}"
+        yield Change(path, Phrase("a new column must stand after all older ones that are published"), False)
 
 
 def _meaning(path: str, old: ColumnShape, new: ColumnShape) -> Iterator[Change]:

@@ -89,6 +89,14 @@ FORBIDDEN: dict[str, Callable[[Shape, str], Shape]] = {
     "minimum": of_column(lambda c: replace(c, minimum="1000")),
     "maximum": of_column(lambda c: replace(c, maximum="-1000")),
     "values": of_column(lambda c: replace(c, values=tuple(f"w{v}" for v in c.values) or ("w",))),
+    "order": lambda shape, name: (
+        changed(shape, name, replace(shape.columns[name], type="bytes"))
+        if shape.columns[name].held_back
+        else replace(shape, version=shape.version + 1, columns={name: shape.columns[name], **shape.columns})
+    ),
+    "a column before": lambda shape, _: replace(
+        shape, version=shape.version + 1, columns={"first": ColumnShape("text", True, 5), **shape.columns}
+    ),
     "mandatory column": lambda shape, _: changed(shape, "must", ColumnShape("text", False, 5)),
     "key": lambda shape, name: replace(shape, version=shape.version + 1, key=("id", name)),
     "owner": lambda shape, _: replace(shape, version=shape.version + 1, owner=("city", "provincial")),

@@ -31,7 +31,10 @@ def test_a_store_takes_a_catalogue_and_what_is_added_to_it() -> None:
     store = Store.in_memory(())
     more = (
         ("version = 1", "version = 2"),
-        ('  { name = "note"', '  { name = "new", type = "text", zh = "a", en = "a" },\n  { name = "note"'),
+        (
+            '  { name = "secret_name"',
+            '  { name = "new", type = "text", zh = "a", en = "a" },\n  { name = "secret_name"',
+        ),
     )
     for catalogue in (read(), read(), read(*more)):
         take_catalogue(store, catalogue)

@@ -101,6 +101,17 @@ def test_what_takes_away_is_refused_at_its_place(case: str) -> None:
     assert REFUSED[case][1] in {c.path for c in found if not c.allowed}
 
 
+def test_columns_come_at_the_end_but_for_those_that_are_held_back() -> None:
+    """Row digests know a cell by its place: an older row keeps its digest after the upgrade."""
+    kind = '  { name = "kind", type = "text", zh = "a", en = "a" },'
+    held, plain = (
+        f'  {{ name = "new", type = "text", {said}zh = "a", en = "a" }},' for said in ("held_back = true, ", "")
+    )
+    assert [c for c in changes(RISE, (kind, f"{held}\n{kind}")) if not c.allowed] == []
+    (refused,) = [c for c in changes(RISE, (kind, f"{plain}\n{kind}")) if not c.allowed]
+    assert (refused.path, "after all older ones" in refused.said) == ("x_well.new", True)
+
+
 def test_what_went_and_came_back_is_found_in_the_chain() -> None:
     """The ends look alike; the nodes between had to do without."""
     without = TEXT.replace('  { name = "kind", type = "text", zh = "a", en = "a" },\n', "").replace(', "kind"]', "]")
