@@ -43,7 +43,7 @@ SWITCH_S = 0.0005
 """How long a busy thread keeps the interpreter from another that waits: at the usual 5 ms the writer, while it applies,
 would hold up the loop that brings it the next frame.
 """
-GC_OBJECTS = 20_000
+GC_OBJECTS = 100_000
 STOP_S = 30.0
 _CUSTODY = frozenset({Code.KEY_CUSTODY, Code.HOME_PERMISSIONS, Code.CERTIFICATE_UNFIT})
 
