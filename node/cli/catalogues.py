@@ -10,6 +10,7 @@ import typer
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.datasets import dataset_named
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _, current
@@ -120,15 +121,7 @@ def show(
 ) -> None:
     session = here(context)
     found = catalogue_of(session)
-    known = found.datasets.get(dataset)
-    if known is None:
-        raise UserFault(
-            Code.UNKNOWN_DATASET,
-            N_("There is no dataset '{dataset}'; known here: {known}."),
-            N_("`tiersync catalogue list` lists them with their titles."),
-            dataset=dataset,
-            known=", ".join(sorted(found.datasets)),
-        )
+    known = dataset_named(found.datasets, dataset)
     if session.as_json:
         columns, checks = [_field(one) for one in known.fields], [_check(one) for one in known.checks]
         return say_json({**_brief(found, known), "columns": columns, "checks": checks})

@@ -14,6 +14,7 @@ from node.cli.output import remark, say, say_json
 from node.cli.progress import moving
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.datasets import dataset_named
 from node.faults import Code, UserFault
 from node.texts import LANGUAGES, N_, _
 
@@ -216,16 +217,7 @@ def _not_one_of(value: str, option: str, words: tuple[str, ...]) -> UserFault:
 
 def _dataset(session: Session, name: str) -> Dataset:
     """Raises UserFault UNKNOWN_DATASET."""
-    found = session.catalogue.datasets.get(name)
-    if found is None:
-        raise UserFault(
-            Code.UNKNOWN_DATASET,
-            N_("There is no dataset '{dataset}'; known here: {known}."),
-            N_("`tiersync catalogue list` lists them with their titles."),
-            dataset=name,
-            known=", ".join(sorted(session.catalogue.datasets)),
-        )
-    return found
+    return dataset_named(session.catalogue.datasets, name)
 
 
 def _columns(dataset: Dataset, given: str, held_back: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:

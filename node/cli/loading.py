@@ -14,6 +14,7 @@ from node.cli.output import LIMIT_MAX, cell, moment, remark, say, say_json, tabl
 from node.cli.progress import counting, moving
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.datasets import dataset_named
 from node.faults import Code, Exit, UserFault
 from node.reading import bytes_of, text_of
 from node.texts import N_, _, current, reasons
@@ -110,16 +111,8 @@ def _converter(session: Session, name: str, dataset: str) -> Converter:
     """The mapping, bound to its dataset. Raises UserFault that names all mistakes."""
     from node.loading.convert import bind
 
-    known = session.catalogue.datasets
-    if dataset not in known:
-        raise UserFault(
-            Code.UNKNOWN_DATASET,
-            N_("There is no dataset '{dataset}'; known here: {known}."),
-            N_("`tiersync catalogue list` lists them with their titles."),
-            dataset=dataset,
-            known=", ".join(sorted(known)),
-        )
-    path, mapping = _mapping(session, name, known[dataset])
+    described = dataset_named(session.catalogue.datasets, dataset)
+    path, mapping = _mapping(session, name, described)
     if mapping.dataset != dataset:
         raise UserFault(
             Code.MAPPING_INVALID,
@@ -129,7 +122,7 @@ def _converter(session: Session, name: str, dataset: str) -> Converter:
             found=mapping.dataset,
             wanted=dataset,
         )
-    return bind(path, mapping, known[dataset])
+    return bind(path, mapping, described)
 
 
 def _mapping(session: Session, name: str, dataset: Dataset) -> tuple[str, Any]:

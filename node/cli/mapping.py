@@ -12,7 +12,7 @@ from node.cli.catalogues import catalogue_of
 from node.cli.output import remark, say, say_json
 from node.cli.session import here
 from node.cli.verbs import Verbs
-from node.faults import Code, UserFault
+from node.datasets import dataset_named
 from node.texts import N_, _
 
 if TYPE_CHECKING:
@@ -43,16 +43,8 @@ def suggest(
     from node.loading.mapping import Source
 
     session = here(context)
-    known = catalogue_of(session).datasets
-    if dataset not in known:
-        raise UserFault(
-            Code.UNKNOWN_DATASET,
-            N_("There is no dataset '{dataset}'; known here: {known}."),
-            N_("`tiersync catalogue list` lists them with their titles."),
-            dataset=dataset,
-            known=", ".join(sorted(known)),
-        )
-    found = _draft(file, known[dataset], Source(checked(form) or AUTO, sheet, header))
+    described = dataset_named(catalogue_of(session).datasets, dataset)
+    found = _draft(file, described, Source(checked(form) or AUTO, sheet, header))
     if session.as_json:
         return say_json(
             {

@@ -15,6 +15,7 @@ from node.cli.asking import client, done, is_running, view
 from node.cli.output import LIMIT_MAX, cell, clean, moment, remark, say, say_json, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.datasets import dataset_named
 from node.exporting.cells import is_formula
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
@@ -219,16 +220,7 @@ def harmless(value: Any) -> Any:
 
 def _schema(session: Session, dataset: str) -> RowSchema:
     """Raises UserFault UNKNOWN_DATASET."""
-    found = session.catalogue.datasets.get(dataset)
-    if found is None:
-        raise UserFault(
-            Code.UNKNOWN_DATASET,
-            N_("There is no dataset '{dataset}'; known here: {known}."),
-            N_("`tiersync catalogue list` lists them with their titles."),
-            dataset=dataset,
-            known=", ".join(sorted(session.catalogue.datasets)),
-        )
-    return found.schema
+    return dataset_named(session.catalogue.datasets, dataset).schema
 
 
 def _given(file: str, rows: Sequence[str]) -> Iterator[dict[str, Any]]:

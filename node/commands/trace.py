@@ -15,6 +15,7 @@ from typing import Any
 
 from node.commands.lists import told_shown
 from node.commands.view import Arguments, View, text
+from node.datasets import dataset_named
 from node.faults import Code, UserFault
 from node.status import detail_shown, reason_name
 from node.storable import storable
@@ -47,15 +48,8 @@ def trace(view: View, arguments: Arguments) -> dict[str, Any]:
     Raises UserFault ROW_UNKNOWN, UNKNOWN_DATASET.
     """
     what, name, origin = text(arguments, "what"), text(arguments, "dataset"), text(arguments, "origin")
-    datasets = [d for d in view.catalogue.datasets.values() if name in ("", d.id)]
-    if not datasets:
-        raise UserFault(
-            Code.UNKNOWN_DATASET,
-            N_("There is no dataset '{dataset}'; known here: {known}."),
-            N_("`tiersync catalogue list` lists them with their titles."),
-            dataset=name,
-            known=", ".join(sorted(view.catalogue.datasets)),
-        )
+    known = view.catalogue.datasets
+    datasets = [dataset_named(known, name)] if name else list(known.values())
     found = [row for dataset in datasets for row in _rows(view, dataset, what, origin)]
     told = [one for dataset in datasets for one in _without_row(view, dataset, what, found)]
     told += [one for one in _of_entry(view, what) if name in ("", one["dataset"]) and origin in ("", one["origin"])]
