@@ -164,7 +164,10 @@ class Dialler:
             pipe = self._board.pipe(name)
             try:
                 async with asyncio.timeout(CONTACT_TIMEOUT_S):
-                    await call.wait_for_connection()
+                    is_in = await options.let_in(call)
+                if not is_in:
+                    await self._ended(call, "unreachable")
+                    return
                 self._state("connected", "")
                 with self._watch.over(pipe, met.identity):
                     trouble = await pipe.run(
@@ -175,7 +178,7 @@ class Dialler:
                 if trouble is not None:
                     self._state("closed", f"{trouble.reason.name}: {trouble.detail}")
                 else:
-                    await self._ended(call)
+                    await self._ended(call, "closed")
             finally:
                 self._board.release(pipe)
                 call.cancel()
@@ -186,7 +189,7 @@ class Dialler:
         finally:
             await channel.close()
 
-    async def _ended(self, call: Any) -> None:
+    async def _ended(self, call: Any, otherwise: str) -> None:
         """Nobody said in a frame why the session ended; the call may know. What writing raised first tells nothing."""
         try:
             async with asyncio.timeout(STATUS_TIMEOUT_S):
@@ -194,7 +197,7 @@ class Dialler:
         except TimeoutError:
             self._state("closed", "")
         else:
-            self._failed(code, details, last, "closed")
+            self._failed(code, details, last, otherwise)
 
     def _failed(
         self, code: grpc.StatusCode, details: str | None, last: Iterable[tuple[str, Any]] | None, otherwise: str

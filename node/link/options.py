@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sync import limits
 
 METHOD = "/tiersync.v1.Link/Exchange"
 RETRY_AFTER = "retry-after"
 """Trailing metadata of a refusal that will pass: seconds, as decimal digits."""
+LET_IN = ("tiersync", "open")
+"""Initial metadata of a call that was let in. Before it the dialling side writes nothing: where a write fails after the
+call's end has come, grpc puts INTERNAL in place of the status that says why (grpc/grpc#36066)."""
 FRAME_BYTES_MAX = limits.MESSAGE_BYTES_MAX + limits.KIB
 
 NO_COMPRESSION: tuple[str, int] = ("grpc.compression_enabled_algorithms_bitset", 1)
@@ -44,3 +49,12 @@ def client(peer: str) -> tuple[tuple[str, int | str], ...]:
         ("grpc.enable_http_proxy", 0),
         ("grpc.use_local_subchannel_pool", 1),
     )
+
+
+async def let_in(call: Any) -> bool:
+    """Whether the other side let this dialled call in; if not, its status has come and says why. Raises AioRpcError."""
+    await call.wait_for_connection()
+    if LET_IN in tuple(await call.initial_metadata()):
+        return True
+    await call.code()
+    return False

@@ -121,6 +121,7 @@ class LinkServer:
 
     async def _session(self, identity: Identity, context: Any) -> None:
         self._gate.accepted(identity.node)
+        await context.send_initial_metadata((options.LET_IN,))
         pipe = self._board.pipe(identity.node)
         try:
             with self._watch.over(pipe, identity):

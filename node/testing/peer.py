@@ -57,6 +57,15 @@ class Peer:
         self._closing = ""
         self.frames: list[Frame] = []
 
+    async def let_in(self) -> None:
+        """Returns when the node has let the call in. Raises SessionOver."""
+        try:
+            is_in = await options.let_in(self._call)
+        except grpc.aio.AioRpcError as error:
+            raise SessionOver(error.details() or "") from error
+        if not is_in:
+            raise SessionOver(await self._call.details() or "")
+
     async def open(self, hello: Hello) -> None:
         """Hello both ways, then cursors that claim nothing: the node pushes all it has, and takes runs."""
         await self.send(Frame(hello=hello))
@@ -144,6 +153,8 @@ async def dial(
         call: Any = channel.stream_stream(options.METHOD)()
         try:
             peer = Peer(call)
+            async with asyncio.timeout(ANSWER_S):
+                await peer.let_in()
             if hello:
                 await peer.open(
                     Hello(

@@ -49,6 +49,7 @@ class Impostor:
         async def say(**frame: Any) -> None:
             await context.write(Frame(**frame).SerializeToString())
 
+        await context.send_initial_metadata((options.LET_IN,))
         while (data := await context.read()) is not grpc.aio.EOF:
             self.heard.append(Frame.FromString(data).WhichOneof("kind"))
             if self.heard[-1] == "hello":

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from certs.verify import Identity
-from node.link import dialler
+from node.link import dialler, options
 from node.link.dialler import NEAR, WAIT_FIRST_S, WAIT_MAX_S, Dialler
 from node.link.parent import Met
 from node.link.pipe import LinkTrouble
@@ -26,6 +26,12 @@ REFUSED = (
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 )
+WHEN: dict[str, dict[str, bool]] = {
+    "while connecting": {"at_once": True},
+    "not let in": {"at_once": False, "shut": True},
+    "after it was open": {"at_once": False},
+}
+"""When a refusal comes."""
 DOUBLED = [WAIT_FIRST_S * 2**n for n in range(20)]
 
 
@@ -41,6 +47,8 @@ class Answer(NamedTuple):
     """What the parent says in `retry-after`."""
     mistake: str = ""
     """Of our own program, in the middle of the session."""
+    shut: bool = False
+    """The call is there, and not let in."""
     met: RemoteFault | OSError | None = None
     """What the look at the parent ends in, before the dial."""
 
@@ -53,6 +61,9 @@ class _Call:
         if self._answer.code is not None and self._answer.at_once:
             last = await self.trailing_metadata()
             raise grpc.aio.AioRpcError(self._answer.code, grpc.aio.Metadata(), last, "as the script says")
+
+    async def initial_metadata(self) -> grpc.aio.Metadata:
+        return grpc.aio.Metadata(*([] if self._answer.shut else [options.LET_IN]))
 
     async def code(self) -> grpc.StatusCode:
         return self._answer.code or GONE
@@ -183,15 +194,15 @@ def test_the_bound_rises_with_the_parents_absence(monkeypatch: pytest.MonkeyPatc
     assert {0.25, 1.0, WAIT_MAX_S} == {w for w in found if found.count(w) > 1}
 
 
-@pytest.mark.parametrize("at_once", [True, False], ids=["before the session", "after it was open"])
+@pytest.mark.parametrize("when", WHEN)
 @pytest.mark.parametrize("code", REFUSED)
 def test_a_refused_child_goes_on_doubling_to_a_minute(
-    monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode, at_once: bool
+    monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode, when: str
 ) -> None:
     """From the start: in the first minute of refusals the parent hears of it a dozen times at most."""
-    world = played(monkeypatch, *[Answer(code, at_once=at_once)] * 14)
+    world = played(monkeypatch, *[Answer(code, **WHEN[when])] * 14)
     assert world.waits == [min(wait, WAIT_MAX_S) for wait in DOUBLED[:14]]
-    assert set(world.states) - {"connected"} == {"refused"}
+    assert set(world.states) - ({"connected"} if when == "after it was open" else set()) == {"refused"}
     dials, away = 0, 0.0
     for wait in world.waits:
         dials += away < 60
@@ -220,11 +231,11 @@ def test_a_parent_that_refused_and_is_then_away_is_looked_for_again_soon(monkeyp
     assert waits(monkeypatch, *[refused] * 8, gone, gone)[7:] == [6.4, 0.25, 0.25]
 
 
-@pytest.mark.parametrize("at_once", [True, False], ids=["before the session", "after it was open"])
-def test_a_full_parent_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+@pytest.mark.parametrize("when", WHEN)
+def test_a_full_parent_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     """With jitter above that, so that all who were turned away do not come back at once; never more than a minute."""
     busy = grpc.StatusCode.RESOURCE_EXHAUSTED
-    asked = [Answer(busy, at_once=at_once, again=again) for again in ("5", "5", "3600")]
+    asked = [Answer(busy, again=again, **WHEN[when]) for again in ("5", "5", "3600")]
     assert waits(monkeypatch, *asked, Answer(GONE)) == [10.0, 10.0, WAIT_MAX_S, 0.4]
 
 
