@@ -302,6 +302,8 @@ def _put_rows(rows: Sequence[Row]) -> messages.PutRows:
 
 
 def _accepted(result: messages.PutResult) -> int:
+    if result.error:
+        raise LocalFault(result.message)
     if result.rejected:
         first = result.rejected[0]
         raise LocalFault(f"{len(result.rejected)} rows rejected; row {first.key}: {first.reason} {first.detail}")

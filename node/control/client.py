@@ -89,6 +89,8 @@ class ControlClient:
         sending = asyncio.create_task(_send_all(call, requests), name="send puts")
         try:
             async for result in call:
+                if result.error:
+                    raise _relayed(json.loads(result.message))
                 yield result
             await sending
         except grpc.aio.AioRpcError as error:

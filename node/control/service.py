@@ -84,12 +84,17 @@ class _Servicer(rpc.ControlServicer):
         """Transactions in order; several are under way at once, so that the writer never waits for this loop."""
         room = asyncio.Semaphore(PUTS_UNDER_WAY_MAX)
         under_way: asyncio.Queue[tuple[pb.PutRows, asyncio.Future[PutResult]] | None] = asyncio.Queue()
+        failed = asyncio.Event()
 
         async def take() -> None:
             try:
                 async for request in request_iterator:
                     await room.acquire()
-                    under_way.put_nowait((request, self._put(request)))
+                    if failed.is_set():
+                        # Read on all the same: the caller may be writing, and has to see our last reply.
+                        room.release()
+                    else:
+                        under_way.put_nowait((request, self._put(request)))
             finally:
                 # Never waits: who would make room may be gone.
                 under_way.put_nowait(None)
@@ -102,7 +107,11 @@ class _Servicer(rpc.ControlServicer):
                 room.release()
             await taking
         except Exception as error:
-            await _abort(context, error)
+            fault = _user_fault(error)
+            failed.set()
+            yield pb.PutResult(error=fault.code.number, message=_words(context, fault))
+            room.release()
+            await asyncio.wait([taking])
         finally:
             taking.cancel()
             await asyncio.wait([taking])

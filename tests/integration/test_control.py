@@ -24,6 +24,9 @@ from tests.integration.kit import COLUMNS, cases, node_of, put, run
 from tiers.door import VOID_REASON_MAX
 
 SOON_S = 15.0
+BEHIND = 4 * PUTS_UNDER_WAY_MAX
+OFTEN = 10
+"""Two in five such calls ended in words of gRPC alone, while the fault was the status of the call."""
 UNKNOWN = put_request("nothing", (), ())
 
 
@@ -94,6 +97,26 @@ def test_requests_that_do_not_end_do_not_outlive_the_call(tmp_path: Path) -> Non
             with pytest.raises(UserFault) as said:
                 await anext(client.put_many(without_end(UNKNOWN)))
             assert said.value.code is Code.INPUT_FAULT
+            await all_end()
+
+    run(work())
+
+
+def test_a_refusal_is_heard_by_a_caller_who_goes_on_writing(tmp_path: Path) -> None:
+    """The results before it too; nothing of what was sent behind what was under way is done."""
+    requests = [one(1), UNKNOWN, *(one(number) for number in range(2, BEHIND))]
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net, ControlClient(net["city"].home) as client:
+            for _ in range(OFTEN):
+                results = []
+                with pytest.raises(UserFault) as said:
+                    async for result in client.put_many(requests):
+                        results.append(result)  # noqa: PERF401 - it raises
+                assert said.value.code is Code.INPUT_FAULT
+                assert len(results) == 1
+            _, rows = await client.query("case")
+            assert len(rows) <= PUTS_UNDER_WAY_MAX
             await all_end()
 
     run(work())

@@ -116,6 +116,8 @@ class PutResult(_message.Message):
     GROUP_FIELD_NUMBER: _builtins.int
     WARNED_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """rows that changed something"""
     unchanged: _builtins.int
@@ -123,6 +125,10 @@ class PutResult(_message.Message):
     """the transaction's number; 0 when nothing changed"""
     warnings: _builtins.int
     """all of them"""
+    error: _builtins.int
+    """number of the error code, 0 = none; with it the reply is the last"""
+    message: _builtins.str
+    """the error as JSON"""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reject]: ...
     @_builtins.property
@@ -138,10 +144,12 @@ class PutResult(_message.Message):
         group: _builtins.int = ...,
         warned: _abc.Iterable[Global___Reject] | None = ...,
         warnings: _builtins.int = ...,
+        error: _builtins.int = ...,
+        message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "group", b"group", "rejected", b"rejected", "unchanged", b"unchanged", "warned", b"warned", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "error", b"error", "group", b"group", "message", b"message", "rejected", b"rejected", "unchanged", b"unchanged", "warned", b"warned", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

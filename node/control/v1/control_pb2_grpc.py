@@ -60,7 +60,9 @@ class ControlServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Put(self, request_iterator, context):
-        """Rows in. Each PutRows is one local transaction; replies come in order, one per request.
+        """Rows in. Each PutRows is one local transaction; replies come in order, one per request. An error is a reply too, the
+        last one, and what is sent after that request is not looked at: some clients lose the status of a call to which they
+        were just writing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,10 @@ class ControlStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ControlAsyncStub: ...
     Put: _grpc.StreamStreamMultiCallable[_control_pb2.PutRows, _control_pb2.PutResult]
-    """Rows in. Each PutRows is one local transaction; replies come in order, one per request."""
+    """Rows in. Each PutRows is one local transaction; replies come in order, one per request. An error is a reply too, the
+    last one, and what is sent after that request is not looked at: some clients lose the status of a call to which they
+    were just writing.
+    """
     Query: _grpc.UnaryStreamMultiCallable[_control_pb2.QueryRequest, _control_pb2.QueryPage]
     """Rows out, in pages."""
     Status: _grpc.UnaryStreamMultiCallable[_control_pb2.StatusRequest, _control_pb2.StatusReply]
@@ -46,7 +49,10 @@ class ControlStub:
 class ControlAsyncStub(ControlStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Put: _aio.StreamStreamMultiCallable[_control_pb2.PutRows, _control_pb2.PutResult]  # type: ignore[assignment]
-    """Rows in. Each PutRows is one local transaction; replies come in order, one per request."""
+    """Rows in. Each PutRows is one local transaction; replies come in order, one per request. An error is a reply too, the
+    last one, and what is sent after that request is not looked at: some clients lose the status of a call to which they
+    were just writing.
+    """
     Query: _aio.UnaryStreamMultiCallable[_control_pb2.QueryRequest, _control_pb2.QueryPage]  # type: ignore[assignment]
     """Rows out, in pages."""
     Status: _aio.UnaryStreamMultiCallable[_control_pb2.StatusRequest, _control_pb2.StatusReply]  # type: ignore[assignment]
@@ -61,7 +67,10 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.PutRows],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.PutResult], _abc.AsyncIterator[_control_pb2.PutResult]]:
-        """Rows in. Each PutRows is one local transaction; replies come in order, one per request."""
+        """Rows in. Each PutRows is one local transaction; replies come in order, one per request. An error is a reply too, the
+        last one, and what is sent after that request is not looked at: some clients lose the status of a call to which they
+        were just writing.
+        """
 
     @_abc_1.abstractmethod
     def Query(
