@@ -10,6 +10,7 @@ from typing import NamedTuple
 from node.engine import Step
 from node.known import StoreKnown
 from node.store.loads import Written, pack_written
+from node.store.sources import pack_key
 from node.store.store import Store
 from node.writer import Ticket
 from sync.effects import DropReread, Reply, Write
@@ -105,7 +106,12 @@ class PutJob:
         if self.dry_run:
             return (Reply(self.token, result),)
         # What comes from its source again is as it should be, changed or not.
-        again = (partial(_perform, DropReread(dataset, [*keys, *voids])),) if store.reread.any(dataset) else ()
+        again: tuple[Step, ...] = ()
+        if store.reread.any(dataset):
+            again = (partial(_perform, DropReread(dataset, [*keys, *voids])),)
+        source = store.sources.of_load(self.load) if self.load else None
+        if source is not None:
+            again = (*again, partial(_claim, source, keys, voids))
         if not (puts or voided):
             return (*again, Reply(self.token, result))
         put = LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before))
@@ -119,6 +125,12 @@ class PutJob:
 
 def _perform(write: Write, store: Store) -> None:
     store.perform(write)
+
+
+def _claim(source: int, keys: Sequence[Key], voids: Sequence[Key], store: Store) -> None:
+    """The source that was read has brought these rows, and has those no more."""
+    store.sources.claim(source, keys)
+    store.sources.unclaim(source, map(pack_key, voids))
 
 
 def _note_batch(load: int, written: Written, store: Store) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import fsck, invites, loads, standing, tasks, unload
+from node.commands import fsck, invites, loads, sources, standing, tasks, unload
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
@@ -36,6 +36,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "load.start": loads.start,
         "load.rejects": loads.rejects,
         "load.finish": loads.finish,
+        "source.begin": sources.begin,
+        "source.load": sources.load,
+        "source.took": sources.took,
+        "source.failed": sources.failed,
+        "source.reset": sources.reset,
+        "source.claimed": sources.claimed,
+        "source.unclaim": sources.unclaim,
+        "source.compared": sources.compared,
         "unload": unload.unload,
         "task.move": tasks.move,
         "fsck": fsck.fsck,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
+from node.commands.sources import list_sources
 from node.commands.tasks import list_tasks, show_task
 from node.commands.trace import trace
 from node.commands.unload import plan_unload
@@ -16,6 +17,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
     {
         "loads": list_loads,
         "rejects": list_rejects,
+        "sources": list_sources,
         "unload.plan": plan_unload,
         "task.list": list_tasks,
         "task.show": show_task,

@@ -14,12 +14,13 @@ from sqlite_utils.migrations import Migrations
 from node.store.driver import Connection, Error, fault_of, fence, unfence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.rowsql import OF_EACH_ROW, RowTable, make_view
-from node.store.schema import FIRST_TABLES
+from node.store.schema import FIRST_TABLES, SOURCE_TABLES
 from sync.schema import CellType, RowSchema
 
 _migrations = Migrations("tiersync")
 _FIRST = "0001_first_tables"
-NAMES = (_FIRST,)
+_SOURCES = "0002_sources"
+NAMES = (_FIRST, _SOURCES)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -39,6 +40,12 @@ _SQL_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bytes: "BLOB"}
 @_migrations(name=_FIRST)
 def _first_tables(db: Database) -> None:
     for statement in FIRST_TABLES:
+        db.execute(statement)
+
+
+@_migrations(name=_SOURCES)
+def _source_tables(db: Database) -> None:
+    for statement in SOURCE_TABLES:
         db.execute(statement)
 
 

@@ -20,6 +20,7 @@ from node.store.reread import Listed, RereadList
 from node.store.rows import Rows
 from node.store.rowsql import RowTable, quoted
 from node.store.session import Session
+from node.store.sources import SourceDay, Sources, SourceState
 from node.store.state import load_state
 from sync.effects import FateRow, FeedState, LogEntry
 from sync.phrase import unpacked
@@ -95,6 +96,7 @@ class Reader:
         self._invites = Invites(self._session)
         self._loads = Loads(self._session)
         self._reread = RereadList(self._session)
+        self._sources = Sources(self._session)
 
     @property
     def session(self) -> Session:
@@ -306,6 +308,14 @@ class Reader:
     def reads(self) -> Reads:
         """The core's reads, for a replica that is rebuilt only to be looked at."""
         return Reads(self._log, self._rows, self._records)
+
+    def sources(self) -> list[SourceState]:
+        """Every source that was ever read, in order of name."""
+        return self._sources.all()
+
+    def source_days(self, first: str, last: str) -> Sequence[SourceDay]:
+        """What came of the sources from one day to another (ISO dates, both included), in order of day and name."""
+        return self._sources.days(first, last)
 
     def load_state(self) -> Rebuilt:
         """All that a replica starts from, as committed."""

@@ -101,3 +101,21 @@ FIRST_TABLES = (
         detail TEXT NOT NULL, raw TEXT NOT NULL, PRIMARY KEY (digest, line)
     ) STRICT""",
 )
+
+SOURCE_TABLES = (
+    """CREATE TABLE source (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dataset TEXT NOT NULL, kind TEXT NOT NULL,
+        shape TEXT NOT NULL, position TEXT NOT NULL, contact INTEGER NOT NULL, news INTEGER NOT NULL,
+        fault TEXT NOT NULL, fault_at INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE source_load (load INTEGER PRIMARY KEY, source INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE source_day (
+        source INTEGER NOT NULL, day TEXT NOT NULL, read INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0,
+        unchanged INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0,
+        not_ours INTEGER NOT NULL DEFAULT 0, voided INTEGER NOT NULL DEFAULT 0, held INTEGER,
+        PRIMARY KEY (source, day)
+    ) STRICT""",
+    """CREATE TABLE source_key (
+        source INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY (source, key)
+    ) STRICT, WITHOUT ROWID""",
+)

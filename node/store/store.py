@@ -31,6 +31,7 @@ from node.store.records import Records
 from node.store.reread import RereadList
 from node.store.rows import Rows
 from node.store.session import Session
+from node.store.sources import Sources
 from node.store.state import load_state
 from sync.effects import (
     Append,
@@ -71,7 +72,8 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `invites`, `loads` and `reread` are for the runner, inside the transaction it has begun. Raises StoreFault.
+    `invites`, `loads`, `reread` and `sources` are for the runner, inside the transaction it has begun. Raises
+    StoreFault.
     """
 
     def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
@@ -85,6 +87,7 @@ class Store:
         self.invites = Invites(self._session)
         self.loads = Loads(self._session)
         self.reread = RereadList(self._session)
+        self.sources = Sources(self._session)
         self._acts = self._table_of_writes()
         try:
             self.add_schemas(schemas)
