@@ -103,6 +103,11 @@ def load_private_key(path: Path, passphrase: bytes = b"") -> PrivateKey:
     return key_from_pem(_read_key(path), passphrase)
 
 
+def check_key(path: Path) -> None:
+    """Whether a key that another library reads is in good custody. Raises CustodyFault (see `_read_key`)."""
+    _read_key(path)
+
+
 def save_certificates(path: Path, *certificates: x509.Certificate) -> None:
     """One after the other, in this order. Raises OSError."""
     save_public(path, to_pem(certificates))

@@ -147,6 +147,7 @@ class Node:
         self.alarm_count = 0
         self.link_state: tuple[str, str] = ("", "")
         self.exchange_port = 0
+        self.http_port = 0
         self._lock: HomeLock | None = None
         self._judge = TierJudge(self.catalogue)
         self._known: StoreKnown | None = None

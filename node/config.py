@@ -20,6 +20,7 @@ from node.reading import text_of
 from node.settings import (
     Config,
     DataSection,
+    HttpSection,
     LimitsSection,
     ListenSection,
     LogSection,
@@ -28,6 +29,7 @@ from node.settings import (
     ParentSection,
     Publication,
     RunSection,
+    is_loopback,
     split_address,
 )
 from node.texts import N_, Text
@@ -40,6 +42,7 @@ __all__ = [
     "CONFIG_NAME",
     "Config",
     "DataSection",
+    "HttpSection",
     "LimitsSection",
     "ListenSection",
     "LogSection",
@@ -74,6 +77,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("log", LogSection, "运行日志（不含个人信息与密钥）", "Log (without personal data and keys)"),
     ("limits", LimitsSection, "上限", "Limits"),
     ("run", RunSection, "运行方式", "How it runs"),
+    ("http", HttpSection, "供本平台其他系统使用的 HTTP 接口", "HTTP API for the platform's other systems"),
 )
 _OPTIONAL: Final = frozenset({"parent"})
 _HEAD: Final = """\
@@ -228,6 +232,19 @@ def _relations(tables: Mapping[str, Any], found: _Found, mistakes: Mistakes) -> 
     exchange, enrolment = found.get("listen.exchange"), found.get("listen.enrolment")
     if exchange is not None and enrolment is not None:
         _listening(exchange, enrolment, mistakes, "listen.exchange", "listen.enrolment")
+    _http(found, mistakes)
+
+
+def _http(found: _Found, mistakes: Mistakes) -> None:
+    """Tokens and rows go over this: what other machines can reach is encrypted."""
+    listen, certificate, key = (found.get(f"http.{name}") for name in ("listen", "certificate", "key"))
+    if certificate is not None and key is not None and bool(certificate) != bool(key):
+        mistakes.add("http.key" if certificate else "http.certificate", Text(N_("is needed too: TLS takes both")))
+    if listen and certificate == "" and not is_loopback(split_address(listen)[0]):
+        problem = Text(
+            N_("is needed: other machines can reach '{listen}'; without TLS listen on 127.0.0.1"), listen=listen
+        )
+        mistakes.add("http.certificate", problem)
 
 
 def _listening(exchange: str, enrolment: str, mistakes: Mistakes, *names: str) -> None:

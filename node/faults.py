@@ -128,6 +128,11 @@ class Code(Enum):
     SIMULATION_FAILED = (1704, Exit.FAILED)
     SYSTEM = (1705, Exit.FAILED)
 
+    PATH_UNKNOWN = (1801, Exit.INPUT)
+    METHOD_UNKNOWN = (1802, Exit.INPUT)
+    REQUEST_TOO_LARGE = (1803, Exit.INPUT)
+    REQUEST_TOO_SLOW = (1804, Exit.STATE)
+
     INTERRUPTED = (1901, Exit.INTERRUPTED)
     LOCAL_FAULT = (1902, Exit.FAILED)
     INPUT_FAULT = (1903, Exit.INPUT)
@@ -263,7 +268,7 @@ def of_system(error: OSError) -> UserFault:
             todo = N_("Free space or enlarge the volume, then try again.")
             return UserFault(Code.DISK_FULL, N_("The disk is full ({detail})."), todo, **fields)
         case errno.EADDRINUSE | errno.EADDRNOTAVAIL:
-            todo = N_("Stop the other program, or choose another address in node.toml under [listen].")
+            todo = N_("Stop the other program, or choose another address in node.toml under [listen] or [http].")
             return UserFault(Code.PORT_TAKEN, N_("The address cannot be used ({detail})."), todo, **fields)
     todo = N_("Read the message of the system above; `tiersync doctor` checks the usual causes.")
     return UserFault(Code.SYSTEM, N_("The system refused '{file}': {detail}."), todo, **fields)

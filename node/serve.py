@@ -88,7 +88,9 @@ class Served:
             control = ControlServer(node, COMMANDS)
             await control.start()
             stack.push_async_callback(control.stop)
-            log.info("node_ready", exchange_port=node.exchange_port, enrolment_port=port)
+            node.http_port = await _http(node, stack)
+            ports = {"exchange_port": node.exchange_port, "enrolment_port": port, "http_port": node.http_port}
+            log.info("node_ready", **ports)
             self._stack = stack.pop_all()
             return Serving(node, port)
 
@@ -119,6 +121,17 @@ async def _enrolment(node: Node, stack: AsyncExitStack) -> int:
     server = EnrolmentServer(service)
     stack.push_async_callback(server.stop)
     return await server.start(listen.enrolment, server_credentials(identity))
+
+
+async def _http(node: Node, stack: AsyncExitStack) -> int:
+    """Opens the HTTP API where it is configured; else 0, and nothing of it is imported."""
+    if not node.config.http.listen:
+        return 0
+    from node.http.listen import HttpServer
+
+    server = HttpServer(node)
+    stack.push_async_callback(server.stop)
+    return await server.start()
 
 
 def _logger(home: Path, config: Config, clock: Clock, stack: AsyncExitStack) -> FilteringBoundLogger:
@@ -160,6 +173,7 @@ async def _serve(home: Path, environment: Mapping[str, str], stop: asyncio.Event
                 "node": node.config.node.node_id,
                 "exchange_port": node.exchange_port,
                 "enrolment_port": serving.enrolment_port,
+                "http_port": node.http_port,
                 "pid": os.getpid(),
             },
             environment,

@@ -6,6 +6,7 @@ node/config.py reads and writes the file from these declarations.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable, Collection, Mapping
@@ -46,6 +47,14 @@ def split_address(text: str) -> tuple[str, int]:
     if found is None or int(found[2]) > 65_535:
         raise ValueError(text)
     return found[1].strip("[]"), int(found[2])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own, which no other machine can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _matching(good: Callable[[Any], bool], wanted: str) -> Check:
@@ -258,6 +267,32 @@ class RunSection:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpSection:
+    """The API for the platform's own systems. Empty: it is off, and nothing of it is loaded."""
+
+    listen: str = setting(
+        "HTTP 接口监听地址（主机:端口）；留空则不启用。非本机地址必须使用 TLS",
+        "Address of the HTTP API (host:port); empty: off. An address other than this machine's own needs TLS",
+        "",
+        _listening,
+    )
+    certificate: str = setting(
+        "HTTPS 证书链文件（PEM，相对于节点目录）；仅监听本机时可留空",
+        "Certificate chain for HTTPS (PEM), relative to the node's home; may be empty on this machine's own address",
+        "",
+    )
+    key: str = setting(
+        "HTTPS 私钥文件（PEM，相对于节点目录，权限 0600）",
+        "Private key for HTTPS (PEM, mode 0600), relative to the node's home",
+        "",
+    )
+    body_bytes_max: int = setting(
+        "单个请求的字节数上限", "Bytes of one request, at most", 8 * limits.MIB, _between(limits.KIB, 64 * limits.MIB)
+    )
+    connections_max: int = setting("同时连接数上限", "Connections at the same time, at most", 64, _between(1, 4096))
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """Override of one publication; finer filters are declared in a file of [data] catalogue."""
 
@@ -280,4 +315,5 @@ class Config:
     log: LogSection = LogSection()
     limits: LimitsSection = LimitsSection()
     run: RunSection = RunSection()
+    http: HttpSection = HttpSection()
     publications: Mapping[str, Publication] = field(default_factory=dict)

@@ -93,7 +93,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["reread"] = view.reader.reread_count()
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
-    found["exchange_port"] = 0
+    found["exchange_port"] = found["http_port"] = 0
     return found
 
 

@@ -156,6 +156,7 @@ class _Servicer(rpc.ControlServicer):
             status["alarm_count"] = self._node.alarm_count
             status["parent_link"] = dict(zip(("state", "detail"), self._node.link_state, strict=True))
             status["exchange_port"] = self._node.exchange_port
+            status["http_port"] = self._node.http_port
             yield pb.StatusReply(json=json.dumps(status, ensure_ascii=False))
             if not request.follow:
                 return
