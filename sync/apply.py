@@ -168,8 +168,8 @@ def _settle(core: Core, state: FeedState, collected: _Collected) -> None:
         _record_fates(core, state, collected.fates)
 
 
-def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change]) -> list[Key]:
-    """Puts changes of one dataset into the rows; the keys they touch."""
+def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change]) -> None:
+    """Puts changes of one dataset into the rows."""
     keys = keys_of(schema, changes)
     held = core.log.held(schema.dataset, state.name.origin, keys)
     merged: Merged = merge(schema, state.name, changes, keys, held)
@@ -178,7 +178,6 @@ def _merge(core: Core, state: FeedState, schema: RowSchema, changes: list[Change
     state.digest = shift_digest(state.digest, merged.added, merged.removed)
     state.rows += merged.rows
     core.rows_changed(schema.dataset)
-    return keys
 
 
 def _record_fates(core: Core, state: FeedState, fates: list[FateRow]) -> None:
@@ -242,8 +241,8 @@ def _supersede(core: Core, state: FeedState, collected: _Collected) -> None:
 def rejudge(core: Core) -> None:
     """Judges parked rows again. If it changed something, another round is wished for, since that may find more.
 
-    Rows written in this round are not read again in it (effects are performed after it): an entry that touches such a
-    key ends the round.
+    What this round writes, rows and fates, is not read again in it (effects are performed after it): an entry that
+    touches such a key ends the round.
     """
     core.touched.clear()
     if core.rejudge_wanted:
@@ -310,15 +309,17 @@ def _rejudge_entry(core: Core, state: FeedState, seq: int, refs: list[ParkedRef]
     collected = _Collected()
     only = later.not_overtaken(seq, content) if whole else frozenset(ref.place for ref in refs)
     _judge_rows(core, header, content, enrolment, collected, only)
-    if _overlaps(core, state, collected):
-        return None
     still = {f.place: f for f in collected.fates}
-    closed = [_closing(ref, header, still.get(ref.place)) for ref in refs if _moved(ref, still.get(ref.place))]
-    if not closed and not (whole and collected.fates):
-        return False
     collected.fates = [f for f in collected.fates if whole]
+    keys = _keys_said(core, state, collected)
+    if not core.touched.isdisjoint(keys):
+        return None
+    closed = [_closing(ref, header, still.get(ref.place)) for ref in refs if _moved(ref, still.get(ref.place))]
+    if not closed and not collected.fates:
+        return False
     _close(core, state, closed)
     _settle_again(core, state, collected)
+    core.touched.update(keys)
     return True
 
 
@@ -335,13 +336,16 @@ def _rejudge_move(
     return True
 
 
-def _overlaps(core: Core, state: FeedState, collected: _Collected) -> bool:
+def _keys_said(core: Core, state: FeedState, collected: _Collected) -> set[tuple[str, str, str]]:
+    """What an entry is about, in this round: rows that change, and rows that wait from now on, which a later entry of
+    the same key must find waiting."""
+    origin = state.name.origin
+    said = {(fate.dataset, origin, fate.key) for fate in collected.fates if fate.fate is Fate.PARKED}
     for dataset, change in collected.changes:
         schema = core.seams.judge.schema(state.name.publication, dataset)
         assert schema is not None
-        if any((dataset, state.name.origin, key) in core.touched for key in keys_of(schema, [change])):
-            return True
-    return False
+        said.update((dataset, origin, key_text(key)) for key in keys_of(schema, [change]))
+    return said
 
 
 def _moved(ref: ParkedRef, now: FateRow | None) -> bool:
@@ -370,8 +374,7 @@ def _settle_again(core: Core, state: FeedState, collected: _Collected) -> None:
     for dataset, group in groupby(collected.changes, key=lambda item: item[0]):
         schema = core.seams.judge.schema(state.name.publication, dataset)
         assert schema is not None
-        keys = _merge(core, state, schema, [change for _, change in group])
-        core.touched.update((dataset, state.name.origin, key) for key in keys)
+        _merge(core, state, schema, [change for _, change in group])
     if collected.fates:
         _record_fates(core, state, collected.fates)
     core.save(state)

@@ -149,7 +149,7 @@ class Core:
         self.rejudge_left: dict[FeedName, int] = {}
         """Parked rows still to be judged again since that was last wished for; and where the last round stopped."""
         self.rejudged_up_to: dict[FeedName, tuple[int, int]] = {}
-        self.touched: set[tuple[str, str, Key]] = set()
+        self.touched: set[tuple[str, str, str]] = set()
         """Rows written in this round of judging again: (dataset, origin, key)."""
         self.parked = {name for name, state in self.feeds.items() if state.parked}
         """Feeds with rows that wait. Asked only whether there are any, and whether one is among them."""

@@ -1,10 +1,10 @@
 """Versions only add: what a later version of a dataset may change, and what it must leave as it is.
 
 Administrations never upgrade on the same day, so a version must be one that a receiver one or many versions behind can
-wait for (it parks what it does not know), and one that the rows of an origin behind still keep. So columns, values and
-publications may be added (columns at the end) and bounds widened; nothing goes, changes its meaning or becomes
-narrower. Each rule compares one fact of two versions and is transitive: a chain of allowed steps is allowed from any
-version to any later.
+wait for (it parks what it does not know), and one that the rows of an origin behind still keep. So columns, values,
+owner tiers and publications may be added (columns at the end) and bounds widened; nothing goes, changes its meaning or
+becomes narrower. Each rule compares one fact of two versions and is transitive: a chain of allowed steps is allowed
+from any version to any later.
 
 A mandatory column does not become optional either: a receiver behind would refuse the empty cell for good. Who no
 longer has it adds an optional column beside it under a new name, or a new dataset.
@@ -159,8 +159,11 @@ def _head(old: Shape, new: Shape) -> Iterator[Change]:
     name = old.dataset
     if old.key != new.key:
         yield Change(name, Phrase("the key changed from {} to {}", ", ".join(old.key), ", ".join(new.key)), False)
-    if set(old.owner) != set(new.owner):
-        yield Change(name, Phrase("the owner changed from {} to {}", ", ".join(old.owner), ", ".join(new.owner)), False)
+    gone, come = ([t for t in one if t not in other] for one, other in ((old.owner, new.owner), (new.owner, old.owner)))
+    if gone:
+        yield Change(name, Phrase("no longer among its '{}': {}", "owner", ", ".join(gone)), False)
+    if come:
+        yield Change(name, Phrase("new among its '{}': {}", "owner", ", ".join(come)), True)
     if old.region != new.region:
         yield Change(name, Phrase("the region column changed from '{}' to '{}'", old.region, new.region), False)
     if old.date != new.date:

@@ -40,7 +40,7 @@ class TierJudge:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._plans: dict[tuple[str, tuple[str, ...]], _Plan] = {}
-        self._owners: dict[tuple[str, str, str], Flaw | None] = {}
+        self._owners: dict[tuple[str, str, str, bool], Flaw | None] = {}
 
     def schema(self, publication: str, dataset: str) -> RowSchema | None:
         """As sync.judge.Judge.schema."""
@@ -65,7 +65,7 @@ class TierJudge:
         dataset = self._catalogue.datasets[publication.dataset]
         plan = self._plan(dataset, publication, batch.columns)
         newer = header.schema_version > dataset.version
-        flaw = self._owner_flaw(dataset, signer) or (plan.newer_flaw if newer else plan.old_flaw)
+        flaw = self._owner_flaw(dataset, signer, newer) or (plan.newer_flaw if newer else plan.old_flaw)
         if flaw is not None:
             return _all_bad(batch, plan.rules, flaw)
         rules = plan.rules
@@ -95,25 +95,27 @@ class TierJudge:
             plan = self._plans[name] = _Plan(dataset, publication, columns)
         return plan
 
-    def _owner_flaw(self, dataset: Dataset, signer: Signer) -> Flaw | None:
-        name = (dataset.id, signer.profile, signer.parent)
+    def _owner_flaw(self, dataset: Dataset, signer: Signer, newer: bool) -> Flaw | None:
+        name = (dataset.id, signer.profile, signer.parent, newer)
         if name not in self._owners:
             if len(self._owners) >= _OWNERS_MAX:
                 self._owners.clear()
-            self._owners[name] = _owner_flaw(dataset, signer)
+            self._owners[name] = _owner_flaw(dataset, signer, newer)
         return self._owners[name]
 
 
-def _owner_flaw(dataset: Dataset, signer: Signer) -> Flaw | None:
+def _owner_flaw(dataset: Dataset, signer: Signer, newer: bool) -> Flaw | None:
     profile = PROFILES.get(signer.profile)
     if profile is None:
         # a profile of a newer version: what it may write is not known here yet
         return Flaw(Fate.PARKED, Reason.MISSING_DEPENDENCY, Phrase("tier profile '{}'", signer.profile))
     if any(tier in dataset.owner for tier in profile.tiers(signer.parent)):
         return None
-    return Flaw(
-        Fate.REFUSED, Reason.NOT_OWNER, Phrase("dataset '{}' belongs to: {}", dataset.id, ", ".join(dataset.owner))
-    )
+    said = Phrase("dataset '{}' belongs to: {}", dataset.id, ", ".join(dataset.owner))
+    if newer:
+        # A later version may have given the dataset another owner beside these.
+        return Flaw(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION, said)
+    return Flaw(Fate.REFUSED, Reason.NOT_OWNER, said)
 
 
 def _columns_flaw(dataset: Dataset, publication: Publication, columns: tuple[str, ...], newer: bool) -> Flaw | None:

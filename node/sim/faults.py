@@ -9,6 +9,7 @@ from random import Random
 from node.sim.federation import SECOND, Federation
 from node.sim.forger import Forger
 from node.sim.places import ALL_CASES
+from node.sim.releases import FIRST, NEWEST
 from node.sim.simnode import SimNode, WatchedStore
 from node.sim.violation import Violation
 from node.sim.work import Put, code_row
@@ -40,6 +41,8 @@ class Faults:
     fork: bool = False
     swallowing: bool = False
     """After everything is level: a relay keeps a city's work back."""
+    releases: bool = False
+    """Nodes begin with one release of the catalogue and are upgraded to others, each at a time of its own."""
 
     def names(self) -> tuple[str, ...]:
         """The kinds that are on."""
@@ -64,6 +67,7 @@ class Faults:
             reenrol=random.random() < 0.3,
             settings=random.random() < 0.3,
             swallowing=random.random() < 0.1,
+            releases=random.random() < 0.25,
             **({storage: True} if storage else {}),
         )
 
@@ -104,6 +108,9 @@ class Plan:
         if faults.skew:
             for node in net.nodes.values():
                 node.skew = random.randint(-SKEW_MAX_US, SKEW_MAX_US)
+        if faults.releases:
+            for node in net.nodes.values():
+                self._install(node, random.choice((FIRST, FIRST, FIRST + 1, NEWEST)))
 
     # --- arranging ----------------------------------------------------------------------------------------------------
 
@@ -117,7 +124,16 @@ class Plan:
         time = 0.0
         while kinds and (time := time + self.random.expovariate(FAULTS_PER_SECOND)) < self.seconds:
             self.net.later(time, self._guarded(self.random.choice(kinds)))
+        if self.faults.releases:
+            self._arrange_releases()
         self._arrange_storage()
+
+    def _arrange_releases(self) -> None:
+        """Most nodes are upgraded while work goes on, some more than once, some not at all."""
+        for node in self.net.nodes.values():
+            for _ in range(self.random.choice((0, 1, 1, 2))):
+                at = self.random.uniform(2, self.seconds)
+                self.net.later(at, self._guarded(lambda node=node: self._upgrade(node, node.release + 1)))  # type: ignore[misc]
 
     def _kinds(self) -> list[Callable[[], None]]:
         faults, kinds = self.faults, list[Callable[[], None]]()
@@ -212,6 +228,28 @@ class Plan:
             self.net.crash(node, lost=False)
             self._crashed(node)
 
+    def _install(self, node: SimNode, release: int) -> None:
+        """A node that has not begun yet is of this release."""
+        node.upgrade(release)
+        node.use(node.store)
+
+    def _upgrade(self, node: SimNode, release: int) -> None:
+        """The node is stopped, gets the program of another release, and starts again."""
+        if release > NEWEST or any(copy.id == node.id for copy in self.net.copies):
+            return
+        self._note(f"{node.label} gets release {release}")
+        node.upgrade(release)
+        if node.up:
+            self.net.crash(node, lost=False)
+            self._crashed(node)
+
+    def upgrade_all(self) -> None:
+        """Whoever is behind is upgraded at last."""
+        for node in self.net.nodes.values():
+            if node.release < NEWEST:
+                self._upgrade(node, NEWEST)
+                self.net.restart(node)
+
     def _crashed(self, node: SimNode) -> None:
         """Starts again some time later; now and then it dies once more on the way up."""
         self.net.later(self.random.uniform(0.05, 8), lambda: self._start(node))
@@ -273,7 +311,7 @@ class Plan:
 
     def _say(self, name: str) -> None:
         net = self.net
-        net.submit(net["n"], Put(net["n"].id, "class_code", [code_row("0199", name)]))
+        net.submit(net["n"], Put(net["n"].id, "class_code", [code_row("0199", name, release=net["n"].release)]))
 
     def _clone(self, short: str) -> None:
         """A copy runs beside the original for a while, or in turns with it; then an operator ends it."""

@@ -340,7 +340,9 @@ class Federation:
         own = Random(f"{self.seed}/{original.id}/{len(self.copies)}")  # noqa: S311 - as above
         copy = SimNode(original.place, self.tree, original.key, self.suites, own, self.watch.committed, copy="'")
         copy.act = lambda act: self._act(copy, act)
-        copy.clock, copy.publisher = original.clock, original.publisher
+        copy.clock = original.clock
+        copy.upgrade(original.release)
+        copy.publisher = original.publisher
         copy.use(store or original.copy_store())
         copy.enrolled = True
         copy.skew = original.skew

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from node.sim.federation import Federation
-from node.sim.places import FEDERATION, catalogue
-from node.sim.simnode import SimNode, schemas
+from node.sim.places import FEDERATION
+from node.sim.simnode import SimNode
 from node.sim.violation import Violation
 from node.store.fsck import Rules, check_store
 from sync.effects import FeedState
@@ -49,10 +49,10 @@ def _branch(net: Federation, state: FeedState) -> dict[int, bytes]:
     return hashes
 
 
-def behind(net: Federation) -> Iterator[str]:
-    """What is not level yet, in words."""
+def behind(net: Federation, waiting: bool = False) -> Iterator[str]:
+    """What is not level yet, in words. waiting: rows may still be parked, for a release that a node does not know."""
     frozen = frozen_feeds(net)
-    codes_stopped = any(name.publication.startswith("class_code") for name in frozen)
+    may_wait = waiting or any(name.publication.startswith("class_code") for name in frozen)
     for node in net.nodes.values():
         core = node.core
         if core.recovering or core.republishing or core.restored:
@@ -65,18 +65,18 @@ def behind(net: Federation) -> Iterator[str]:
                 yield f"{node.label} has {count} in the outbox of {feed}"
         for state in list(core.feeds.values()):
             if state.name.origin == node.id and state.head.seq and state.name not in frozen:
-                yield from _receivers_behind(net, node, state, codes_stopped)
+                yield from _receivers_behind(net, node, state, may_wait)
     yield from _forks_untold(net)
 
 
-def _receivers_behind(net: Federation, origin: SimNode, state: FeedState, codes_stopped: bool) -> Iterator[str]:
+def _receivers_behind(net: Federation, origin: SimNode, state: FeedState, may_wait: bool) -> Iterator[str]:
     for receiver in net.tree.audience(state.name, state.route):
         node = net.node_of(receiver)
         held = node.core.feeds.get(state.name)
         if held is None or held.head != state.head:
             yield f"{node.label} holds {held.head.seq if held else 0} of {state.head.seq} of {state.name}"
             continue
-        if held.parked and not codes_stopped:
+        if held.parked and not may_wait:
             yield f"{node.label} has {held.parked} rows of {state.name} parked"
         elif not (held.parked or held.refused) and (held.digest, held.rows) != (state.digest, state.rows):
             yield f"{node.label} has other rows of {state.name} than its origin ({held.rows}, {state.rows})"
@@ -136,8 +136,8 @@ def check_stores(net: Federation, nodes: list[SimNode]) -> None:
             FEDERATION,
             net.suites,
             key_of,
-            schemas(),
-            catalogue().schema,
+            node.schemas,
+            node.catalogue.schema,
             applies,
             lambda dataset, row, node=node: published(node, dataset, row),  # type: ignore[misc]
             core.registry,
@@ -156,11 +156,14 @@ def published(node: SimNode, dataset: str, row: Row) -> Mapping[FeedName, tuple[
     return said
 
 
-def settle(net: Federation, tasks: list[tuple[str, str, str]], seconds: int = 240) -> int:
-    """Waits until everything is level, and says how many virtual seconds it took. Raises Violation."""
+def settle(net: Federation, tasks: list[tuple[str, str, str]], seconds: int = 240, waiting: bool = False) -> int:
+    """Waits until everything is level, and says how many virtual seconds it took. Raises Violation.
+
+    waiting: as in `behind`.
+    """
     found: list[str] = []
     for waited in range(0, seconds, 5):
-        found = [*behind(net), *moves_differ(net, tasks)]
+        found = [*behind(net, waiting), *moves_differ(net, tasks)]
         if not found:
             return waited
         net.run(5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from node.sim.places import catalogue
+from node.sim.places import newest_catalogue
 from sync.chain import open_content
 from sync.effects import LogEntry
 from sync.rows import DIGEST_MODULUS, RowBatch, key_getter, row_hash, to_schema_order
@@ -76,10 +76,10 @@ class FeedModel:
 def _content(header: EntryHeader, payload: bytes) -> tuple[tuple[tuple[Row, int], ...], tuple[Row, ...]]:
     if int(header.kind) != Kind.RECORDS:
         return (), ()
-    batch = open_content(header, payload, catalogue().schema)
+    batch = open_content(header, payload, newest_catalogue().schema)
     if not isinstance(batch, RowBatch):
         return (), ()
-    schema = catalogue().schema("", batch.dataset)
+    schema = newest_catalogue().schema("", batch.dataset)
     assert schema is not None
     key_of, order = key_getter(schema, batch.columns), to_schema_order(schema, batch.columns)
     puts = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from node.sim.releases import FIRST, NEWEST, released
 from sync.values import REGISTRY, FeedName, Route
 from tiers.catalogue import Catalogue
 from tiers.profile import PROFILES, Standing, carrying_scope, node_id, signing_scope
@@ -138,8 +139,13 @@ filter = "all"
 
 
 @cache
-def catalogue(site: str = "") -> Catalogue:
+def catalogue(site: str = "", release: int = FIRST) -> Catalogue:
     """The datasets that the simulated work writes, and what a site adds to them: more tables would only cost time."""
     folder = resources.files("tiers") / "catalogue"
     texts = [(name, (folder / name).read_text("utf-8")) for name in _DATASETS]
-    return Catalogue.build(texts, [("site.toml", site)])
+    return released(Catalogue.build(texts, [("site.toml", site)]), release)
+
+
+def newest_catalogue() -> Catalogue:
+    """By which everything that any node may say can be read."""
+    return catalogue(release=NEWEST)

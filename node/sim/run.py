@@ -109,4 +109,8 @@ def _heal(net: Federation, plan: Plan, workload: Workload) -> int:
     workload.release_all_codes()
     net.run(10)
     workload.release_all_codes()
+    if plan.faults.releases:
+        # Whoever knows a release or not, everybody holds all that is for them or passes by them.
+        settle(net, workload.tasks, waiting=True)
+        plan.upgrade_all()
     return settle(net, workload.tasks)

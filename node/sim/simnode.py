@@ -8,10 +8,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from node.engine import Engine, Item
+from node.kept import take_catalogue
 from node.known import StoreKnown
 from node.publications import follow
 from node.sim.keys import SimKey
 from node.sim.places import FEDERATION, Place, Tree, catalogue
+from node.sim.releases import FIRST
 from node.sim.violation import Crash
 from node.store.driver import Connection, connect_memory
 from node.store.store import INSTANCE, Store
@@ -83,9 +85,9 @@ class SimNode:
         self.alarms: Counter[str] = Counter()
         self.replies: list[object] = []
         self.act: Callable[[Act], None] = lambda _: None
-        self.judge = TierJudge(catalogue())
         self.standing = tree.standing(place)
-        self.publisher = TierPublisher(catalogue(), self.standing)
+        self._site = ""
+        self.upgrade(FIRST)
         self.clock: Callable[[], int] = lambda: 0
         self._on_commit = on_commit
         self.starts = 0
@@ -96,12 +98,14 @@ class SimNode:
 
     def start_new(self) -> None:
         """Begins with an empty store and a new instance."""
-        store = WatchedStore.in_memory(schemas(), instance=self.random.randbytes(16))
+        store = WatchedStore.in_memory(self.schemas, instance=self.random.randbytes(16))
         assert isinstance(store, WatchedStore)
         self.use(store)
 
     def use(self, store: WatchedStore) -> None:
         """Runs on this store from now on."""
+        store.on_commit = lambda _: None
+        take_catalogue(store, self.catalogue)
         store.on_commit = lambda written: self._on_commit(self, written)
         store.written_now = []
         self.store = store
@@ -120,19 +124,32 @@ class SimNode:
 
     def publish(self, site: str) -> None:
         """An administrator edits what is published; it counts from the next start on."""
-        self.publisher = TierPublisher(catalogue(site), self.standing)
+        self._site = site
+        self.publisher = TierPublisher(catalogue(site, self.release), self.standing)
+
+    def upgrade(self, release: int) -> None:
+        """The program is replaced by one of this release of the catalogue; it counts from the next start on."""
+        self.release = release
+        self.catalogue = catalogue(release=release)
+        self.judge = TierJudge(self.catalogue)
+        self.publish(self._site)
+
+    @property
+    def schemas(self) -> list[RowSchema]:
+        """Of every dataset that this node's release knows."""
+        return [dataset.schema for dataset in self.catalogue.datasets.values()]
 
     def copy_store(self) -> WatchedStore:
         """A byte copy of the committed database."""
         assert not self.store.in_transaction
         target = connect_memory()
         self.store.session.connection.backup(target)
-        return WatchedStore(target, schemas())
+        return WatchedStore(target, self.store.schemas())
 
     def _build(self, rebuilt: Rebuilt) -> Replica:
         self.starts += 1
         me = Identity(FEDERATION, self.id, self.place.parent, rebuilt.instance, self.random.randbytes(16), "sim")
-        known = StoreKnown(self.store, catalogue())
+        known = StoreKnown(self.store, self.catalogue)
         seams = Seams(
             self.suites, self.key, self.judge, self.publisher, known, self.store, _anchor_body, old_signer=self.old_key
         )
@@ -176,11 +193,6 @@ class SimNode:
         """One transaction with all that has come. Raises Crash when the fuse blows."""
         items, self.inbox = self.inbox, []
         self.engine.step(items, now + self.skew)
-
-
-def schemas() -> list[RowSchema]:
-    """Schemas of the built-in catalogue."""
-    return [dataset.schema for dataset in catalogue().datasets.values()]
 
 
 def _anchor_body(anchor: object) -> AnchorBody:

@@ -54,7 +54,7 @@ def swallow(net: Federation, random: Random) -> str:
     relay = net.node_of(city.place.parent)
     before = nation.alarms["feed_withheld"]
     net.liar = swallower = Swallower(relay.label, city.id)
-    row = case_row(NUMBER, city.place.region, supervised=True, at=net.now)
+    row = case_row(NUMBER, city.place.region, supervised=True, at=net.now, release=city.release)
     net.submit(city, Put(city.id, "case", [row]))
     net.run(STATED_WITHIN_S)
     swallower.statements_too = True

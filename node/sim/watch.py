@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from node.sim.ledger import Ledger
 from node.sim.model import FeedModel
-from node.sim.places import Tree, catalogue
+from node.sim.places import Tree, newest_catalogue
 from node.sim.violation import Violation
-from sync.effects import Append, FeedState, SaveFeed, UpsertRows, Write
+from sync.effects import Append, FeedState, SaveFates, SaveFeed, UpsertRows, Write
 from sync.reasons import Reason
 from sync.scope import Scope
-from sync.values import REFUSALS, FeedName, Head, Route
+from sync.values import REFUSALS, Fate, FeedName, Head, Route, dataset_of
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Cursor, Frame, HeadsBody, ReceiptBody, Statements
 
@@ -88,6 +88,8 @@ class Watch:
                 self._appended(node, write)
             elif isinstance(write, UpsertRows) and write.feed is not None:
                 self._applied(node, write)
+            elif isinstance(write, SaveFates):
+                self._judged(node, write)
         for write in written:
             if isinstance(write, SaveFeed):
                 self._state(node, write.state)
@@ -130,7 +132,7 @@ class Watch:
         assert write.feed is not None
         if write.feed.origin != write.origin:
             raise Violation("owner_only", f"{node.label}: rows of {write.origin} from {write.feed}")
-        dataset = catalogue().datasets[write.dataset]
+        dataset = newest_catalogue().datasets[write.dataset]
         leaked = [c for c in write.columns if c in dataset.held_back]
         if leaked:
             raise Violation("held_back_leaked", f"{node.label}: {leaked[0]} of {write.feed}")
@@ -139,6 +141,16 @@ class Watch:
             for row in write.rows:
                 if not scope.covers(str(row[place])):
                     raise Violation("out_of_scope_applied", f"{node.label}: {row[place]!s} of {write.feed}")
+
+    def _judged(self, node: SimNode, write: SaveFates) -> None:
+        """Nobody here says rows that no version would take, except of places that are not its own."""
+        for fate in write.fates:
+            if (
+                fate.fate is Fate.REFUSED
+                and fate.reason is not Reason.OUT_OF_SCOPE
+                and dataset_of(write.feed.publication)
+            ):
+                raise Violation("refused_for_good", f"{node.label}: {write.feed} seq {fate.seq}: {fate.reason.name}")
 
     def _state(self, node: SimNode, state: FeedState) -> None:
         """A feed's kept digest against what the model says of its head."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from node.sim.places import catalogue
+from node.sim.places import catalogue, newest_catalogue
+from node.sim.releases import CASE_COLUMNS, FIRST, NEW_DATASET
 from node.sim.simnode import SimNode
 from node.store.store import Store
 from sync.errors import InputFault
@@ -38,7 +39,8 @@ class Put:
     @property
     def keys(self) -> list[Key]:
         """Of the rows."""
-        schema = catalogue().datasets[self.dataset].schema
+        # A key is the same in every release.
+        schema = newest_catalogue().datasets[self.dataset].schema
         return list(map(key_getter(schema, schema.names), self.rows))
 
     def run(self, store: Store) -> Sequence[Event]:
@@ -97,15 +99,26 @@ class Move:
         return (LocalMove(self, body, body.holder if party is Party.ISSUER else body.issuer),)
 
 
-def row_of(dataset: str, **cells: Cell) -> Row:
-    """A row in schema order; what is not given is empty."""
-    return tuple(cells.get(name) for name in catalogue().datasets[dataset].schema.names)
+def row_of(dataset: str, release: int = FIRST, **cells: Cell) -> Row:
+    """A row in the order of a release's schema; what is not given is empty."""
+    return tuple(cells.get(name) for name in catalogue(release=release).datasets[dataset].schema.names)
 
 
-def case_row(number: int, region: str, *, supervised: bool, state: str = "reported", code: str = "", at: int) -> Row:
-    """A case with something in a held-back column, which must never leave its node."""
+def case_row(
+    number: int,
+    region: str,
+    *,
+    supervised: bool,
+    state: str = "reported",
+    code: str = "",
+    at: int,
+    release: int = FIRST,
+) -> Row:
+    """A case with something in a held-back column, which must never leave its node, and in all that a release added."""
     return row_of(
         "case",
+        release,
+        **{name: f"r{since} {state}" for since, name in CASE_COLUMNS.items() if since <= release},
         case_id=f"{region}-{number:03d}",
         category="event",
         source="inspector",
@@ -119,13 +132,17 @@ def case_row(number: int, region: str, *, supervised: bool, state: str = "report
     )
 
 
-def code_row(code: str, name: str, status: str = "effective") -> Row:
-    """A code of the simulated code table."""
-    return row_of(
-        "class_code", table_name=TABLE, code=code, table_version=1, name_zh=name, is_extension=False, status=status
-    )
+def code_row(code: str, name: str, status: str = "effective", release: int = FIRST, table: str = TABLE) -> Row:
+    """A code of a simulated code table."""
+    cells: dict[str, Cell] = {"table_name": table, "code": code, "table_version": 1, "name_zh": name, "status": status}
+    return row_of("class_code", release, **cells, is_extension=False)
 
 
-def unit_row(region: str, number: int, name: str) -> Row:
+def unit_row(region: str, number: int, name: str, release: int = FIRST) -> Row:
     """An organisation."""
-    return row_of("org_unit", uscc=f"{region}{number:012d}", name=name, division=region, role="handling")
+    return row_of("org_unit", release, uscc=f"{region}{number:012d}", name=name, division=region, role="handling")
+
+
+def thing_row(region: str, number: int, release: int) -> Row:
+    """A row of the dataset that a release adds."""
+    return row_of(NEW_DATASET, release, thing_id=f"{region}-{number}", division=region, kept="stays at home")

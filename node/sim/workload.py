@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from random import Random
 
 from node.sim.federation import Federation
+from node.sim.releases import NEW_DATASET, NEW_STATE, SECOND, THIRD
 from node.sim.simnode import SimNode
-from node.sim.work import Move, Put, case_row, code_row, unit_row
+from node.sim.work import Move, Put, case_row, code_row, thing_row, unit_row
 from sync.values import Key
 
 KEYS = 24
@@ -53,28 +54,45 @@ class Workload:
             region = node.place.region
             if node.label in self._hostile and random.random() < 0.3:
                 region = "650100"
-            supervised, state = random.random() < 0.4, random.choice(STATES)
+            states = (*STATES, NEW_STATE) if node.release >= SECOND else STATES
+            supervised, state = random.random() < 0.4, random.choice(states)
             code = random.choice(CODES) if random.random() < 0.25 else ""
-            row = case_row(number, region, supervised=supervised, state=state, code=code, at=self._net.now)
-            rows.append(row)
+            cells = {"supervised": supervised, "state": state, "code": code}
+            rows.append(case_row(number, region, **cells, at=self._net.now, release=node.release))  # type: ignore[arg-type]
         voids: list[Key] = [(f"{node.place.region}-{number:03d}",) for number in numbers[split:]]
         self._net.submit(node, Put(node.id, "case", rows, voids))
 
     def _units(self) -> None:
         node, random = self._pick("city", "provincial"), self._random
-        rows = [unit_row(node.place.region, random.randint(1, 8), f"unit {random.randint(0, 99)}")]
+        name = f"unit {random.randint(0, 99)}"
+        if node.release >= SECOND:
+            # Longer than the first release allows.
+            name = name.ljust(random.choice((10, 190)), "x")
+        rows = [unit_row(node.place.region, random.randint(1, 8), name, node.release)]
         self._net.submit(node, Put(node.id, "org_unit", rows))
+        if node.release >= THIRD:
+            self._added(node)
+
+    def _added(self, node: SimNode) -> None:
+        """What the third release brought: a dataset of cities, codes of provinces."""
+        number = self._random.randint(1, 8)
+        if node.place.profile == "city":
+            self._net.submit(node, Put(node.id, NEW_DATASET, [thing_row(node.place.region, number, node.release)]))
+        else:
+            row = code_row(str(number), "-", release=node.release, table=f"local:{node.place.region}")
+            self._net.submit(node, Put(node.id, "class_code", [row]))
 
     def _codes(self) -> None:
         node, random = self._net["n"], self._random
         status = "effective" if random.random() < 0.8 else "retired"
-        row = code_row(random.choice(CODES), f"code {random.randint(0, 99)}", status)
+        row = code_row(random.choice(CODES), f"code {random.randint(0, 99)}", status, node.release)
         self._net.submit(node, Put(node.id, "class_code", [row]))
 
     def release_all_codes(self) -> None:
         """The nation puts every code into effect, so that nothing need stay parked."""
-        rows = [code_row(code, "released") for code in CODES]
-        self._net.submit(self._net["n"], Put(self._net["n"].id, "class_code", rows))
+        nation = self._net["n"]
+        rows = [code_row(code, "released", release=nation.release) for code in CODES]
+        self._net.submit(nation, Put(nation.id, "class_code", rows))
 
     def _move(self) -> None:
         random, self._moves = self._random, self._moves + 1

@@ -44,10 +44,12 @@ def allowed(draw: Callable[..., Any], shape: Shape) -> Shape:
     """One step that only adds."""
     name = draw(st.sampled_from(sorted(set(shape.columns) - {"id"})))
     column = shape.columns[name]
-    match draw(st.sampled_from(["column", "length", "value", "minimum", "maximum", "decimals", "nothing"])):
+    match draw(st.sampled_from(["column", "length", "value", "minimum", "maximum", "decimals", "owner", "nothing"])):
         case "column":
             fresh = f"new_{len(shape.columns)}_{shape.version}"
             return changed(shape, fresh, draw(columns(optional=True)))
+        case "owner":
+            return replace(shape, version=shape.version + 1, owner=(*shape.owner, f"tier_{shape.version}"))
         case "length":
             return changed(shape, name, replace(column, length=column.length + draw(st.integers(1, 9))))
         case "value" if column.values:
@@ -99,7 +101,7 @@ FORBIDDEN: dict[str, Callable[[Shape, str], Shape]] = {
     ),
     "mandatory column": lambda shape, _: changed(shape, "must", ColumnShape("text", False, 5)),
     "key": lambda shape, name: replace(shape, version=shape.version + 1, key=("id", name)),
-    "owner": lambda shape, _: replace(shape, version=shape.version + 1, owner=("city", "provincial")),
+    "owner": lambda shape, _: replace(shape, version=shape.version + 1, owner=("district", "provincial")),
     "region": lambda shape, name: replace(shape, version=shape.version + 1, region=name),
     "date": lambda shape, name: replace(shape, version=shape.version + 1, date=name),
     "version falls": lambda shape, _: replace(shape, version=shape.version - 1),

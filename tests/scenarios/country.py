@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from node.sim.federation import Federation
 from node.sim.heal import check_stores, settle
-from node.sim.places import catalogue
 from node.sim.simnode import SimNode, WatchedStore
 from node.sim.work import Move, Put, case_row, code_row
 from sync.effects import FeedState
@@ -35,7 +34,15 @@ class Country:
         """Cases come or change at a city, in one transaction."""
         node = self.net[city]
         rows = [
-            case_row(n, node.place.region, supervised=supervised, state=state, code=code, at=self.net.now)
+            case_row(
+                n,
+                node.place.region,
+                supervised=supervised,
+                state=state,
+                code=code,
+                at=self.net.now,
+                release=node.release,
+            )
             for n in numbers
         ]
         self.net.submit(node, Put(node.id, "case", rows))
@@ -49,8 +56,18 @@ class Country:
 
     def code(self, code: str, name: str = "a code") -> None:
         """The nation releases a code."""
-        self.net.submit(self.net["n"], Put(self.net["n"].id, "class_code", [code_row(code, name)]))
+        nation = self.net["n"]
+        self.net.submit(nation, Put(nation.id, "class_code", [code_row(code, name, release=nation.release)]))
         self.net.run(0.1)
+
+    def upgrade(self, release: int, *shorts: str) -> None:
+        """Nodes are stopped, get the program of another release, and start again."""
+        for short in shorts:
+            node = self.net[short]
+            node.upgrade(release)
+            self.net.crash(node, lost=False)
+            self.net.restart(node)
+        self.net.run(12)
 
     def move(self, side: str, name: str, task: str = "T", to: str = "c1") -> None:
         """A move of a task of city `to`; the first one makes it."""
@@ -98,7 +115,7 @@ class Country:
 
     def rows(self, short: str, origin: str, dataset: str = "case") -> dict[str, dict[str, Cell]]:
         """The rows of an origin at a node, by key."""
-        names = catalogue().datasets[dataset].schema.names
+        names = self.net[short].catalogue.datasets[dataset].schema.names
         found = self.net[short].store.scan(dataset, self.net[origin].id)
         return {"/".join(map(str, key)): dict(zip(names, row, strict=True)) for key, _, row in found}
 

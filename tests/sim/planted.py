@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 import node.sim.simnode
@@ -19,19 +20,20 @@ import sync.session
 import sync.statements
 import sync.way
 import sync.withheld
+import tiers.judging
 import tiers.publishing
 import tiers.rules
 from node.engine import Engine
 from node.sim.faults import Faults
 from node.store.store import Store
-from sync.chain import Opened, OpenedRun, open_content
+from sync.chain import BadRun, Opened, OpenedRun, open_content
 from sync.core import Core
 from sync.effects import Effect, FeedState, Reply, SaveFeed, Send, Write
 from sync.events import Committed
 from sync.link import Link
 from sync.reasons import Reason
 from sync.replica import Replica
-from sync.values import Fate
+from sync.values import Fate, FeedName, Kind, Lane
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Cursor
 
@@ -311,6 +313,72 @@ def refused_rows_applied(patch: Patch) -> None:
     patch.setattr(sync.apply, "_judge_rows", judge)
 
 
+def newer_refused(patch: Patch) -> None:
+    """Rows of a release that is not known yet are taken for wrong ones."""
+    real = sync.chain.decode_records
+
+    def decode(header: EntryHeader, plain: bytes, schema_of: Any) -> Any:
+        known = EntryHeader()
+        known.CopyFrom(header)
+        known.schema_version = 0
+        return real(known, plain, schema_of)
+
+    patch.setattr(sync.chain, "decode_records", decode)
+
+
+def newer_owner_refused(patch: Patch) -> None:
+    """Who may write a dataset is taken to be the same in every release."""
+    real = tiers.judging._owner_flaw
+    patch.setattr(tiers.judging, "_owner_flaw", lambda dataset, signer, _: real(dataset, signer, newer=False))
+
+
+def newer_columns_dropped(patch: Patch) -> None:
+    """Of rows of a release that is not known yet, what is known is taken, and the rest is left out."""
+    real = sync.chain.decode_records
+
+    def decode(header: EntryHeader, plain: bytes, schema_of: Any) -> Any:
+        dataset, columns, puts, ends = msgspec.msgpack.decode(plain)
+        if (schema := schema_of(dataset)) is None:
+            return real(header, plain, schema_of)
+        at = [i for i, name in enumerate(columns) if name in schema.names]
+        cut = [dataset, [columns[i] for i in at], [[put[i] for i in at] for put in puts], ends]
+        return real(header, msgspec.msgpack.encode(cut), schema_of)
+
+    patch.setattr(sync.chain, "decode_records", decode)
+
+
+def newer_not_carried(patch: Patch) -> None:
+    """A relay takes only what it can read."""
+    real = node.sim.simnode.open_run
+
+    def opened(run: Any, registry: Any, suites: Any, schema_of: Any, *asked: Any) -> Any:
+        header = EntryHeader.FromString(run.entries[0].header)
+        schema = schema_of(run.feed.publication, run.feed.publication.partition(".")[0])
+        if int(header.kind) == Kind.RECORDS and (schema is None or header.schema_version > schema.version):
+            feed = FeedName(run.feed.origin, run.feed.publication, run.feed.addressee)
+            said = (int(header.route), Reason.MALFORMED, "of a release that is not known here")
+            return BadRun(feed, run.epoch, header.seq, Lane(run.lane), sync.chain.run_size(run), run.answer, *said)
+        return real(run, registry, suites, schema_of, *asked)
+
+    patch.setattr(node.sim.simnode, "open_run", opened)
+
+
+def upgrade_unnoticed(patch: Patch) -> None:
+    """A start does not ask whether what waits can be read now."""
+    real = Replica._start
+
+    def start(self: Replica) -> None:
+        real(self)
+        self.core.rejudge_wanted = False
+
+    patch.setattr(Replica, "_start", start)
+
+
+def waiting_entries_overtake(patch: Patch) -> None:
+    """What was parked a moment ago is not looked for when a newer version of its row is applied."""
+    patch.setattr(sync.apply, "_keys_said", lambda *_: set())
+
+
 BUGS: dict[str, Bug] = {
     "ack before commit": Bug(ack_before_commit, Faults(), ("ack_ahead",)),
     "the caller is answered before the commit": Bug(
@@ -345,5 +413,13 @@ BUGS: dict[str, Bug] = {
     "a relay keeps back unnoticed": Bug(withheld_unnoticed, Faults(swallowing=True), ("withheld_unseen",)),
     "heads stated that nobody holds": Bug(unacknowledged_stated, Faults(partitions=True), ("stated_unacknowledged",)),
     "head not saved": Bug(head_not_saved, Faults(crashes=True), ("head_not_durable", "gap")),
+    "a newer release refused": Bug(newer_refused, Faults(releases=True), ("refused_for_good",)),
+    "a new owner refused": Bug(newer_owner_refused, Faults(releases=True), ("refused_for_good",)),
+    "newer columns dropped": Bug(newer_columns_dropped, Faults(releases=True), ("digest", "rows_diverge", "fsck")),
+    "a relay carries what it knows": Bug(newer_not_carried, Faults(releases=True), ("not_level",)),
+    "an upgrade unnoticed": Bug(upgrade_unnoticed, Faults(releases=True), ("not_level",)),
+    "waiting entries overtake newer ones": Bug(
+        waiting_entries_overtake, Faults(releases=True), ("digest", "rows_diverge", "fsck", "exception")
+    ),
     "refused rows applied": Bug(refused_rows_applied, Faults(hostile=True), ("out_of_scope_applied",)),
 }

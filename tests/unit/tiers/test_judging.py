@@ -324,3 +324,10 @@ def test_a_number_beyond_its_bounds_is_refused(alone: bool) -> None:
 def test_a_receiver_asks_no_checks() -> None:
     """Checks across cells are the door's: what a check of this version would reject applies if its origin let it in."""
     assert judge(a_batch(a_case(1, closed_at=1))).bad == []
+
+
+def test_an_owner_that_a_newer_version_may_bring_is_waited_for() -> None:
+    """A later version may give a dataset another owner; until this node knows it, the rows wait."""
+    batch = a_batch(a_case(1, division="330000"))
+    judged = judge(batch, by=signer(PROVINCE_STANDS), version=CATALOGUE.datasets["case"].version + 1)
+    assert [(b.fate, b.reason) for b in judged.bad] == [(Fate.PARKED, Reason.UNKNOWN_SCHEMA_VERSION)]
