@@ -26,6 +26,8 @@ from node.enrol.bounds import Rates
 from node.telemetry import HIDDEN, is_secret, plain
 from sync.errors import LocalFault
 
+FOLDER: Final = "audit"
+"""In the node's home."""
 START: Final = "0" * 64
 """What the first line names as the line before it."""
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024

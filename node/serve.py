@@ -19,6 +19,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from node.app import Node
+from node.audit import FOLDER as AUDIT_FOLDER
 from node.audit import AuditLog
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, SystemClock, SystemRandomness
@@ -34,7 +35,6 @@ from node.telemetry import make_logger, make_sink
 from node.texts import _
 from sync.errors import LocalFault
 
-AUDIT_FOLDER = "audit"
 LOG_FOLDER = "logs"
 READY_FD = "TIERSYNC_READY_FD"
 LIFE_FD = "TIERSYNC_LIFE_FD"

@@ -14,6 +14,7 @@ from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code
 from node.texts import N_, _
+from sync.errors import LocalFault
 
 VERBS = Verbs()
 AUDIT = Verbs("audit", N_("The security audit: who was let in, what was refused, what changed."))
@@ -35,12 +36,20 @@ def _checked(session: Session) -> dict[str, Any]:
     with counting(_("Checking entries"), "entries") as progress:
         if is_running(session):
             return command(session, "fsck", progress)
-        from node.commands.fsck import check_stopped, progress_shown, report_shown
+        from node.audit import FOLDER, AuditLog
+        from node.clock import SystemClock
+        from node.commands.fsck import audited, check_stopped, progress_shown, report_shown
 
         def tell(done: int, of: int) -> None:
             progress(progress_shown(done, of))
 
-        return report_shown(check_stopped(session.home, session.config, session.catalogue, tell))
+        report = check_stopped(session.home, session.config, session.catalogue, tell)
+        event, fields = audited(report)
+        try:
+            AuditLog(session.home / FOLDER, SystemClock()).append(event, **fields)
+        except LocalFault as fault:  # the home may lie on read-only media
+            remark(_("The audit has no line of this check: {why}").format(why=fault))
+        return report_shown(report)
 
 
 def _show_findings(found: dict[str, Any]) -> None:
@@ -86,10 +95,11 @@ def doctor(context: typer.Context) -> int:
 
 @AUDIT.verb(N_("Check that no line of the audit was changed, removed or put in."))
 def verify(context: typer.Context) -> int:
+    from node.audit import FOLDER
     from node.audit import verify as verify_chain
 
     session = here(context)
-    verdict = verify_chain(session.home / "audit")
+    verdict = verify_chain(session.home / FOLDER)
     if session.as_json:
         say_json(
             {
@@ -126,10 +136,10 @@ def show(
 ) -> None:
     from collections import deque
 
-    from node.audit import read
+    from node.audit import FOLDER, read
 
     session = here(context)
-    found = deque((r for r in read(session.home / "audit") if event in ("", r.get("event"))), maxlen=limit)
+    found = deque((r for r in read(session.home / FOLDER) if event in ("", r.get("event"))), maxlen=limit)
     if session.as_json:
         return say_json({"events": list(found)})
     heads = [_("no."), _("at"), _("event"), _("about")]

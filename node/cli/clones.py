@@ -19,7 +19,7 @@ def keep(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say what would be done, and do nothing."))] = False,
 ) -> None:
-    from node.audit import AuditLog, Event
+    from node.audit import FOLDER, AuditLog, Event
     from node.clock import SystemClock, SystemRandomness
     from node.clones import go_on
 
@@ -27,7 +27,7 @@ def keep(
     node = session.config.node.node_id
     before, now = go_on(session.home, clock, SystemRandomness(), dry_run=dry_run)
     if not dry_run:
-        AuditLog(session.home / "audit", clock).append(
+        AuditLog(session.home / FOLDER, clock).append(
             Event.INSTANCE_RENEWED, node=node, before=before.hex(), instance=now.hex()
         )
     if session.as_json:
@@ -51,14 +51,14 @@ def clear(
     node: Annotated[str, typer.Argument(metavar="NODE", help=_("Node id, as `clones` in the status has it."))],
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say what would be done, and do nothing."))] = False,
 ) -> None:
-    from node.audit import AuditLog, Event
+    from node.audit import FOLDER, AuditLog, Event
     from node.clock import SystemClock
     from node.clones import clear as let_in
 
     session, clock = here(context), SystemClock()
     let_in(session.home, clock, node, dry_run=dry_run)
     if not dry_run:
-        AuditLog(session.home / "audit", clock).append(Event.CLONE_CLEARED, peer=node)
+        AuditLog(session.home / FOLDER, clock).append(Event.CLONE_CLEARED, peer=node)
     if session.as_json:
         return say_json({"node": node, "cleared": not dry_run})
     if dry_run:

@@ -100,11 +100,11 @@ def _audit(
     session: Session, dataset: str, columns: tuple[str, ...], where: str, origin: str, output: Path | None
 ) -> None:
     """Before the first row: what cannot be audited does not happen. Raises LocalFault."""
-    from node.audit import AuditLog, Event
+    from node.audit import FOLDER, AuditLog, Event
     from node.clock import SystemClock
 
     said = {"dataset": dataset, "columns": ",".join(columns), "filter": where, "origin": origin}
-    AuditLog(session.home / "audit", SystemClock()).append(Event.ROWS_EXPORTED, **said, file=str(output or "-"))
+    AuditLog(session.home / FOLDER, SystemClock()).append(Event.ROWS_EXPORTED, **said, file=str(output or "-"))
 
 
 @VERBS.verb(N_("Write an empty Excel workbook of a dataset for people to fill in; `load --map template` reads it."))

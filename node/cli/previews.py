@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from node.cli.output import remark, say, say_json, table
+from node.cli.output import remark, say, say_json, table, way
 from node.cli.progress import counting
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
@@ -111,15 +111,7 @@ def _line(one: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _to(one: dict[str, Any]) -> str:
-    return one["addressee"] or _(_AUDIENCES.get(one["route"], "{}")).format(one["route"])
-
-
-_AUDIENCES = {
-    "parent": N_("the parent"),
-    "ancestors": N_("all above"),
-    "descendants": N_("all below"),
-    "everywhere": N_("everywhere"),
-}
+    return str(one["addressee"] or way(one["route"]))
 
 
 def _tell_feed(one: dict[str, Any]) -> None:

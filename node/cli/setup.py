@@ -54,7 +54,7 @@ def init(
         ),
     ] = False,
 ) -> None:
-    from node.audit import AuditLog, Event
+    from node.audit import FOLDER, AuditLog, Event
     from node.clock import SystemClock, SystemRandomness
     from node.founding import found_nation
 
@@ -71,7 +71,7 @@ def init(
         passphrase=_passphrase(ask_passphrase),
         approval=approval,
     )
-    AuditLog(session.new_home / "audit", clock).append(Event.NODE_INITIALISED, node=founded.node, region=region)
+    AuditLog(session.new_home / FOLDER, clock).append(Event.NODE_INITIALISED, node=founded.node, region=region)
     made = {
         "node": founded.node,
         "home": str(session.new_home),
@@ -122,7 +122,7 @@ def join(
         int, typer.Option(metavar="MINUTES", min=0, help=_("How long to wait for the parent's approval."))
     ] = 0,
 ) -> None:
-    from node.audit import AuditLog, Event
+    from node.audit import FOLDER, AuditLog, Event
     from node.clock import SystemClock, SystemRandomness
     from node.enrol.client import join as enrol
 
@@ -138,7 +138,7 @@ def join(
             progress=_tell,
         )
     )
-    AuditLog(session.new_home / "audit", clock).append(
+    AuditLog(session.new_home / FOLDER, clock).append(
         Event.NODE_INITIALISED, node=joined.node, parent=joined.parent, fingerprint=joined.fingerprint
     )
     made = {

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, client, done, is_running, view
-from node.cli.output import LIMIT_MAX, clean, moment, pairs, remark, say, say_json, size, table, worded
+from node.cli.output import LIMIT_MAX, clean, moment, pairs, remark, say, say_json, size, table, way, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.texts import N_, _, current, reasons
@@ -175,7 +175,7 @@ def _feed_row(one: dict[str, Any]) -> tuple[object, ...]:
     rows = one["rows"] if one["own"] or one["applied_here"] else ""
     return (
         one["feed"],
-        one["route"],
+        way(one["route"]),
         one["seq"],
         one["waiting"] or "",
         rows,

@@ -48,8 +48,8 @@ async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         # A caller that is gone, or a node that stops, needs no report.
         over.set()
         await asyncio.gather(checking, return_exceptions=True)
-    event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
-    node.note(event, entries=report.entries, seals=report.seals, rows=report.rows, found=report.found)
+    event, fields = audited(report)
+    node.note(event, **fields)
     yield report_shown(report)
 
 
@@ -62,6 +62,12 @@ def check_stopped(home: Path, config: Config, catalogue: Catalogue, on_progress:
         return check_file(home / DATABASE_FILE, rules, on_progress)
     finally:
         reader.close()
+
+
+def audited(report: Report) -> tuple[AuditEvent, dict[str, int]]:
+    """The audited event of a check, and its fields."""
+    event = AuditEvent.CHECK_PASSED if report.sound else AuditEvent.CHECK_FAILED
+    return event, {"entries": report.entries, "seals": report.seals, "rows": report.rows, "found": report.found}
 
 
 def progress_shown(done: int, of: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from node.audit import FOLDER, read
 from node.cli.asking import command
 from node.cli.session import Session
 from node.config import CONFIG_NAME
@@ -162,6 +163,7 @@ def test_fsck_finds_what_was_changed_behind_the_nodes_back(call: Call, country: 
     told = call("--home", str(copied), "fsck", "--json")
     assert told.code == 7
     assert "row_differs" in {finding["fault"] for finding in told.json["findings"]}
+    assert [line["event"] for line in read(copied / FOLDER)][-2:] == ["check_passed", "check_failed"]
     assert "What to do" in call("--home", str(copied), "fsck").out
     chinese = call("--home", str(copied), "--lang", "zh", "fsck").out
     for text in (checks.Fault.ROW_DIFFERS.words, checks.Fault.ROW_DIFFERS.remedy):
