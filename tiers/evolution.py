@@ -64,7 +64,25 @@ class Shape(msgspec.Struct, frozen=True):
     code_table: tuple[str, str] | None = None
 
 
+class PublicationShape(msgspec.Struct, frozen=True):
+    """What of a publication is compared. Lane and filter are free to change."""
+
+    publication: str
+    dataset: str
+    route: str
+    columns: tuple[str, ...]
+    addressees: tuple[str, ...] = ()
+
+
+class Released(msgspec.Struct, frozen=True):
+    """The shapes of a whole catalogue, as they are kept of each release of the program."""
+
+    datasets: tuple[Shape, ...]
+    publications: tuple[PublicationShape, ...]
+
+
 _shapes = msgspec.json.Decoder(Shape)
+_released = msgspec.json.Decoder(Released)
 
 
 def shape_of(dataset: Dataset) -> Shape:
@@ -111,13 +129,49 @@ def unpack_shape(kept: bytes) -> Shape | None:
         return None
 
 
+def released_of(catalogue: Catalogue) -> Released:
+    """The shapes of a catalogue as it is declared."""
+    publications = catalogue.publications.values()
+    return Released(tuple(map(shape_of, catalogue.datasets.values())), tuple(map(_publication_shape, publications)))
+
+
+def _publication_shape(publication: Publication) -> PublicationShape:
+    route = publication.route.name.lower()
+    return PublicationShape(publication.id, publication.dataset, route, publication.columns, publication.addressees)
+
+
+def unpack_released(kept: bytes) -> Released:
+    """What was kept of a release. Raises ValueError."""
+    return _released.decode(kept)
+
+
+def compare_released(old: Released, new: Released) -> list[Change]:
+    """Every difference in the shapes of two catalogues."""
+    datasets = {shape.dataset: shape for shape in new.datasets}
+    publications = {shape.publication: shape for shape in new.publications}
+    changes: list[Change] = []
+    for shape in old.datasets:
+        later = datasets.get(shape.dataset)
+        changes += compare_shapes(shape, later) if later else [_gone(shape.dataset)]
+    before = {shape.dataset: shape.version for shape in old.datasets}
+    for said in old.publications:
+        version = before[said.dataset]
+        now = datasets[said.dataset].version if said.dataset in datasets else version
+        changes += _publication(said, publications.get(said.publication), (version, now))
+    return changes
+
+
+def _gone(dataset: str) -> Change:
+    return Change(dataset, Phrase("the dataset is gone"), False)
+
+
 def compare(old: Catalogue, new: Catalogue) -> list[Change]:
     """Every difference between two versions of a catalogue, in order of the old one, then what is new."""
     changes: list[Change] = []
     for name, dataset in old.datasets.items():
         later = new.datasets.get(name)
         if later is None:
-            changes.append(Change(name, Phrase("the dataset is gone"), False))
+            changes.append(_gone(name))
             continue
         found = compare_shapes(shape_of(dataset), shape_of(later))
         if dataset != later and not found:
@@ -125,7 +179,11 @@ def compare(old: Catalogue, new: Catalogue) -> list[Change]:
         changes += found
     changes += [Change(name, Phrase("a new dataset"), True) for name in new.datasets if name not in old.datasets]
     for name, publication in old.publications.items():
-        changes += _publication(publication, new.publications.get(name), _versions(publication, old, new))
+        after = new.publications.get(name)
+        shape = _publication_shape(after) if after else None
+        changes += _publication(_publication_shape(publication), shape, _versions(publication, old, new))
+        if after and (publication.lane is not after.lane or publication.filter != after.filter):
+            changes.append(Change(name, Phrase("its lane or filter changed"), True))
     changes += [
         Change(name, Phrase("a new publication"), True) for name in new.publications if name not in old.publications
     ]
@@ -269,15 +327,13 @@ def _values(path: str, old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[C
         yield Change(path, Phrase("new values: {}", ", ".join(come)), True)
 
 
-def _publication(old: Publication, new: Publication | None, versions: tuple[int, int]) -> Iterator[Change]:
-    name = old.id
+def _publication(old: PublicationShape, new: PublicationShape | None, versions: tuple[int, int]) -> Iterator[Change]:
+    name = old.publication
     if new is None:
         yield Change(name, Phrase("the publication is gone"), False)
         return
-    if old.route is not new.route:
-        yield Change(
-            name, Phrase("the route changed from {} to {}", old.route.name.lower(), new.route.name.lower()), False
-        )
+    if old.route != new.route:
+        yield Change(name, Phrase("the route changed from {} to {}", old.route, new.route), False)
     for said, before, after in (
         ("addressees", old.addressees, new.addressees),
         ("columns", old.columns, new.columns),
@@ -291,8 +347,6 @@ def _publication(old: Publication, new: Publication | None, versions: tuple[int,
             yield Change(
                 name, Phrase("more columns are published, but the dataset's version is still {}", versions[1]), False
             )
-    if old.lane is not new.lane or old.filter != new.filter:
-        yield Change(name, Phrase("its lane or filter changed"), True)
 
 
 def _versions(publication: Publication, old: Catalogue, new: Catalogue) -> tuple[int, int]:
