@@ -11,21 +11,23 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from sync.schema import RowSchema
 from tiers.dataset import SITE_PREFIX, Dataset, Publication
 from tiers.declare import read_dataset, read_publication, read_publication_filter
 from tiers.faults import CatalogueFault, Mistake, Table
+from tiers.rollup import RollUp, read_rollup
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Datasets and publications by id."""
+    """Datasets and publications by id; roll-ups by the dataset that they fill."""
 
     datasets: Mapping[str, Dataset]
     publications: Mapping[str, Publication]
+    rollups: Mapping[str, RollUp] = field(default_factory=dict)
 
     @classmethod
     def build(cls, builtin: Iterable[tuple[str, str]], site: Iterable[tuple[str, str]] = ()) -> Catalogue:
@@ -38,7 +40,11 @@ class Catalogue:
         reading.read_publications()
         if reading.mistakes:
             raise CatalogueFault(reading.mistakes)
-        return cls(MappingProxyType(reading.datasets), MappingProxyType(reading.publications))
+        return cls(
+            MappingProxyType(reading.datasets),
+            MappingProxyType(reading.publications),
+            MappingProxyType(reading.rollups),
+        )
 
     def dataset_of(self, publication: str) -> Dataset | None:
         """The dataset that a publication publishes; None if the publication is unknown."""
@@ -68,7 +74,9 @@ class _Reading:
         self.mistakes: list[Mistake] = []
         self.datasets: dict[str, Dataset] = {}
         self.publications: dict[str, Publication] = {}
+        self.rollups: dict[str, RollUp] = {}
         self._waiting: list[tuple[str, Table, bool]] = []
+        self._rolling: list[tuple[str, Table, bool]] = []
         self._overrides: list[tuple[str, Table]] = []
 
     def declare(self, name: str, text: str, of_site: bool) -> None:
@@ -87,6 +95,7 @@ class _Reading:
             if dataset is not None:
                 self.datasets[dataset_id] = dataset
         self._waiting += [(p, table, of_site) for p, table in top.named("publication")]
+        self._rolling += [(d, table, of_site) for d, table in top.named("rollup")]
         overrides = top.named("override")
         if overrides and not of_site:
             top.wrong("override", "belongs in a site's text")
@@ -107,6 +116,18 @@ class _Reading:
                 self.publications[name] = publication
         for name, table in self._overrides:
             self._override(name, table)
+
+        for name, table, of_site in self._rolling:
+            self._roll_up(name, table, of_site)
+
+    def _roll_up(self, name: str, table: Table, of_site: bool) -> None:
+        if name.startswith(SITE_PREFIX) is not of_site:
+            table.wrong("", f"datasets that begin with '{SITE_PREFIX}' are rolled up by a site's text, and only those")
+        if name in self.rollups:
+            table.wrong("", f"the roll-up of '{name}' is declared twice")
+        rollup = read_rollup(name, table, self.datasets)
+        if rollup is not None:
+            self.rollups[name] = rollup
 
     def _override(self, name: str, table: Table) -> None:
         publication = self.publications.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -128,11 +129,20 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """When rows of a period should be there, and when the period is closed: natural days after its last day is over."""
+
+    due_days: int
+    cut_off_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
-    """A table with a schema, an owner tier and a key. `region` and `date` are column names, '' for none.
+    """A table with a schema, an owner tier and a key. `region`, `date` and `period` are column names, '' for none.
 
     owner: tier names (TierProfile.tiers) whose nodes may write it. A row is inside a signer's scope if its region lies
-    in it at its business date.
+    in it at its business date. period: what names the period that a row is about (tiers/periods.py).
+    deadlines: by cadence; a cadence without one has no due dates.
     """
 
     id: str
@@ -152,6 +162,8 @@ class Dataset:
     sharing: Sharing = Sharing.CONDITIONAL
     code_table: CodeTable | None = None
     checks: tuple[Check, ...] = ()
+    period: str = ""
+    deadlines: Mapping[Cadence, Deadline] = field(default_factory=dict)
     schema: RowSchema = field(init=False)
 
     def __post_init__(self) -> None:

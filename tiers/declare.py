@@ -15,6 +15,7 @@ from tiers.dataset import (
     Classification,
     CodeTable,
     Dataset,
+    Deadline,
     Field,
     Publication,
     Severity,
@@ -23,6 +24,7 @@ from tiers.dataset import (
 from tiers.declare_fields import read_fields
 from tiers.faults import Table
 from tiers.filters import Filter, columns_of, read_filter
+from tiers.periods import CALENDAR
 from tiers.profile import PROFILES
 
 _ROUTES = {r.name.lower(): r for r in Route}
@@ -33,6 +35,7 @@ _CADENCES = {c.value: c for c in Cadence}
 _SEVERITIES = {s.value: s for s in Severity}
 _OWNERS = frozenset(t for p in PROFILES.values() for t in p.acts_as)
 CHECKS_MAX = 64
+DEADLINE_DAYS_MAX = 366
 _DATED = (CellType.DATE, CellType.TIMESTAMP)
 
 
@@ -66,6 +69,11 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
         schema = RowSchema(name, version, tuple(f.column for f in by_name.values()), key)
     code_table = _code_table(table, schema, by_name)
     checks = _checks(table, schema)
+    period = table.text("period", "")
+    _check_place(table, "period", period, (CellType.TEXT,), by_name)
+    if period and period not in key:
+        table.wrong("period", "must be a key column")
+    deadlines = _deadlines(table, cadence, period)
     table.finish()
     if len(table.mistakes) > before or classification is None or sharing is None:
         return None
@@ -87,6 +95,8 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
         sharing,
         code_table,
         checks,
+        period,
+        deadlines,
     )
 
 
@@ -132,6 +142,26 @@ def _cadence(table: Table) -> tuple[Cadence, ...]:
     for unknown in sorted(set(named) - set(_CADENCES)):
         table.wrong("cadence", f"'{unknown}' is none of {', '.join(_CADENCES)}")
     return tuple(_CADENCES[name] for name in named if name in _CADENCES)
+
+
+def _deadlines(table: Table, cadence: tuple[Cadence, ...], period: str) -> dict[Cadence, Deadline]:
+    """By cadence. `calendar` has one value yet: natural days."""
+    found = {}
+    for name, one in table.named("deadlines"):
+        said = _CADENCES.get(name)
+        due = one.whole("due_days", 0, DEADLINE_DAYS_MAX)
+        cut_off = one.whole("cut_off_days", 0, DEADLINE_DAYS_MAX)
+        one.choice("calendar", {"natural": "natural"}, "natural")
+        one.finish()
+        if said not in CALENDAR or said not in cadence:
+            one.wrong("", f"'{name}' is no cadence with periods that the dataset has")
+        elif cut_off < due:
+            one.wrong("cut_off_days", "is before due_days")
+        else:
+            found[said] = Deadline(due, cut_off)
+    if found and not period:
+        table.wrong("deadlines", "need a period: the key column that names it")
+    return found
 
 
 def _checks(table: Table, schema: RowSchema | None) -> tuple[Check, ...]:

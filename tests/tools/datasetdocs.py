@@ -16,6 +16,7 @@ from sync.values import Cell, Lane, Route
 from tiers.catalogue import Catalogue
 from tiers.dataset import Cadence, Check, Classification, Dataset, Field, Publication, Severity, Sharing
 from tiers.filters import AllOf, AnyOf, Compare, ComparePair, Filter, IsNull, Not, OneOf
+from tiers.rollup import Measure, RollUp
 
 Language = Literal["en", "zh"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +96,16 @@ WORDS: dict[Language, dict[str, str]] = {
         "brackets": " ({})",
         "next": "; ",
         "codes of this": "Rows are codes; their tables are named by",
+        "deadlines": "Deadlines",
+        "deadline": "{cadence}: due {due} days after the period, closed after {cut} days",
+        "rolled": "Rolled up",
+        "rolled from": "from rows of `{source}` and what the tiers below hand up; cells by {groups}, and the total",
+        "small": "cells of 1 to {most} by `{of}` are held back",
+        "rows": "rows",
+        "sum of": "sum of {}",
+        "time": "whole minutes from {} to {}",
+        "in": "by {}",
+        "ratio": "{} / {} / {}, worked out at each tier",
     },
     "zh": {
         "overview": "## 总览",
@@ -129,6 +140,16 @@ WORDS: dict[Language, dict[str, str]] = {
         "brackets": "（{}）",
         "next": "；",
         "codes of this": "数据行即代码，代码表名称见列",
+        "deadlines": "报送期限",
+        "deadline": "{cadence}：期末后 {due} 天内报送，{cut} 天后截止定稿",
+        "rolled": "汇总",
+        "rolled from": "由 `{source}` 的数据行及下级报来的统计计算；分{groups}统计，另有合计",
+        "small": "`{of}` 为 1 至 {most} 的分格隐去",
+        "rows": "行数",
+        "sum of": "{} 之和",
+        "time": "{} 至 {} 的整分钟数之和",
+        "in": "按 {}",
+        "ratio": "{} / {} / {}，逐级重算",
     },
 }
 TIERS: dict[str, tuple[str, str]] = {
@@ -226,6 +247,8 @@ class _Page:
         yield from ("", words["field heads"], "| --- | --- | --- | --- | --- | --- | --- |")
         for field in dataset.fields:
             yield self._field(field)
+        if dataset.id in self.catalogue.rollups:
+            yield from self._rollup(self.catalogue.rollups[dataset.id])
         if dataset.checks:
             yield from ("", f"**{words['checks']}**", "")
             for check in dataset.checks:
@@ -246,6 +269,7 @@ class _Page:
         ]
         if dataset.code_table is not None:
             facts.append((words["codes of this"], f"`{dataset.code_table.table_column}`"))
+        facts.append((words["deadlines"], words["next"].join(self._deadlines(dataset))))
         for name, said in facts:
             if said:
                 yield f"- {name}{words['colon']}{said}"
@@ -256,6 +280,36 @@ class _Page:
             yield f"- {words['goes']}{words['colon']}{words['nobody']}"
         held = [name for name in dataset.schema.names if name in dataset.held_back]
         yield f"- {words['held']}{words['colon']}{self._names(held) or words['none']}"
+
+    def _deadlines(self, dataset: Dataset) -> Iterator[str]:
+        for cadence, one in dataset.deadlines.items():
+            yield self.words["deadline"].format(
+                cadence=CADENCES[cadence][self.at], due=one.due_days, cut=one.cut_off_days
+            )
+
+    def _rollup(self, rollup: RollUp) -> Iterator[str]:
+        words = self.words
+        groups = self._list(f"`{'` + `'.join(to for to, _ in group.columns)}`" for group in rollup.groups)
+        said = [words["rolled from"].format(source=rollup.source.id, groups=groups)]
+        if rollup.small_cells is not None:
+            small = rollup.small_cells
+            said.append(words["small"].format(of=small.of, most=small.below - 1))
+        yield from ("", f"**{words['rolled']}**{words['colon']}{words['next'].join(said)}", "")
+        for measure in rollup.measures:
+            yield f"- `{measure.to}`{words['colon']}{words['next'].join(self._measured(measure))}"
+        for ratio in rollup.ratios:
+            yield f"- `{ratio.to}`{words['colon']}{words['ratio'].format(ratio.over, ratio.under, ratio.scale)}"
+
+    def _measured(self, measure: Measure) -> Iterator[str]:
+        words = self.words
+        if measure.since:
+            yield words["time"].format(measure.since, measure.until)
+        else:
+            yield words["sum of"].format(measure.sum) if measure.sum else words["rows"]
+        if measure.date:
+            yield words["in"].format(measure.date)
+        if measure.where is not None:
+            yield f"`{self._filter(measure.where)}`"
 
     def _publication(self, dataset: Dataset, publication: Publication) -> str:
         rest = [name for name in dataset.schema.names if name not in dataset.held_back]

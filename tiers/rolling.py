@@ -1,0 +1,394 @@
+"""Roll-ups worked out: rows counted, parts added up, small cells held back, periods closed. All of it pure.
+
+A part is a node that may own the dataset which is counted. Of each part and period one of four things is known, and
+they stay four at every tier, for they are counted, not folded into one number:
+
+    counted    it handed up its figures, zeros among them
+    no data    it handed up that its own source brought nothing: it cannot say whether there was anything
+    pending    nothing has come of it yet, and its link works
+    down       nothing has come of it, and there is no link
+
+Tallies of parts are added with `merge`: the order and the grouping of parts change nothing, so a province's tally
+handed up as rows and added by the nation is the tally of all its cities.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import tzinfo
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any, NamedTuple
+
+from sync.errors import InputFault
+from sync.phrase import Phrase
+from sync.reasons import Reason
+from sync.schema import CellType
+from sync.values import Cell, Row
+from tiers.filters import compile_filter
+from tiers.periods import Period
+from tiers.rollup import (
+    ALL,
+    COMPLETE,
+    CORRECTIONS,
+    COUNTED,
+    DOWN,
+    EMPTY,
+    FINAL,
+    NO_DATA,
+    PARTIAL,
+    PARTS,
+    PENDING,
+    WITHHELD,
+    Group,
+    Measure,
+    Ratio,
+    RollUp,
+)
+
+CELLS_MAX = 5_000
+"""Cells of one period; all of them are one transaction."""
+_EXACT = Context(prec=120)
+"""More digits than sums of decimal columns can have, so that their order does not matter."""
+Number = int | Decimal
+Numbers = tuple[Number | None, ...]
+Place = tuple[str, ...]
+"""The dimensions of a cell."""
+
+
+class Parts(NamedTuple):
+    """How many parts there are of each state."""
+
+    counted: int = 0
+    no_data: int = 0
+    pending: int = 0
+    down: int = 0
+
+    @property
+    def all(self) -> int:
+        """How many there are."""
+        return sum(self)
+
+
+class Figures(NamedTuple):
+    """One cell: its measures, None where nobody counted, and how many parts hold theirs back."""
+
+    values: Numbers
+    withheld: int = 0
+
+
+class Tally(NamedTuple):
+    """What is known of a period. partial: measures that some counted part left empty."""
+
+    parts: Parts
+    cells: Mapping[Place, Figures]
+    partial: frozenset[str] = frozenset()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part is counted in, with every measure."""
+        return self.parts.counted == self.parts.all and not self.partial
+
+
+NOTHING = Tally(Parts(), {})
+
+
+# --- counting rows ----------------------------------------------------------------------------------------------------
+
+
+class Counter:
+    """Counts rows of the source by period and cell. `columns`: what each row that is added must hold, in that order."""
+
+    def __init__(self, rollup: RollUp, periods: Sequence[Period], zone: tzinfo) -> None:
+        """`periods`: of one cadence, one after the other without a gap."""
+        self._rollup = rollup
+        self._periods = periods
+        asked = {column for m in rollup.measures for column in m.columns} | ({rollup.date} - {""})
+        asked |= {source for group in rollup.groups for _, source in group.columns}
+        self.columns = tuple(name for name in rollup.source.schema.names if name in asked)
+        at = {name: i for i, name in enumerate(self.columns)}
+        spans = [period.span_us(zone) for period in periods]
+        days = [p.first.isoformat() for p in periods]
+        self._bounds: dict[str, list[Any]] = {
+            name: [*days, periods[-1].until.isoformat()]
+            if rollup.source.schema.column(name).type is CellType.DATE
+            else [*(first for first, _ in spans), spans[-1][1]]
+            for name in {m.date for m in rollup.measures} - {""}
+        }
+        self._dates = [(at[name], name) for name in self._bounds]
+        self._places = [_place_of(rollup, group, at) for group in rollup.groups]
+        self._measures = [(m.date, _amount(m, at, self.columns)) for m in rollup.measures]
+        self._zeros = tuple(_zero(rollup, m) for m in rollup.measures)
+        self._cells: list[dict[Place, list[Number]]] = [{} for _ in periods]
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Counts rows in. Raises InputFault LIMIT_EXCEEDED for more cells than a period may have."""
+        for row in rows:
+            hit = {name: self._index(name, row[i]) for i, name in self._dates}
+            amounts: dict[int, list[tuple[int, Number]]] = {}
+            for i, (date, amount) in enumerate(self._measures):
+                index = hit[date] if date else len(self._periods) - 1
+                if index is not None and (much := amount(row)):
+                    amounts.setdefault(index, []).append((i, much))
+            for index, found in amounts.items():
+                for place in (self._rollup.total, *(place(row) for place in self._places)):
+                    self._add(index, place, found)
+
+    def cells(self, period: Period) -> dict[Place, Figures]:
+        """What was counted in a period, the total always among it."""
+        found = self._cells[self._periods.index(period)]
+        counted = {place: Figures(tuple(values)) for place, values in found.items()}
+        return {self._rollup.total: Figures(self._zeros), **counted}
+
+    def _index(self, name: str, cell: Cell) -> int | None:
+        if cell is None:
+            return None
+        bounds = self._bounds[name]
+        index = bisect_right(bounds, cell) - 1
+        return index if 0 <= index < len(self._periods) else None
+
+    def _add(self, index: int, place: Place, found: Sequence[tuple[int, Number]]) -> None:
+        cells = self._cells[index]
+        values = cells.get(place)
+        if values is None:
+            if len(cells) >= CELLS_MAX:
+                raise InputFault(
+                    Reason.LIMIT_EXCEEDED,
+                    Phrase("more than {} cells of '{}' in one period", CELLS_MAX, self._rollup.dataset.id),
+                )
+            values = cells[place] = list(self._zeros)
+        for i, much in found:
+            values[i] = _sum(values[i], much)
+
+
+def _place_of(rollup: RollUp, group: Group, at: Mapping[str, int]) -> Callable[[Row], Place]:
+    by_column = dict(group.columns)
+    places = [at[by_column[name]] if name in by_column else -1 for name in rollup.dimensions]
+
+    def place(row: Row) -> Place:
+        return tuple(ALL if i < 0 else _named(row[i]) for i in places)
+
+    return place
+
+
+def _named(cell: Cell) -> str:
+    return EMPTY if cell is None or cell == "" else str(cell)
+
+
+def _zero(rollup: RollUp, measure: Measure) -> Number:
+    return Decimal(0) if rollup.dataset.schema.column(measure.to).type is CellType.DECIMAL else 0
+
+
+def _amount(measure: Measure, at: Mapping[str, int], columns: Sequence[str]) -> Callable[[Row], Number]:
+    """How much a row adds."""
+    holds = compile_filter(measure.where, columns) if measure.where is not None else lambda _: True
+    if measure.since:
+        since, until, unit = at[measure.since], at[measure.until], measure.unit_us
+
+        def elapsed(row: Row) -> int:
+            began: Any = row[since]
+            ended: Any = row[until]
+            return max(0, ended - began) // unit if began is not None and ended is not None and holds(row) else 0
+
+        return elapsed
+    if measure.sum:
+        summed = at[measure.sum]
+
+        def cell(row: Row) -> Number:
+            found = row[summed]
+            if found is None or not holds(row):
+                return 0
+            return Decimal(found) if isinstance(found, str) else int(found)
+
+        return cell
+    return lambda row: int(holds(row))
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def own_part(rollup: RollUp, cells: Mapping[Place, Figures], has_data: bool) -> Tally:
+    """The node's own rows, small cells held back; or that its source brought nothing."""
+    if not has_data:
+        return Tally(Parts(no_data=1), {})
+    return Tally(Parts(counted=1), hold_back(rollup, cells))
+
+
+def missing_part(parts: int, is_down: bool) -> Tally:
+    """A child of which nothing has come, with all the parts below it."""
+    return Tally(Parts(down=parts) if is_down else Parts(pending=parts), {})
+
+
+def handed_up(rollup: RollUp, rows: Iterable[Mapping[str, Cell]]) -> Tally | None:
+    """What a child's rows of its own place and one period say; None if its total is not among them.
+
+    Figures that did not come from a roll-up (typed in, or of another system) are those of one part.
+    """
+    by_place = {tuple(str(row[name]) for name in rollup.dimensions): row for row in rows}
+    total = by_place.get(rollup.total)
+    if total is None:
+        return None
+    parts = Parts(*(_whole(total[name]) for name in (COUNTED, NO_DATA, PENDING, DOWN)))
+    if not parts.all:
+        parts = Parts(counted=1)
+    if not parts.counted:
+        return Tally(parts, {})
+    names = [m.to for m in rollup.measures]
+    said = str(total[PARTIAL] or "")
+    partial = frozenset(filter(None, said.split(","))) | {name for name in names if total[name] is None}
+    return Tally(parts, {place: _figures(rollup, row) for place, row in by_place.items()}, partial)
+
+
+def _figures(rollup: RollUp, row: Mapping[str, Cell]) -> Figures:
+    values = tuple(_number(row[m.to]) for m in rollup.measures)
+    return Figures(values, _whole(row[WITHHELD]))
+
+
+def _number(cell: Cell) -> Number | None:
+    if cell is None:
+        return None
+    return Decimal(cell) if isinstance(cell, str) else int(cell)
+
+
+def _whole(cell: Cell) -> int:
+    return cell if isinstance(cell, int) else 0
+
+
+def merge(tallies: Iterable[Tally]) -> Tally:
+    """All parts together. NOTHING is the tally of no part."""
+    parts = Parts()
+    cells: dict[Place, Figures] = {}
+    partial: frozenset[str] = frozenset()
+    for tally in tallies:
+        parts = Parts(*(a + b for a, b in zip(parts, tally.parts, strict=True)))
+        partial |= tally.partial
+        for place, figures in tally.cells.items():
+            held = cells.get(place)
+            cells[place] = figures if held is None else _added(held, figures)
+    return Tally(parts, cells, partial)
+
+
+def _added(a: Figures, b: Figures) -> Figures:
+    values = tuple(y if x is None else x if y is None else _sum(x, y) for x, y in zip(a.values, b.values, strict=True))
+    return Figures(values, a.withheld + b.withheld)
+
+
+def _sum(a: Number, b: Number) -> Number:
+    return a + b if isinstance(a, int) and isinstance(b, int) else _EXACT.add(Decimal(a), Decimal(b))
+
+
+# --- small cells ------------------------------------------------------------------------------------------------------
+
+
+def hold_back(rollup: RollUp, cells: Mapping[Place, Figures]) -> Mapping[Place, Figures]:
+    """The cells without the measures of small ones, and of as many others as are needed to hide those.
+
+    The cells of a group add up to the total, which stays: so beside one small cell the next smallest is held back too,
+    until the sum of those held back leaves more than one answer open. Where a group has too few cells for that, its
+    cells follow from the total all the same.
+    """
+    small = rollup.small_cells
+    if small is None:
+        return cells
+    at = [m.to for m in rollup.measures].index(small.of)
+    hidden: set[Place] = set()
+    for group in rollup.groups:
+        named = {name for name, _ in group.columns}
+        of_group = [place for place in cells if _is_in(rollup, place, named)]
+        hidden |= _to_hide([(_count(cells[place], at), place) for place in of_group], small.below)
+    empty: Numbers = (None,) * len(rollup.measures)
+    return {place: Figures(empty, 1) if place in hidden else figures for place, figures in cells.items()}
+
+
+def _count(figures: Figures, at: int) -> int:
+    value = figures.values[at]
+    return 0 if value is None else int(value)
+
+
+def _is_in(rollup: RollUp, place: Place, named: set[str]) -> bool:
+    return {name for name, cell in zip(rollup.dimensions, place, strict=True) if cell != ALL} == named
+
+
+def _to_hide(counts: Sequence[tuple[int, Place]], below: int) -> set[Place]:
+    """Cells by their counts. One in which nothing was counted may hold other measures; it hides nothing."""
+    rising = sorted(pair for pair in counts if pair[0] > 0)
+    hidden = [pair for pair in rising if pair[0] < below]
+    others = rising[len(hidden) :]
+    while hidden and others and not _is_hidden(hidden, below):
+        hidden.append(others.pop(0))
+    return {place for _, place in hidden}
+
+
+def _is_hidden(hidden: Sequence[tuple[int, Place]], below: int) -> bool:
+    """Each of them is known to be 1 at least: a sum as small as their number would tell them all."""
+    together = sum(count for count, _ in hidden)
+    return len(hidden) > 1 and together > len(hidden) and together >= below
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def rows_of(
+    rollup: RollUp, tally: Tally, region: str, period: Period, before: Mapping[Place, Mapping[str, Cell]], closing: bool
+) -> list[dict[str, Cell]] | None:
+    """The rows that the statistics of a period should have now; None where somebody else brought them.
+
+    before: the rows that are there. closing: whether the period's cut-off is over. What is final stays so: from then on
+    a row changes only as a correction, which is counted, and no row goes.
+    """
+    total = before.get(rollup.total)
+    if total is not None and total[CORRECTIONS] is None:
+        return None
+    was_final = total is not None and bool(total[FINAL])
+    empty = Figures((None,) * len(rollup.measures))
+    cells = {rollup.total: empty, **tally.cells}
+    if was_final:
+        gone = Figures(tuple(_zero(rollup, m) for m in rollup.measures)) if tally.parts.counted else empty
+        cells = {**dict.fromkeys(before, gone), **cells}
+    fixed: dict[str, Cell] = {rollup.dataset.region: region, rollup.dataset.period: str(period)}
+    rows = []
+    for place, figures in cells.items():
+        key: dict[str, Cell] = {**fixed, **dict(zip(rollup.dimensions, place, strict=True))}
+        row = {**dict.fromkeys(rollup.dataset.schema.names), **key, **_said(rollup, tally, place, figures)}
+        rows.append(_settled(row, before.get(place), was_final, closing))
+    return rows
+
+
+def _said(rollup: RollUp, tally: Tally, place: Place, figures: Figures) -> dict[str, Cell]:
+    values = {m.to: value for m, value in zip(rollup.measures, figures.values, strict=True)}
+    said: dict[str, Cell] = {name: _written(value) for name, value in values.items()}
+    said |= {ratio.to: _worked_out(ratio, values) for ratio in rollup.ratios}
+    said[COMPLETE], said[WITHHELD] = tally.is_complete, figures.withheld
+    if place == rollup.total:
+        parts = tally.parts
+        said |= {PARTS: parts.all, **dict(zip((COUNTED, NO_DATA, PENDING, DOWN), parts, strict=True))}
+        said[PARTIAL] = ",".join(sorted(tally.partial)) or None
+    return said
+
+
+def _written(value: Number | None) -> Cell:
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def _worked_out(ratio: Ratio, values: Mapping[str, Number | None]) -> Cell:
+    over, under = values[ratio.over], values[ratio.under]
+    if over is None or not under:
+        return None
+    exact = _EXACT.divide(Decimal(over), _EXACT.multiply(Decimal(under), ratio.scale))
+    return format(exact.quantize(Decimal(1).scaleb(-ratio.decimals), ROUND_HALF_EVEN, _EXACT), "f")
+
+
+_UNSETTLED = (FINAL, CORRECTIONS, PENDING, DOWN)
+"""What may differ without the figures being others: of a final period, links that come and go are no correction."""
+
+
+def _settled(
+    row: dict[str, Cell], before: Mapping[str, Cell] | None, was_final: bool, closing: bool
+) -> dict[str, Cell]:
+    if not was_final:
+        return {**row, FINAL: closing, CORRECTIONS: 0}
+    if before is None:
+        return {**row, FINAL: True, CORRECTIONS: 1}
+    if all(row[name] == before[name] for name in row if name not in _UNSETTLED):
+        return dict(before)
+    return {**row, FINAL: True, CORRECTIONS: _whole(before[CORRECTIONS]) + 1}

@@ -1,0 +1,303 @@
+"""What a roll-up is: how the rows of one dataset become the statistics of another, tier by tier. Read from TOML.
+
+    [rollup.case_stat]
+    source = "case"                    whose rows are counted; parts below hand up rows of case_stat itself
+    date = "reported_at"               when a row counts, unless a measure says its own; without any: what there is now
+    groups = [{ name = "source", columns = { dim_source = "source" } }]
+    small_cells = { below = 3, of = "reported" }
+    measures = [
+      { to = "reported" },                                                   rows
+      { to = "closed", where = { column = "state", op = "=", value = "closed" } },
+      { to = "reworked", sum = "rework_count" },
+      { to = "minutes", elapsed = ["dispatched_at", "handled_at"], unit = "minute" },
+      { to = "hours", ratio = ["minutes", "timed"], scale = 60 },            minutes / timed / 60, worked out anew
+    ]
+
+The region column of the statistics takes the node's own region, its period column the period. Each group makes cells of
+its own; in the columns of the other groups stands ALL, and the cell of ALL in every column is
+the total. Counts and sums of parts add up. A ratio is never added: it is worked out at each tier from the sums that it
+is made of, which is why both must be columns too. Medians and percentiles do not add up either and cannot be declared:
+who needs them declares counts by class of value ("within 4 h", "within 24 h"), which do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync.schema import CellType
+from tiers.dataset import Dataset
+from tiers.faults import Table
+from tiers.filters import Filter, columns_of, read_filter
+from tiers.periods import CALENDAR
+
+ALL = "*"
+"""In a dimension's column: all values together."""
+EMPTY = "-"
+"""In a dimension's column: rows whose cell is empty."""
+
+COMPLETE, FINAL, CORRECTIONS = "complete", "final", "corrections"
+PARTS, COUNTED, NO_DATA, PENDING, DOWN = "parts", "parts_counted", "parts_no_data", "parts_pending", "parts_down"
+PARTIAL, WITHHELD = "partial", "withheld_parts"
+MARKS: Mapping[str, CellType] = {
+    COMPLETE: CellType.BOOLEAN,
+    FINAL: CellType.BOOLEAN,
+    CORRECTIONS: CellType.INTEGER,
+    PARTS: CellType.INTEGER,
+    COUNTED: CellType.INTEGER,
+    NO_DATA: CellType.INTEGER,
+    PENDING: CellType.INTEGER,
+    DOWN: CellType.INTEGER,
+    PARTIAL: CellType.TEXT,
+    WITHHELD: CellType.INTEGER,
+}
+"""Columns that every rolled-up dataset has, by these names."""
+UNITS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000}
+MEASURES_MAX = 64
+GROUPS_MAX = 8
+_DATED = (CellType.DATE, CellType.TIMESTAMP)
+_SUMMED = (CellType.INTEGER, CellType.DECIMAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column that adds up. Rows that match `where` count, in the period in which their `date` lies ('' = always):
+    each as one, with its cell of `sum`, or with the whole units of time from `since` to `until`."""
+
+    to: str
+    date: str = ""
+    where: Filter | None = None
+    sum: str = ""
+    since: str = ""
+    until: str = ""
+    unit_us: int = 1
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of the source that it asks for."""
+        asked = columns_of(self.where) if self.where is not None else frozenset[str]()
+        return asked | ({self.date, self.sum, self.since, self.until} - {""})
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A column that is worked out at each tier: over / under / scale; empty where `under` is 0 or either is empty."""
+
+    to: str
+    over: str
+    under: str
+    scale: int
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cells by the values of some columns: (column of the statistics, column of the source), in order of the key."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SmallCells:
+    """A cell of a group in which `of` lies from 1 to `below` - 1 is held back."""
+
+    below: int
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollUp:
+    """dimensions: the key columns of `dataset` but for region and period, in order of the key."""
+
+    dataset: Dataset
+    source: Dataset
+    dimensions: tuple[str, ...]
+    groups: tuple[Group, ...]
+    measures: tuple[Measure, ...]
+    ratios: tuple[Ratio, ...]
+    small_cells: SmallCells | None
+    date: str
+
+    @property
+    def is_stock(self) -> bool:
+        """Whether some measure counts what there is now: then periods that are long over cannot be counted again."""
+        return any(not measure.date for measure in self.measures)
+
+    @property
+    def total(self) -> tuple[str, ...]:
+        """The dimensions of the cell that stands for all."""
+        return (ALL,) * len(self.dimensions)
+
+
+def read_rollup(name: str, table: Table, datasets: Mapping[str, Dataset]) -> RollUp | None:
+    """The roll-up declared by `table`; None when it has mistakes (noted in the table's list)."""
+    before = len(table.mistakes)
+    dataset, source_id = datasets.get(name), table.text("source")
+    source = datasets.get(source_id)
+    date = table.text("date", "")
+    if dataset is None:
+        table.wrong("", f"'{name}' is not a dataset (or has mistakes)")
+    if source is None:
+        table.wrong("source", f"'{source_id}' is not a dataset (or has mistakes)")
+    if dataset is None or source is None:
+        return None
+    reading = _Reading(table, dataset, source, date)
+    reading.check_target()
+    dimensions = tuple(k for k in dataset.key if k not in (dataset.region, dataset.period))
+    groups = reading.groups(dimensions)
+    measures, ratios = reading.measures()
+    small = reading.small_cells(measures, groups)
+    table.finish()
+    if len(table.mistakes) > before:
+        return None
+    return RollUp(dataset, source, dimensions, groups, measures, ratios, small, date)
+
+
+class _Reading:
+    def __init__(self, table: Table, dataset: Dataset, source: Dataset, date: str) -> None:
+        self.table = table
+        self.dataset = dataset
+        self.source = source
+        self.date = date
+        self.source_types = {f.column.name: f.column.type for f in source.fields}
+        self.target_types = {f.column.name: f.column.type for f in dataset.fields}
+        if date:
+            self._source_column(table, "date", date, _DATED)
+
+    def check_target(self) -> None:
+        """The dataset must be able to say all that a roll-up says."""
+        dataset, table = self.dataset, self.table
+        if dataset.region not in dataset.key or not dataset.period or dataset.region == dataset.period:
+            table.wrong("", f"{dataset.id} needs a region and a period in its key")
+        for name, kind in MARKS.items():
+            if self.target_types.get(name) is not kind:
+                table.wrong("", f"{dataset.id} needs a column '{name}' of type {kind.value}")
+        for name in dataset.key:
+            if self.target_types[name] is not CellType.TEXT:
+                table.wrong("", f"key column '{name}' of {dataset.id} must be text")
+        must = {*dataset.key, COMPLETE, FINAL}
+        for column in dataset.schema.columns:
+            if not column.nullable and column.name not in must:
+                table.wrong("", f"'{column.name}' of {dataset.id} must be nullable: what was not counted is empty")
+        kinds = [cadence for cadence in dataset.cadence if cadence in CALENDAR]
+        if not kinds:
+            table.wrong("", f"{dataset.id} has no cadence with periods")
+        for cadence in kinds:
+            if cadence not in dataset.deadlines:
+                table.wrong("", f"{dataset.id} needs a deadline for its cadence {cadence.value}")
+
+    def groups(self, dimensions: tuple[str, ...]) -> tuple[Group, ...]:
+        """The declared groups; together they name every dimension."""
+        declared = self.table.tables("groups")
+        if len(declared) > GROUPS_MAX:
+            self.table.wrong("groups", f"are more than {GROUPS_MAX}")
+        groups = tuple(self._group(one, dimensions) for one in declared)
+        named = {to for group in groups for to, _ in group.columns}
+        for name in dimensions:
+            if name not in named:
+                self.table.wrong("groups", f"no group fills the key column '{name}'")
+        if len({group.name for group in groups}) != len(groups):
+            self.table.wrong("groups", "a name stands twice")
+        return groups
+
+    def _group(self, table: Table, dimensions: tuple[str, ...]) -> Group:
+        name, raw = table.text("name"), table.raw("columns")
+        table.finish()
+        if not isinstance(raw, dict) or not raw:
+            table.wrong("columns", "must be a table: key column = column of the source")
+            return Group(name, ())
+        for to, column in raw.items():
+            if to not in dimensions:
+                table.wrong("columns", f"'{to}' is no key column of {self.dataset.id} beside region and period")
+            self._source_column(table, "columns", column, (CellType.TEXT,))
+        return Group(name, tuple((to, str(raw[to])) for to in dimensions if to in raw))
+
+    def measures(self) -> tuple[tuple[Measure, ...], tuple[Ratio, ...]]:
+        """Those that add up, and those that are worked out of them."""
+        declared = self.table.tables("measures")
+        if not 0 < len(declared) <= MEASURES_MAX:
+            self.table.wrong("measures", f"must be 1 to {MEASURES_MAX}")
+        measures: list[Measure] = []
+        ratios: list[Ratio] = []
+        for one in declared[:MEASURES_MAX]:
+            ratio = one.raw("ratio")
+            if ratio is None:
+                measures.append(self._measure(one))
+            else:
+                ratios.append(self._ratio(one, ratio))
+        names = [m.to for m in measures] + [r.to for r in ratios]
+        if len(set(names)) != len(names):
+            self.table.wrong("measures", "a column stands twice")
+        for made in ratios:
+            for part in (made.over, made.under):
+                if part not in {m.to for m in measures}:
+                    self.table.wrong("measures", f"'{made.to}' is made of '{part}', which is no measure that adds up")
+        return tuple(measures), tuple(ratios)
+
+    def _measure(self, table: Table) -> Measure:
+        to, date = table.text("to"), table.text("date", self.date)
+        added, elapsed = table.text("sum", ""), table.texts("elapsed", ())
+        unit = table.choice("unit", UNITS_US, UNITS_US["minute"] if elapsed else 1)
+        condition = table.raw("where")
+        kind = CellType.INTEGER
+        if date:
+            self._source_column(table, "date", date, _DATED)
+        if added:
+            self._source_column(table, "sum", added, _SUMMED)
+            kind = self.source_types.get(added, kind)
+        if elapsed and (added or len(elapsed) != 2):
+            table.wrong("elapsed", "names two columns, and goes without sum")
+        for name in elapsed:
+            self._source_column(table, "elapsed", name, (CellType.TIMESTAMP,))
+        where = None
+        if condition is not None:
+            where = read_filter(condition, self.source.schema, table.at("where"), table.mistakes)
+            for name in sorted(columns_of(where) & self.source.held_back) if where is not None else ():
+                table.wrong("where", f"'{name}' is held back")
+        self._target_column(table, to, kind)
+        table.finish()
+        since, until = elapsed if len(elapsed) == 2 else ("", "")
+        return Measure(to, date, where, added, since, until, unit or 1)
+
+    def _ratio(self, table: Table, raw: object) -> Ratio:
+        to, scale = table.text("to"), table.whole("scale", 1, 1_000_000_000, 1)
+        decimals = table.whole("decimals", 0, 9, 2)
+        self._target_column(table, to, CellType.DECIMAL)
+        table.finish()
+        parts: list[Any] = raw if isinstance(raw, list) else []
+        if len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+            table.wrong("ratio", "names two measures: [over, under]")
+            return Ratio(to, "", "", scale, decimals)
+        return Ratio(to, parts[0], parts[1], scale, decimals)
+
+    def small_cells(self, measures: tuple[Measure, ...], groups: tuple[Group, ...]) -> SmallCells | None:
+        """What is held back. Cells of two groups that share a column would give each other away."""
+        raw = self.table.raw("small_cells")
+        if raw is None:
+            return None
+        inner = Table(raw, self.table.at("small_cells"), self.table.mistakes)
+        small = SmallCells(inner.whole("below", 2, 1_000), inner.text("of"))
+        inner.finish()
+        counts = {m.to for m in measures if not m.sum and not m.since}
+        if small.of not in counts:
+            inner.wrong("of", f"'{small.of}' is no measure that counts rows")
+        named = [to for group in groups for to, _ in group.columns]
+        if len(set(named)) != len(named):
+            inner.wrong("", "two groups share a column: what one holds back, the other would tell")
+        return small
+
+    def _source_column(self, table: Table, key: str, name: object, kinds: tuple[CellType, ...]) -> None:
+        if not isinstance(name, str) or name not in self.source_types:
+            table.wrong(key, f"'{name}' is not a column of {self.source.id}")
+        elif self.source_types[name] not in kinds:
+            table.wrong(key, f"'{name}' must be {' or '.join(k.value for k in kinds)}")
+        elif name in self.source.held_back:
+            table.wrong(key, f"'{name}' is held back")
+
+    def _target_column(self, table: Table, name: str, kind: CellType) -> None:
+        if name in self.dataset.key or name in MARKS or name in self.dataset.held_back:
+            table.wrong("to", f"'{name}' is no column for a measure")
+        elif name and self.target_types.get(name) is not kind:
+            table.wrong("to", f"{self.dataset.id} has no column '{name}' of type {kind.value}")
