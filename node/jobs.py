@@ -21,9 +21,10 @@ from sync.limits import ENTRY_BYTES_MAX, HEADER_BYTES_MAX, KIB, ROWS_PER_ENTRY_M
 from sync.payload import encode_records
 from sync.phrase import Phrase
 from sync.reasons import Reason
-from sync.rows import key_getter
+from sync.rows import key_getter, key_text
 from sync.schema import RowSchema
 from sync.values import Key, Row
+from tiers.codes import Life, life_flaw, void_flaw
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows import FLOWS
 from tiers.flows.steps import Author, propose, start
@@ -97,6 +98,12 @@ class PutJob:
         voids = [key for i, key in enumerate(self.voids) if i not in bad_keys]
         before = store.read_rows(dataset, self.node, [*keys, *voids])
         puts, unchanged = _changed(checked.rows, keys, before)
+        if (life := self.door.code_life(dataset)) is not None:
+            puts, voids, broken = _lived(life, self.schema, puts, voids, before)
+            skipped = {reject.place for reject in checked.rejects}
+            places = dict(zip(keys, (i for i in range(len(self.rows)) if i not in skipped), strict=True))
+            places |= {key: i for i, key in enumerate(self.voids)}
+            rejects += [Reject(places[key], key_text(key), Reason.RULE_BROKEN, said) for key, said in broken]
         voided = [(key, self.void_reason) for key in voids if key in before]
         unchanged += len(voids) - len(voided)
         # Refused now, before anything is written, if it does not fit into one entry.
@@ -121,6 +128,19 @@ class PutJob:
         for key in map(key_of, puts):
             (written.changed if key in before else written.created).append(key)
         return (put, *again, partial(_note_batch, self.load, written))
+
+
+def _lived(
+    life: Life, schema: RowSchema, puts: Sequence[Row], voids: Sequence[Key], before: Mapping[Key, tuple[int, Row]]
+) -> tuple[list[Row], list[Key], list[tuple[Key, Phrase]]]:
+    """What of a code table's rows and voids may be, and what not: a code's life goes one way."""
+    was = {key: row for key, (_, row) in before.items()}
+    key_of = key_getter(schema, schema.names)
+    said = {key: life_flaw(life, schema, was.get(key), row) for row in puts for key in (key_of(row),)}
+    said |= {key: void_flaw(life, schema, was.get(key)) for key in voids}
+    broken = [(key, flaw) for key, flaw in said.items() if flaw is not None]
+    bad = {key for key, _ in broken}
+    return [row for row in puts if key_of(row) not in bad], [key for key in voids if key not in bad], broken
 
 
 def _perform(write: Write, store: Store) -> None:

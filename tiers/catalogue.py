@@ -63,8 +63,12 @@ class Catalogue:
         return self.datasets[dataset].schema if found and found.dataset == dataset else None
 
     def code_tables(self) -> tuple[Dataset, ...]:
-        """Datasets whose rows are codes (`Dataset.code_table` says how)."""
-        return tuple(d for d in self.datasets.values() if d.code_table is not None)
+        """Datasets whose rows are codes that records may carry (`Dataset.code_table` says how)."""
+        return tuple(d for d in self.datasets.values() if d.code_table is not None and not d.code_table.extension)
+
+    def extensions(self) -> tuple[Dataset, ...]:
+        """Datasets whose rows register extension codes."""
+        return tuple(d for d in self.datasets.values() if d.code_table is not None and d.code_table.extension)
 
 
 class _Reading:

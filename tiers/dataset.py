@@ -9,6 +9,7 @@ from enum import Enum
 
 from sync.schema import Column, RowSchema
 from sync.values import Lane, Route
+from tiers.codes import Life, Range, is_reserved
 from tiers.filters import Filter
 
 NATION = "nation"
@@ -73,12 +74,19 @@ class CodeRef:
 
     Tables whose name begins with `free_prefix` ('' = none) are their origin's own and are not checked, so that cities'
     extension codes are kept and counted apart, never dropped (flow W11). That depends on the row alone: whether a row
-    applies must never depend on which feed came first.
+    applies must never depend on which feed came first. The same holds of codes in a range that is `reserved` for
+    extensions of a table that others write.
     """
 
     table: str = ""
     column: str = ""
     free_prefix: str = ""
+    reserved: tuple[Range, ...] = ()
+
+    def is_extension(self, table: object, code: object) -> bool:
+        """Whether a cell is an extension code by itself, whatever is registered."""
+        of_own_table = bool(self.free_prefix) and isinstance(table, str) and table.startswith(self.free_prefix)
+        return code is not None and (of_own_table or is_reserved(code, self.reserved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +113,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:
-    """Says that a dataset's rows are codes: which column names the table, which holds the code, which rows count."""
+    """Says that a dataset's rows are codes: which column names the table, which holds the code, which rows count.
+
+    life: the columns that say from when to when. extension: the rows register codes that other tables are extended by;
+    no record waits for them.
+    """
 
     table_column: str
     code_column: str
     in_force: Filter | None
+    life: Life | None = None
+    extension: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sync.limits import ARGUMENT_CHARACTERS_MAX, KEY_COLUMNS_MAX
 from sync.schema import CellType, RowSchema
 from sync.values import Lane, Route, dataset_of, is_identifier, is_node_id, is_publication
+from tiers.codes import STATUSES, Life
 from tiers.dataset import (
     NATION,
     Cadence,
@@ -204,8 +205,23 @@ def _code_table(table: Table, schema: RowSchema | None, by_name: dict[str, Field
     in_force = None
     if condition is not None and schema is not None:
         in_force = read_filter(condition, schema, inner.at("in_force"), table.mistakes)
+    life, extension = _life(inner, by_name), inner.flag("extension", False)
     inner.finish()
-    return CodeTable(table_column, code_column, in_force)
+    return CodeTable(table_column, code_column, in_force, life, extension)
+
+
+def _life(table: Table, by_name: dict[str, Field]) -> Life | None:
+    """The columns that say when a code is in force: all three, or none."""
+    life = Life(table.text("status", ""), table.text("since", ""), table.text("until", ""))
+    if not any(life):
+        return None
+    for said, name in (("since", life.since), ("until", life.until)):
+        if name not in by_name or by_name[name].column.type is not CellType.DATE:
+            table.wrong(said, f"'{name}' is not a date field")
+    status = by_name.get(life.status)
+    if status is None or {v.value for v in status.values} != set(STATUSES):
+        table.wrong("status", f"'{life.status}' is not a field with the values {', '.join(STATUSES)}")
+    return life
 
 
 def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> Publication | None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from sync.limits import CELL_BYTES_MAX, COLUMNS_MAX
 from sync.schema import CellType, Column
 from sync.values import is_identifier
+from tiers.codes import RANGES_MAX, Range, read_range
 from tiers.dataset import Bound, CodeRef, CodeValue, Field
 from tiers.faults import Table
 from tiers.filters import read_cell
@@ -167,4 +168,17 @@ def _code_ref(table: Table) -> CodeRef | None:
         table.wrong("codes", "a column has codes or codes_from, not both")
     if free and not column:
         table.wrong("codes_free", "goes with codes_from")
-    return CodeRef(fixed, column, free) if fixed or column else None
+    reserved = _reserved(table)
+    if reserved and not (fixed or column):
+        table.wrong("codes_reserved", "goes with codes or codes_from")
+    return CodeRef(fixed, column, free, reserved) if fixed or column else None
+
+
+def _reserved(table: Table) -> tuple[Range, ...]:
+    texts = table.texts("codes_reserved", ())
+    if len(texts) > RANGES_MAX:
+        table.wrong("codes_reserved", f"are more than {RANGES_MAX}")
+    ranges = [(text, read_range(text)) for text in texts[:RANGES_MAX]]
+    for text in (text for text, one in ranges if one is None):
+        table.wrong("codes_reserved", f"'{text}' is no range such as '..70-99' (two digits of any kind, then 70 to 99)")
+    return tuple(one for _, one in ranges if one is not None)

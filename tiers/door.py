@@ -20,10 +20,11 @@ from sync.reasons import Reason
 from sync.rows import key_text
 from sync.values import Key, Row
 from tiers.catalogue import Catalogue
+from tiers.codes import Life
 from tiers.dataset import Check, Dataset, Severity
 from tiers.filters import compile_filter
 from tiers.profile import Standing
-from tiers.rules import CodesKnown, RowRules
+from tiers.rules import CodesDated, RowRules
 
 WARNED_MAX = 100
 """Warnings that are told one by one of each transaction; all are counted."""
@@ -123,7 +124,7 @@ class Door:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
-    def check_local_rows(self, dataset: str, rows: Sequence[Row], known: CodesKnown) -> Checked:
+    def check_local_rows(self, dataset: str, rows: Sequence[Row], known: CodesDated) -> Checked:
         """Whole rows in schema order, held-back columns included. `known` is asked for code tables.
 
         A code of a table that is here must be in it; one of a table that is not here passes. A key that stands twice
@@ -146,12 +147,18 @@ class Door:
             len(keys) == len(typed)
             and not _are_obscure(keys)
             and entrance.rules.all_good(typed, self._standing.scope, known)
+            and entrance.rules.days_good(typed, known)
             and entrance.all_pass(typed)
         ):
             return entrance.checked(typed, range(len(typed)), [], size)
         return self._one_by_one(entrance, rows, known)
 
-    def check_local_row(self, dataset: str, row: Row, known: CodesKnown) -> Row:
+    def code_life(self, dataset: str) -> Life | None:
+        """The columns that say when its rows, which are codes, are in force. Raises as check_local_rows."""
+        codes = self._entrance(dataset).dataset.code_table
+        return codes.life if codes is not None else None
+
+    def check_local_row(self, dataset: str, row: Row, known: CodesDated) -> Row:
         """One row, as check_local_rows. Raises InputFault with the reason if it is not let in."""
         checked = self.check_local_rows(dataset, [row], known)
         if checked.rejects:
@@ -190,7 +197,7 @@ class Door:
             entrance = self._entrances[dataset] = _Entrance(found)
         return entrance
 
-    def _one_by_one(self, entrance: _Entrance, rows: Sequence[Row], known: CodesKnown) -> Checked:
+    def _one_by_one(self, entrance: _Entrance, rows: Sequence[Row], known: CodesDated) -> Checked:
         good: list[Row] = []
         places: list[int] = []
         rejects: list[Reject] = []
@@ -210,6 +217,8 @@ class Door:
                 rejects.append(
                     Reject(place, _text(key), Reason.RULE_BROKEN, Phrase("the key holds a control character"))
                 )
+            elif (late := entrance.rules.day_flaw(typed, known)) is not None:
+                rejects.append(Reject(place, _text(key), Reason.UNKNOWN_CODE, late))
             elif (broken := entrance.broken(typed)) is not None:
                 rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, broken))
             else:

@@ -49,6 +49,7 @@ class ColumnShape(msgspec.Struct, frozen=True):
     decimals: int | None = None
     minimum: str = ""
     maximum: str = ""
+    reserved: tuple[str, ...] = ()
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -113,6 +114,7 @@ def _column(field: Field) -> ColumnShape:
         field.decimals,
         "" if field.minimum is None else str(field.minimum),
         "" if field.maximum is None else str(field.maximum),
+        tuple(map(str, codes.reserved)) if codes else (),
     )
 
 
@@ -301,6 +303,9 @@ def _range(path: str, old: ColumnShape, new: ColumnShape) -> Iterator[Change]:
     if old.type in _MEASURED and old.length != new.length:
         yield _wider(path, "length", new.length > old.length, old.length, new.length)
     yield from _values(path, old.values, new.values)
+    if old.reserved != new.reserved:
+        before, after = ", ".join(old.reserved), ", ".join(new.reserved)
+        yield _wider(path, "codes_reserved", set(old.reserved) <= set(new.reserved), before, after)
     if old.decimals != new.decimals:
         wider = new.decimals is None or (old.decimals is not None and new.decimals > old.decimals)
         yield _wider(path, "decimals", wider, old.decimals, new.decimals)

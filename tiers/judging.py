@@ -49,7 +49,7 @@ class TierJudge:
     def is_awaited(self, dataset: str) -> bool:
         """As sync.judge.Judge.is_awaited: nothing but codes is looked up in other rows."""
         declared = self._catalogue.datasets.get(dataset)
-        return declared is not None and declared.code_table is not None
+        return declared is not None and declared.code_table is not None and not declared.code_table.extension
 
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
         """As sync.judge.Judge.records. `bad` holds what is found here; its places count the batch's puts, then ends.

@@ -6,7 +6,7 @@ only if something is wrong is each row asked by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +16,7 @@ from sync.reasons import Reason
 from sync.schema import CellType
 from sync.scope import Scope
 from sync.values import Cell, Fate, Key, Row
+from tiers.codes import Span, common_days, is_in_force
 from tiers.dataset import CodeRef, Dataset, Field
 from tiers.numbers import of_field
 from tiers.regions import is_division
@@ -33,6 +34,14 @@ class CodesKnown(Protocol):
     """The part of sync.judge.Known that rules ask."""
 
     def codes(self, table: str) -> frozenset[str]: ...
+
+
+class CodesDated(CodesKnown, Protocol):
+    """What a node's own door asks beside it."""
+
+    def code_days(self, table: str) -> Mapping[str, tuple[Span, ...]]:
+        """When the codes of a table are in force that a day bounds; those it leaves out are in force on any day."""
+        ...
 
 
 class Flaw(NamedTuple):
@@ -139,6 +148,46 @@ class RowRules:
         refused = next((f for f in flaws if f.fate is Fate.REFUSED), None)
         return refused or waits or next(iter(flaws), None)
 
+    def days_good(self, rows: Sequence[Row], known: CodesDated) -> bool:
+        """Whether every code is in force on the day of its row; where a dataset has no date, days are not asked.
+        Asked at the door, of rows that are good otherwise.
+        """
+        if self._date is None:
+            return True
+        for column in self._codes:
+            pairs = set(map(self._table_and_code(column), rows))
+            used = common_days(known.code_days(str(table)).get(str(code), ()) for table, code in pairs)
+            if used == ("", ""):
+                continue
+            if used is None or not all(used.holds(day) for day in self._first_and_last_day(rows)):
+                return all(self.day_flaw(row, known) is None for row in rows)
+        return True
+
+    def day_flaw(self, row: Row, known: CodesDated) -> Phrase | None:
+        """The first code of a row that is not in force on its day."""
+        if self._date is None:
+            return None
+        for column in self._codes:
+            table, code = self._table_and_code(column)(row)
+            spans = known.code_days(str(table)).get(str(code), ())
+            day = business_day(row[self._date])
+            if not is_in_force(spans, day):
+                when = "; ".join(f"{since or '…'} - {until or '…'}" for since, until in spans)
+                return Phrase("code '{}' of code table '{}' is in force {}, not on {}", str(code), table, when, day)
+        return None
+
+    def _table_and_code(self, column: _Codes) -> Callable[[Row], tuple[Cell, Cell]]:
+        table, at = column.table, column.code
+        if table is None:
+            fixed = column.ref.table
+            return lambda row: (fixed, row[at])
+        return itemgetter(table, at)
+
+    def _first_and_last_day(self, rows: Sequence[Row]) -> tuple[str, str]:
+        assert self._date is not None
+        dates: list[Any] = list(map(itemgetter(self._date), rows))
+        return business_day(min(dates)), business_day(max(dates))
+
     def _place_known(self, region: Cell, day: str, scope: Scope) -> bool:
         """Whether a place was found good in this very scope before: rows that come one by one mostly share it."""
         if scope is not self._scope or len(self._good_places) >= _PLACES_MAX:
@@ -178,6 +227,8 @@ class RowRules:
             detail = Phrase("column '{}' holds a code, and '{}' names no code table", column.name, column.ref.column)
             return Flaw(Fate.REFUSED, Reason.RULE_BROKEN, detail)
         if column.ref.free_prefix and table.startswith(column.ref.free_prefix):
+            return None
+        if column.ref.reserved and column.ref.is_extension(table, code):
             return None
         codes = known.codes(table)
         if code in codes or (not codes and self._new_tables_pass):

@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,8 +45,13 @@ def put(
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Write nothing; say what would be rejected."))] = False,
 ) -> int:
     session = here(context)
+    return put_rows(session, dataset, _given(file, row), dry_run)
+
+
+def put_rows(session: Session, dataset: str, given: Iterable[dict[str, Any]], dry_run: bool) -> int:
+    """Puts rows that stand as objects, and tells what became of them; the exit code. Raises UserFault."""
     schema = _schema(session, dataset)
-    rows = [_row(schema, one) for one in _given(file, row)]
+    rows = [_row(schema, one) for one in given]
     results = done(_put(session, schema, rows, dry_run))
     words = N_("{accepted} taken, {unchanged} unchanged, {rejected} rejected.")
     return _tell(session, results, dry_run, words)

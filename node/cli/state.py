@@ -97,6 +97,10 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         words = _("{count} rows are to be read again from their source: `tiersync reread` lists them.")
         say(words.format(count=found["reread"]))
         say()
+    if found["unregistered"]["codes"]:
+        words = _("Unregistered extensions: {codes} codes in {rows} rows; `tiersync codes extensions` lists them.")
+        say(words.format(**found["unregistered"]))
+        say()
     _show_alarms(session, found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
 from node.commands.sources import list_sources
@@ -25,5 +26,8 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "parked": list_parked,
         "refused": list_refused,
         "reread": list_reread,
+        "codes.list": list_codes,
+        "codes.show": show_code,
+        "codes.extensions": list_extensions,
     }
 )

@@ -15,6 +15,7 @@ from certs.files import HomeFiles
 from certs.suites import SUITES
 from node.commands.view import View
 from node.config import Config
+from node.extensions import extensions_in_use, unregistered
 from node.status import heard_of, status_of
 from node.store.home import DATABASE_FILE
 from node.store.readers import Reader
@@ -91,6 +92,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found = status_of(stopped.replica, view.reader.reads())
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
     found["reread"] = view.reader.reread_count()
+    found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
     found["exchange_port"] = found["http_port"] = 0

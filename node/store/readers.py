@@ -175,6 +175,15 @@ class Reader:
         sql = f"SELECT count(*) FROM {chosen}"  # noqa: S608 - the names pass `quoted`
         return int(self._session.first(sql, parameters)[0])
 
+    def tally(
+        self, dataset: str, columns: Sequence[str], where: str, parameters: Sequence[Cell], limit: int
+    ) -> list[tuple[str, Row, int]]:
+        """(origin, cells of `columns`, number of rows) of each combination that rows have; `where` as in `query`."""
+        table = self._table(dataset)
+        names = ", ".join(['"_origin"', *(self._column(table, name) for name in columns)])
+        sql = f'SELECT {names}, count(*) FROM "{table.view}" WHERE {where} GROUP BY {names} LIMIT ?'  # noqa: S608 - names pass `quoted`
+        return [(row[0], tuple(row[1:-1]), row[-1]) for row in self._session.rows(sql, (*parameters, limit))]
+
     def counts(self) -> dict[str, int]:
         """Number of rows of each dataset."""
         return {dataset: self.count(dataset) for dataset in self._tables}

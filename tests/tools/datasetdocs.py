@@ -88,6 +88,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "checks": "Checks",
         "decimals": "{} decimals at the most",
         "codes of": "A code of the table `{}`.",
+        "reserved": "Reserved for extensions (a proposal; a point is any digit): {}.",
         "named by": "A code of the table that `{}` names.",
         "values": "Values",
         "yes": "yes",
@@ -132,6 +133,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "checks": "校验",
         "decimals": "至多 {} 位小数",
         "codes of": "取自代码表 `{}`。",
+        "reserved": "为扩展代码预留（建议稿；点号表示任意数字）：{}。",
         "named by": "取自 `{}` 所指的代码表。",
         "values": "取值",
         "yes": "是",
@@ -337,6 +339,9 @@ class _Page:
         if field.codes is not None:
             by = "named by" if field.codes.column else "codes of"
             meaning.append(self.words[by].format(field.codes.column or field.codes.table))
+            if field.codes.reserved:
+                ranges = ", ".join(f"`{one}`" for one in field.codes.reserved)
+                meaning.append(self.words["reserved"].format(ranges))
         if field.values:
             listed = self._list(f"`{v.value}` {v.title_zh if self.at else v.title_en}" for v in field.values)
             meaning.append(f"{self.words['values']}{self.words['colon']}{listed}")

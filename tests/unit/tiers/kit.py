@@ -11,6 +11,7 @@ from sync.scope import Scope
 from sync.values import Cell, Row
 from sync.wire.v1.entry_pb2 import EntryHeader, MoveBody
 from tiers.catalogue import Catalogue
+from tiers.codes import Span
 from tiers.profile import PROFILES, Standing, node_id, signing_scope
 
 FEDERATION = "cn-demo"
@@ -43,11 +44,15 @@ class KnownFake:
 
     def __init__(self, codes: Mapping[str, Sequence[str]] | None = None) -> None:
         self.tables = {table: frozenset(c) for table, c in (codes or {}).items()}
+        self.days: dict[str, dict[str, tuple[Span, ...]]] = {}
         self.tasks: dict[str, list[MoveBody]] = {}
         self.waiting: dict[str, list[MoveBody]] = {}
 
     def codes(self, table: str) -> frozenset[str]:
         return self.tables.get(table, frozenset())
+
+    def code_days(self, table: str) -> Mapping[str, tuple[Span, ...]]:
+        return self.days.get(table, {})
 
     def task(self, task: str) -> Sequence[MoveBody]:
         return self.tasks.get(task, [])
