@@ -106,6 +106,9 @@ class _OpenDoor:
     def check_local_keys(self, dataset: str, keys: Sequence[Key], put: Sequence[Key]) -> list[Reject]:
         return []
 
+    def code_life(self, dataset: str) -> None:
+        return None
+
 
 def open_door(member: Member) -> None:
     """From now on this node's own door checks nothing: what it lets in has to be judged above."""

@@ -58,7 +58,7 @@ AT_THE_DOOR: dict[str, tuple[Sequence[str], Row, str, str]] = {
     "2 MiB cell": (COLUMNS, with_cell(BASE, "summary", LONG_CELL), "TOO_LONG", "summary"),
     "key missing": (COLUMNS, with_cell(BASE, "case_id", None), "KEY_MISSING", "case_id"),
     "unknown value of a closed list": (COLUMNS, with_cell(BASE, "state", "lost"), "UNKNOWN_CODE", "lost"),
-    "unknown code": (CODED, coded(1, "zj-2026", "7777"), "UNKNOWN_CODE", "7777"),
+    "unknown code": (CODED, coded(1, "zj-2026", "7711"), "UNKNOWN_CODE", "7711"),
     "too few cells": (COLUMNS, BASE[:-1], "WRONG_TYPE", "7 cells"),
 }
 
@@ -174,16 +174,16 @@ CRAFTED: dict[str, Crafted] = {
         [(*cases(1, first=6)[0], "good")],
         Fate.PARKED,
         Reason.UNKNOWN_SCHEMA_VERSION,
-        "version 3",
-        schema_version=3,
+        "version 99",
+        schema_version=99,
         applied=0,
     ),
     "unknown code": Crafted(
         CODED,
-        [coded(507, "zj-2026", "0110"), coded(7, "zj-2026", "7777")],
+        [coded(507, "zj-2026", "0110"), coded(7, "zj-2026", "7711")],
         Fate.PARKED,
         Reason.UNKNOWN_CODE,
-        "7777",
+        "7711",
     ),
     "unknown value of a closed list": Crafted(
         COLUMNS,
@@ -272,7 +272,7 @@ def test_rows_of_a_city_gone_bad_meet_their_fates_one_by_one(tmp_path: Path) -> 
             parked = sum(one.fate is Fate.PARKED for one in CRAFTED.values())
             assert (here["rows"], here["parked"], here["refused"]) == (good, parked, len(CRAFTED) - parked)
             assert (await nation.status())["alarms"] == []
-            await nation.put("class_code", CODE_COLUMNS, [code_row("zj-2026", "7777")])
+            await nation.put("class_code", CODE_COLUMNS, [code_row("zj-2026", "7711")])
             await province.until(lambda s: feed(s, str(name))["parked"] == parked - 1)
             await city.start()
             status = await city.until(

@@ -94,8 +94,8 @@ def test_the_nations_codes_reach_the_cities(tmp_path: Path) -> None:
                 )
                 assert found.agrees
                 assert found.rows == 200
-            refused = await net["hangzhou"].put("case", CODED, [coded(1, "scheme-a", "7777")])
-            assert [r.detail for r in refused.rejected] == ["code '7777' of code table 'scheme-a'"]
+            refused = await net["hangzhou"].put("case", CODED, [coded(1, "scheme-a", "7711")])
+            assert [r.detail for r in refused.rejected] == ["code '7711' of code table 'scheme-a'"]
             assert refused.accepted == 0
             await put(net["hangzhou"], [coded(2, "scheme-a", "0199")], CODED)
             await net.level()
