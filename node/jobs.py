@@ -121,6 +121,10 @@ class PutJob:
             again = (*again, partial(_claim, source, keys, voids))
         if not (puts or voided):
             return (*again, Reply(self.token, result))
+        if unchanged:
+            # Only of what is said again: the digest of a feed loses what these rows were before.
+            touched = {*map(key_of, puts), *(key for key, _ in voided)}
+            before = {key: image for key, image in before.items() if key in touched}
         put = LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before))
         if not self.load:
             return (put, *again)
