@@ -300,7 +300,17 @@ class Node:
             return ticket.future
         assert self._known is not None
         job = PutJob(
-            ticket, schema, rows, voids, void_reason, self.door, self._known, self.config.node.node_id, dry_run, load
+            ticket,
+            schema,
+            rows,
+            voids,
+            void_reason,
+            self.door,
+            self._known,
+            self.config.node.node_id,
+            self.clock.now_us(),
+            dry_run,
+            load,
         )
         # Rows take about a quarter of their size in an entry; that is what a transaction is bounded by.
         size = rows.size if isinstance(rows, TypedRows) else ROW_BYTES_ABOUT * len(rows)

@@ -78,6 +78,8 @@ class PutJob:
     door: Door
     known: StoreKnown
     node: str
+    at: int
+    """Now, in microseconds: the day that these rows are counted under."""
     dry_run: bool = False
     load: int = 0
 
@@ -119,19 +121,20 @@ class PutJob:
         source = store.sources.of_load(self.load) if self.load else None
         if source is not None:
             again = (*again, partial(_claim, source, keys, voids))
+        counted = partial(_count, dataset, self.at, result, self.load)
         if not (puts or voided):
-            return (*again, Reply(self.token, result))
+            return (*again, counted, Reply(self.token, result))
         if unchanged:
             # Only of what is said again: the digest of a feed loses what these rows were before.
             touched = {*map(key_of, puts), *(key for key, _ in voided)}
             before = {key: image for key, image in before.items() if key in touched}
         put = LocalPut(_PutToken(self.token, result), LocalRows(dataset, puts, voided, before))
         if not self.load:
-            return (put, *again)
+            return (put, *again, counted)
         written = Written([], [])
         for key in map(key_of, puts):
             (written.changed if key in before else written.created).append(key)
-        return (put, *again, partial(_note_batch, self.load, written))
+        return (put, *again, counted, partial(_note_batch, self.load, written))
 
 
 def _lived(
@@ -155,6 +158,12 @@ def _claim(source: int, keys: Sequence[Key], voids: Sequence[Key], store: Store)
     """The source that was read has brought these rows, and has those no more."""
     store.sources.claim(source, keys)
     store.sources.unclaim(source, map(pack_key, voids))
+
+
+def _count(dataset: str, at: int, result: PutResult, load: int, store: Store) -> None:
+    """Into the day's books. What a load rejects is counted with those of its lines that never come this far."""
+    rejected = 0 if load else len(result.rejected)
+    store.daybook.door(dataset, at, taken=result.accepted, unchanged=result.unchanged, rejected=rejected)
 
 
 def _note_batch(load: int, written: Written, store: Store) -> None:

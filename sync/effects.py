@@ -121,11 +121,15 @@ class SaveFeed:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Adds entries, in order, to a feed's epoch. Entries of one Append have rising seq without a gap."""
+    """Adds entries, in order, to a feed's epoch. Entries of one Append have rising seq without a gap.
+
+    times: what the header of each says (hlc), so that the store need not parse it to count entries per day.
+    """
 
     feed: FeedName
     epoch: bytes
     entries: Sequence[LogEntry]
+    times: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,9 +266,11 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
     """Adds entries for these items to the feed, sealed at the last and at the distance of limits."""
     head = state.head
     drafts: list[LogEntry] = []
+    times: list[int] = []
     adoption = _adoption(core, state)
     if adoption is not None:
         drafts.append(adoption)
+        times.append(core.hlc)
         head = Head(head.epoch, adoption.seq, adoption.header_hash)
     author, suite, signer = core.author, core.suite, core.seams.signer
     state.enrolment, state.suite = author.enrolment, suite.number
@@ -294,6 +296,7 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
             since = _SinceSeal()
         since.add(entry)
         drafts.append(entry)
+        times.append(core.hlc)
         head = Head(head.epoch, entry.seq, entry.header_hash)
     if not drafts:
         return
@@ -301,7 +304,7 @@ def _extend(core: Core, state: FeedState, items: Sequence[OutboxItem]) -> None:
         drafts[-1] = seal(signer, drafts[-1])
     state.head = head
     state.entries += len(drafts)
-    core.do(Append(state.name, head.epoch, drafts))
+    core.do(Append(state.name, head.epoch, drafts, times))
     core.save(state)
     core.dirty_out[state.name] = None
 

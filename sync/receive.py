@@ -240,7 +240,8 @@ def _take(core: Core, link: Link, state: FeedState, run: OpenedRun, fresh: tuple
         state.entries += len(fresh)
         if last.header.lane in (1, 2, 3):
             state.lane = Lane(last.header.lane)
-        core.do(Append(state.name, run.epoch, [opened.entry for opened in fresh]))
+        times = [opened.header.hlc for opened in fresh]
+        core.do(Append(state.name, run.epoch, [opened.entry for opened in fresh], times))
         core.tick_hlc(last.header.hlc)
         if state.name.origin == core.me.node:
             take_own_back(core, state, fresh)

@@ -74,6 +74,7 @@ def ask(session: Session, name: str, **arguments: Any) -> dict[str, Any]:
 @contextmanager
 def view(session: Session) -> Iterator[View]:
     """The store of a stopped node, read-only. Raises UserFault, StoreFault, UnsafeSqlite."""
+    from node.clock import SystemClock
     from node.commands.view import View
     from node.store.home import DATABASE_FILE
     from node.store.readers import Reader
@@ -81,7 +82,8 @@ def view(session: Session) -> Iterator[View]:
     config, catalogue = session.config, session.catalogue
     reader = Reader(session.home / DATABASE_FILE, [d.schema for d in catalogue.datasets.values()])
     try:
-        yield View(reader, catalogue, config.node.node_id, session.home)
+        parent = config.parent.node_id if config.parent else ""
+        yield View(reader, catalogue, config.node.node_id, session.home, parent, SystemClock().now_us())
     finally:
         reader.close()
 

@@ -19,6 +19,7 @@ from node.cli import (
     rows,
     setup,
     state,
+    statement,
     tasks,
 )
 from node.cli.verbs import Verbs
@@ -27,6 +28,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     setup.VERBS,
     invites.VERBS,
     state.VERBS,
+    statement.VERBS,
     loading.VERBS,
     loading.LOADS,
     mapping.VERBS,

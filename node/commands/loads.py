@@ -45,9 +45,12 @@ async def rejects(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str
     """load.rejects {load, rejects: [{line, reason, detail}]} -> {kept}."""
     load, given = number(arguments, "load"), items(arguments, "rejects")[:REJECTS_AT_ONCE_MAX]
     kept = [_reject(one) for one in given]
+    now = node.clock.now_us()
 
     def work(store: Store) -> int:
-        store.loads.reject(load, _known(store, load).digest, kept)
+        found = _known(store, load)
+        store.loads.reject(load, found.digest, kept)
+        store.daybook.door(found.dataset, now, rejected=len(kept))
         return len(kept)
 
     yield {"kept": await in_store(node, work)}

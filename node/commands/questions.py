@@ -9,6 +9,7 @@ from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
 from node.commands.sources import list_sources
+from node.commands.statement import statement
 from node.commands.tasks import list_tasks, show_task
 from node.commands.trace import trace
 from node.commands.unload import plan_unload
@@ -22,6 +23,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "unload.plan": plan_unload,
         "task.list": list_tasks,
         "task.show": show_task,
+        "statement": statement,
         "trace": trace,
         "parked": list_parked,
         "refused": list_refused,

@@ -21,12 +21,14 @@ ROWS_SHOWN_MAX = 100_000
 
 
 class View(NamedTuple):
-    """node: this node's id. home: its folder."""
+    """node: this node's id, parent: that of its parent or ''. home: its folder. now_us: microseconds."""
 
     reader: Reader
     catalogue: Catalogue
     node: str
     home: Path
+    parent: str
+    now_us: int
 
 
 Arguments = Mapping[str, Any]

@@ -59,6 +59,7 @@ class Fault(Enum):
     HEAD = (N_("kept head is not the last entry"), Remedy.RESTORE)
     ENTRIES = (N_("kept number of entries is not that of the log"), Remedy.REPORT)
     PARKED = (N_("kept number of parked rows is not that of the fates"), Remedy.REPORT)
+    DAY_COUNTS = (N_("kept counts of a day are not those of the log"), Remedy.REPORT)
     STATE_MISSING = (N_("feed has entries and no state"), Remedy.RESTORE)
     FATE_UNTOLD = (N_("a row has a fate that this node never told its origin"), Remedy.REPLAY)
     FATE_MISSING = (N_("a row no longer has the fate that this node told its origin"), Remedy.REPLAY)

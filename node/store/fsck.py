@@ -25,6 +25,7 @@ from node.store.replay import Replay, SchemaOf
 from node.store.schema import SEQ_MAX
 from node.store.session import Session
 from node.store.state import PUBLICATIONS
+from sync.days import date_of, day_of_hlc
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
 from sync.phrase import Phrase
@@ -47,6 +48,7 @@ _ENTRIES = """SELECT id, header, header_hash,
     plain_size, rows
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id"""
 _FATES = "SELECT seq, place, dataset, key, fate FROM fate WHERE chain = ?"
+_DAYS = "SELECT day, first, last, entries, rows FROM feed_day WHERE chain = ? ORDER BY day"
 _PARKED = "SELECT count(*) FROM fate WHERE chain = ? AND fate = ?"
 _OUTBOX = """SELECT kind, codec, payload, plain_size, rows, schema_version, change_group
     FROM outbox WHERE feed = ? ORDER BY id"""
@@ -239,6 +241,7 @@ class _Check:
         known = (rules.federation, rules.suites, rules.key_of)
         disputed = state.disputed_from if state is not None and chain.epoch == state.head.epoch else 0
         check = Chain(name, chain.epoch, *known, start, rules.registry, older, own, disputed)
+        days = _Days()
         without: dict[int, set[int]] = {}
         kept = [KeptFate(*fate) for fate in self._session.rows(_FATES, (chain.number,))]
         for fate in kept:
@@ -251,6 +254,7 @@ class _Check:
                 entry = LogEntry(seq_of(number), header, header_hash, payload or b"", *rest)
                 faults = list(check.take(entry, held))
                 self._report.add(faults)
+                days.count(entry)
                 self._tell_progress()
                 if not applied or entry.seq > chain.counts_up_to:
                     continue
@@ -263,6 +267,7 @@ class _Check:
         if check.entries:
             self._report.epochs += 1
             self._report.add(check.end())
+        self._report.add(days.compare(name, self._session.rows(_DAYS, (chain.number,))))
         self._report.entries += check.entries
         self._report.seals += check.seals
         return check
@@ -312,6 +317,29 @@ class _Check:
             )
             entry = LogEntry(0, header.SerializeToString(), b"", payload, b"", b"", plain, rows)
             self._report.add(_replay(replay, name, entry, ()))
+
+
+class _Days:
+    """The entries of one epoch of a feed, counted again per day."""
+
+    def __init__(self) -> None:
+        self._counted: dict[int, list[int]] = {}
+
+    def count(self, entry: LogEntry) -> None:
+        """One entry, in order. One whose header does not parse is a fault of its own, and counts nowhere."""
+        header = _header(entry.header)
+        if header is not None:
+            found = self._counted.setdefault(day_of_hlc(header.hlc), [entry.seq, 0, 0, 0])
+            found[1:] = [entry.seq, found[2] + 1, found[3] + entry.rows]
+
+    def compare(self, name: FeedName, kept: Sequence[tuple[int, int, int, int, int]]) -> Iterator[Finding]:
+        """Against the books of the days."""
+        held = {day: tuple(counts) for day, *counts in kept}
+        counted = {day: tuple(counts) for day, counts in self._counted.items()}
+        for day in sorted(held.keys() | counted.keys()):
+            if held.get(day) != counted.get(day):
+                detail = f"{date_of(day)}: {held.get(day)} kept, {counted.get(day)} counted"
+                yield Finding(Fault.DAY_COUNTS, name, 0, "", detail)
 
 
 def _span(chain: int) -> tuple[int, int]:

@@ -22,8 +22,12 @@ _BATCH = "INSERT OR REPLACE INTO load_batch (load, change_group, keys) VALUES (?
 _BATCHES = "SELECT change_group, keys FROM load_batch WHERE load = ? ORDER BY change_group"
 _OF_GROUP = "SELECT load FROM load_batch WHERE change_group = ? LIMIT 1"
 # The same line of the same file again is the same reject: it moves to the newest load, and none is doubled.
-_REJECT = "INSERT OR REPLACE INTO load_reject (digest, line, load, reason, detail, raw) VALUES (?, ?, ?, ?, ?, ?)"
-_REJECTS = "SELECT line, reason, detail, raw FROM load_reject WHERE load = ? ORDER BY line LIMIT ?"
+_REJECT = """INSERT OR REPLACE INTO load_reject (digest, line, load, reason, detail, raw, key, source)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_REJECTS_OF = """SELECT load, line, reason, load_reject.detail, raw, key, source
+    FROM load_reject JOIN load ON load.id = load WHERE dataset = ?1 AND (key = ?2 OR source = ?3)
+    ORDER BY load DESC, line LIMIT ?4"""
+_REJECTS = "SELECT line, reason, detail, raw, key, source FROM load_reject WHERE load = ? ORDER BY line LIMIT ?"
 
 
 class LoadCounts(NamedTuple):
@@ -48,12 +52,17 @@ class Load(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """One line that was not let in; `raw` is the line as text, for correction."""
+    """One line that was not let in; `raw` is the line as text, for correction.
+
+    key: its row's as JSON text; source: its number in the system it comes from; '' where the line does not tell.
+    """
 
     line: int
     reason: Reason
     detail: str
     raw: str
+    key: str = ""
+    source: str = ""
 
 
 class Written(NamedTuple):
@@ -95,7 +104,7 @@ class Loads:
 
     def reject(self, load: int, digest: bytes, rejects: Iterable[Reject]) -> None:
         """Keeps lines that were not let in."""
-        rows = [(digest, r.line, load, r.reason.value, r.detail, r.raw) for r in rejects]
+        rows = [(digest, r.line, load, r.reason.value, r.detail, r.raw, r.key, r.source) for r in rejects]
         self._session.run_many(_REJECT, rows)
 
     def finish(self, load: int, counts: LoadCounts, at: int) -> None:
@@ -122,7 +131,13 @@ class Loads:
 
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines not let in, in order of line."""
-        return [Reject(line, Reason(r), d, raw) for line, r, d, raw in self._session.rows(_REJECTS, (load, limit))]
+        found = self._session.rows(_REJECTS, (load, limit))
+        return [Reject(line, Reason(reason), *rest) for line, reason, *rest in found]
+
+    def rejects_of(self, dataset: str, key: str, source: str, limit: int) -> list[tuple[int, Reject]]:
+        """(load, line not let in) of a row, by its key or its number in its source; the newest load first."""
+        found = self._session.rows(_REJECTS_OF, (dataset, key, source, limit))
+        return [(load, Reject(line, Reason(reason), *rest)) for load, line, reason, *rest in found]
 
 
 def load_of(row: tuple[object, ...]) -> Load:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from node.store.daybook import Daybook
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.names import Names, entry_id, seq_of
 from node.store.schema import PAYLOAD_INLINE_BYTES, SEQ_MAX
@@ -38,17 +39,18 @@ _OUTBOX_COUNTS = "SELECT feed, count(*) FROM outbox GROUP BY feed"
 class Log:
     """Writes and reads of entries and outbox. Raises StoreFault."""
 
-    __slots__ = ("_names", "_session")
+    __slots__ = ("_daybook", "_names", "_session")
 
-    def __init__(self, session: Session, names: Names) -> None:
+    def __init__(self, session: Session, names: Names, daybook: Daybook) -> None:
         self._session = session
         self._names = names
+        self._daybook = daybook
 
     def append(self, write: Append) -> None:
         """Adds entries; their seqs must go on where the chain ends (a feed has no gaps)."""
         chain = self._names.chain(write.feed, write.epoch)
         last = self._names.last_seq(chain)
-        rows: list[tuple[object, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         payloads: list[tuple[bytes, bytes]] = []
         for seq, header, header_hash, payload, digest, seal, plain, changes in write.entries:
             last += 1
@@ -62,6 +64,7 @@ class Log:
         if payloads:
             self._session.run_many(_ADD_PAYLOAD, payloads)
         self._session.run_many(_ADD_ENTRY, rows)
+        self._daybook.entries(chain, last - len(rows) + 1, [row[-1] for row in rows], write.times)
         self._names.set_last_seq(chain, last)
 
     def entries(self, feed: FeedName, epoch: bytes, from_seq: int, bytes_max: int, entries_max: int) -> list[LogEntry]:

@@ -11,16 +11,21 @@ from collections.abc import Iterable, Mapping
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from node.store.daybook import Daybook
 from node.store.driver import Connection, Error, fault_of, fence, unfence
 from node.store.faults import StoreFault, StoreTrouble
+from node.store.names import seq_of
 from node.store.rowsql import OF_EACH_ROW, RowTable, make_view
-from node.store.schema import FIRST_TABLES, SOURCE_TABLES
+from node.store.schema import COUNTS_AND_MARKS, FIRST_TABLES, SEQ_BITS, SOURCE_TABLES
+from node.store.session import Session
 from sync.schema import CellType, RowSchema
+from sync.wire.v1.entry_pb2 import EntryHeader
 
 _migrations = Migrations("tiersync")
 _FIRST = "0001_first_tables"
 _SOURCES = "0002_sources"
-NAMES = (_FIRST, _SOURCES)
+_COUNTS = "0003_counts_and_marks"
+NAMES = (_FIRST, _SOURCES, _COUNTS)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -47,6 +52,16 @@ def _first_tables(db: Database) -> None:
 def _source_tables(db: Database) -> None:
     for statement in SOURCE_TABLES:
         db.execute(statement)
+
+
+@_migrations(name=_COUNTS)
+def _counts_and_marks(db: Database) -> None:
+    for statement in COUNTS_AND_MARKS:
+        db.execute(statement)
+    daybook = Daybook(Session(db.conn))
+    for number, header, rows in db.execute("SELECT id, header, rows FROM log ORDER BY id"):
+        daybook.entries(number >> SEQ_BITS, seq_of(number), [rows], [EntryHeader.FromString(header).hlc])
+    daybook.flush()
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

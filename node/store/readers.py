@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from node.store.absent import stand_in
+from node.store.daily import Daily
+from node.store.daybook import Daybook
 from node.store.driver import connect_reader, fence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites, KeptInvite
@@ -72,7 +74,9 @@ class Waiting(NamedTuple):
 
 
 class Reader:
-    """Reads of one thread. Every method raises StoreFault; a Reader is closed by the thread that made it."""
+    """Reads of one thread; `daily` those of what was counted per day. Every method raises StoreFault; a Reader is
+    closed by the thread that made it.
+    """
 
     def __init__(self, path: Path, schemas: Iterable[RowSchema], over: Callable[[], bool] | None = None) -> None:
         """Opens the database read-only; a dataset whose table does not stand yet is empty. `over` as connect_reader.
@@ -88,7 +92,8 @@ class Reader:
             raise
         fence(connection)
         self._names = Names(self._session)
-        self._log = Log(self._session, self._names)
+        self._log = Log(self._session, self._names, Daybook(self._session))
+        self.daily = Daily(self._session, self._names)
         self._records = Records(self._session, self._names)
         self._rows = Rows(self._session, self._names)
         self._rows.learn(known)

@@ -12,6 +12,27 @@ CHAIN_ID_MAX = (1 << (63 - SEQ_BITS)) - 1
 PAYLOAD_INLINE_BYTES = 1_024
 """Payloads from this size on are kept once by digest: the same rows in two feeds cost two headers."""
 
+COUNTS_AND_MARKS = (
+    # --- counts per day (node/store/daybook.py)
+    """CREATE TABLE feed_day (
+        chain INTEGER NOT NULL, day INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        entries INTEGER NOT NULL, rows INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (chain, day)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE door_day (
+        dataset TEXT NOT NULL, day INTEGER NOT NULL, taken INTEGER NOT NULL, unchanged INTEGER NOT NULL,
+        rejected INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (dataset, day)
+    ) STRICT, WITHOUT ROWID""",
+    # --- who signed for entries, and when (node/store/marks.py)
+    """CREATE TABLE receipt_mark (
+        by_node TEXT NOT NULL, chain INTEGER NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL,
+        applied INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (by_node, chain, minute)
+    ) STRICT, WITHOUT ROWID""",
+    # --- a rejected row is found by its key, and by its number in its source
+    "ALTER TABLE load_reject ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE load_reject ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX load_reject_key ON load_reject (key) WHERE key <> ''",
+    "CREATE INDEX load_reject_source ON load_reject (source) WHERE source <> ''",
+)
 FIRST_TABLES = (
     # --- the log: names, chains (one epoch of one feed), entries, payloads
     "CREATE TABLE node (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",

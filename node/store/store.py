@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from node.store.daybook import Daybook
 from node.store.driver import (
     WAL_BYTES_MAX,
     WAL_KEPT_BYTES,
@@ -25,6 +26,7 @@ from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites
 from node.store.loads import Loads
 from node.store.log import Log
+from node.store.marks import Marks
 from node.store.migrations import migrate
 from node.store.names import Names
 from node.store.records import Records
@@ -72,8 +74,8 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `invites`, `loads`, `reread` and `sources` are for the runner, inside the transaction it has begun. Raises
-    StoreFault.
+    `daybook`, `invites`, `loads`, `reread` and `sources` are for the runner, inside the transaction it has begun.
+    Raises StoreFault.
     """
 
     def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
@@ -81,9 +83,11 @@ class Store:
         self._path = path
         self._moved_bytes = 0
         self._names = Names(self._session)
-        self._log = Log(self._session, self._names)
+        self.daybook = Daybook(self._session)
+        self._log = Log(self._session, self._names, self.daybook)
         self._rows = Rows(self._session, self._names)
         self._records = Records(self._session, self._names)
+        self._marks = Marks(self._session, self._names)
         self.invites = Invites(self._session)
         self.loads = Loads(self._session)
         self.reread = RereadList(self._session)
@@ -144,11 +148,14 @@ class Store:
 
     def commit(self) -> None:
         """Returns when the transaction is durable. On StoreFault it may or may not be: only a reopening tells."""
+        self.daybook.flush()
         self._session.commit()
 
     def rollback(self) -> None:
         """Drops the open transaction, if any; never raises."""
         self._session.rollback()
+        self.daybook.forget()
+        self._marks.forget()
         self._names.forget()
         self._rows.forget()
 
@@ -252,6 +259,10 @@ class Store:
         """One value kept with SaveMeta."""
         return self._records.meta(name)
 
+    def _save_statement(self, write: SaveStatement) -> None:
+        self._records.save_statement(write)
+        self._marks.note(write)
+
     def _table_of_writes(self) -> dict[type[Any], Callable[[Any], None]]:
         log, rows, records = self._log, self._rows, self._records
         return {
@@ -269,7 +280,7 @@ class Store:
             SaveHeard: records.save_heard,
             SaveAnchor: records.save_anchor,
             SaveSeen: records.save_seen,
-            SaveStatement: records.save_statement,
+            SaveStatement: self._save_statement,
             SaveEvidence: records.save_evidence,
             SaveMoves: records.save_moves,
             DropMoves: records.drop_moves,

@@ -117,7 +117,7 @@ def _play(history: History, order: list[tuple[FeedName, int]]) -> Played:
     for feed in COLUMNS:
         head = Head(bytes(16), 0, bytes(32))
         store.perform(SaveFeed(FeedState(feed, Route.PARENT, Lane.NORMAL, head)))
-        store.perform(Append(feed, bytes(16), []))
+        store.perform(Append(feed, bytes(16), [], []))
     for feed, entries in order:
         changes = history[feed][position[feed] : position[feed] + entries]
         position[feed] += entries

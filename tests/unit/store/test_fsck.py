@@ -120,6 +120,7 @@ DAMAGES: Mapping[str, tuple[Callable[[Store], None], str]] = {
     "a byte of a head": (flip("feed_state", "hash", "feed = 1"), "HEAD"),
     "a wrong count of entries": (change("UPDATE feed_state SET entries = 99 WHERE feed = 1"), "ENTRIES"),
     "a wrong count of parked rows": (change("UPDATE feed_state SET parked = 1 WHERE feed = 1"), "PARKED"),
+    "a count of a day": (change("UPDATE feed_day SET rows = rows + 1 WHERE chain = 1"), "DAY_COUNTS"),
     "a state gone": (change("DELETE FROM feed_state WHERE feed = 1"), "STATE_MISSING"),
     "a byte of a row digest": (flip("feed_state", "digest", "feed = 1"), "DIGEST"),
     "a row altered": (change("UPDATE rows_demo SET name = 'x' WHERE part = 1 AND id = 'c000002'"), "ROW_DIFFERS"),

@@ -24,7 +24,7 @@ def entry(seq: int, payload: bytes = b"p", sealed: bool = True, plain: int = 1, 
 
 def append(store: Store, entries: list[LogEntry], feed: FeedName = FEED, epoch: bytes = EPOCH) -> None:
     store.begin()
-    store.perform(Append(feed, epoch, entries))
+    store.perform(Append(feed, epoch, entries, [0] * len(entries)))
     store.commit()
 
 
@@ -92,7 +92,7 @@ def test_a_feed_has_no_gaps(store: Store, seq: int) -> None:
     append(store, [entry(1), entry(2)])
     store.begin()
     with pytest.raises(StoreFault, match="3 was due"):
-        store.perform(Append(FEED, EPOCH, [entry(seq)]))
+        store.perform(Append(FEED, EPOCH, [entry(seq)], [0]))
     store.rollback()
 
 
@@ -100,8 +100,8 @@ def test_after_a_roll_back_the_same_seq_is_taken_again(store: Store) -> None:
     """What a failed transaction remembered of the head is forgotten with it."""
     append(store, [entry(1)])
     store.begin()
-    store.perform(Append(FEED, EPOCH, [entry(2)]))
-    store.perform(Append(OTHER_FEED, LATER, [entry(1)]))
+    store.perform(Append(FEED, EPOCH, [entry(2)], [0]))
+    store.perform(Append(OTHER_FEED, LATER, [entry(1)], [0]))
     store.rollback()
     assert store.epochs(OTHER_FEED) == []
     append(store, [entry(2, b"other")])

@@ -165,7 +165,7 @@ def receive(store: Store, log: Log, state: FeedState | None = None) -> FeedState
     keys = keys_of(SCHEMA, log.changes)
     merged = merge(SCHEMA, log.feed, log.changes, keys, store.held("demo", ORIGIN, keys))
     store.begin()
-    store.perform(Append(log.feed, EPOCH, log.entries))
+    store.perform(Append(log.feed, EPOCH, log.entries, [0] * len(log.entries)))
     for write in merged.writes:
         store.perform(write)
     state.head = log.head
@@ -197,7 +197,7 @@ def tell(store: Store, fates: Sequence[FateRow], *, not_listed: int = 0) -> None
     state.entries = 1
     store.begin()
     store.perform(SaveMeta("instance", INSTANCE))
-    store.perform(Append(log.feed, EPOCH, [entry]))
+    store.perform(Append(log.feed, EPOCH, [entry], [0]))
     store.perform(SaveFeed(state))
     store.commit()
 
@@ -214,7 +214,7 @@ def publish(store: Store, log: Log, group: int, rows: Sequence[Row], state: Feed
     state.entries += 1
     store.begin()
     store.perform(UpsertRows("demo", log.origin, None, SCHEMA.names, rows, group))
-    store.perform(Append(log.feed, EPOCH, [entry]))
+    store.perform(Append(log.feed, EPOCH, [entry], [0]))
     store.perform(SaveFeed(state))
     store.commit()
 

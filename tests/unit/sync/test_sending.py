@@ -273,7 +273,7 @@ def _passed_on(stage: Stage, entries: Sequence[LogEntry], like: Run) -> list[Run
     """The runs that a node makes which has taken these entries."""
     relay, runs = Store.in_memory(stage.store.schemas()), []
     relay.begin()
-    relay.perform(Append(TREES, like.epoch, entries))
+    relay.perform(Append(TREES, like.epoch, entries, [0] * len(entries)))
     relay.commit()
     seq = 1
     while found := relay.entries(TREES, like.epoch, seq, limits.RUN_BYTES_MAX, limits.RUN_ENTRIES_MAX):
