@@ -148,6 +148,8 @@ class Node:
         self.link_state: tuple[str, str] = ("", "")
         self.exchange_port = 0
         self.http_port = 0
+        self.rolling = asyncio.Lock()
+        """Held while statistics are worked out: what two at a time wrote would not add up."""
         self._lock: HomeLock | None = None
         self._judge = TierJudge(self.catalogue)
         self._known: StoreKnown | None = None
@@ -338,6 +340,10 @@ class Node:
     def note(self, event: AuditEvent, **fields: object) -> None:
         """Audits what has happened here; as SteadyAudit.append. In the loop."""
         self._steady.append(event, **fields)
+
+    def alarm(self, name: str, **fields: str | int) -> None:
+        """Tells who runs the node of something that a person should look at. In the loop."""
+        self._alarm(Alarm(name, fields))
 
     async def read(self, question: Callable[[Reader], T]) -> T:
         """Asks the store something beside the writer, on a connection of its own."""

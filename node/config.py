@@ -28,6 +28,7 @@ from node.settings import (
     Note,
     ParentSection,
     Publication,
+    RollUpSection,
     RunSection,
     is_loopback,
     split_address,
@@ -78,6 +79,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("limits", LimitsSection, "上限", "Limits"),
     ("run", RunSection, "运行方式", "How it runs"),
     ("http", HttpSection, "供本平台其他系统使用的 HTTP 接口", "HTTP API for the platform's other systems"),
+    ("rollup", RollUpSection, "统计汇总", "Statistics that are rolled up"),
 )
 _OPTIONAL: Final = frozenset({"parent"})
 _HEAD: Final = """\

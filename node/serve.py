@@ -31,6 +31,7 @@ from node.enrol.invites import advertised
 from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
 from node.faults import Code, Exit, translated
 from node.identity import read_home
+from node.rollups import RollUps
 from node.telemetry import make_logger, make_sink
 from node.texts import _
 from sync.errors import LocalFault
@@ -89,6 +90,9 @@ class Served:
             await control.start()
             stack.push_async_callback(control.stop)
             node.http_port = await _http(node, stack)
+            rollups = RollUps(node)
+            rollups.start()
+            stack.push_async_callback(rollups.stop)
             ports = {"exchange_port": node.exchange_port, "enrolment_port": port, "http_port": node.http_port}
             log.info("node_ready", **ports)
             self._stack = stack.pop_all()

@@ -293,6 +293,23 @@ class HttpSection:
 
 
 @dataclass(frozen=True, slots=True)
+class RollUpSection:
+    """Statistics that the node works out by itself."""
+
+    every_s: int = setting(
+        "每隔多少秒检查并计算一次统计汇总；0 表示不自动计算",
+        "Seconds after which statistics are looked at and worked out again; 0: never by itself",
+        900,
+        _between(0, 86_400),
+    )
+    leave_out: tuple[str, ...] = setting(
+        "不由本节点计算的统计数据集（由其他系统提供）",
+        "Statistics that this node does not work out, since another system brings them",
+        (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """Override of one publication; finer filters are declared in a file of [data] catalogue."""
 
@@ -316,4 +333,5 @@ class Config:
     limits: LimitsSection = LimitsSection()
     run: RunSection = RunSection()
     http: HttpSection = HttpSection()
+    rollup: RollUpSection = RollUpSection()
     publications: Mapping[str, Publication] = field(default_factory=dict)

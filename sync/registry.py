@@ -45,6 +45,8 @@ class Enrolment:
     key_lost: bool
     closes_older: bool
     closings: Closings
+    effective: str = ""
+    """ISO date from which it is in force; '' for from the beginning."""
 
     @property
     def signer(self) -> Signer:
@@ -94,6 +96,7 @@ def enrolment_from_record(record: EnrolmentRecord) -> Enrolment:
         key_lost=record.key_lost,
         closes_older=record.closes_older,
         closings={(c.publication, c.addressee): (c.epoch, c.seq) for c in record.closings},
+        effective=record.effective,
     )
 
 
@@ -227,6 +230,12 @@ class Registry:
     def newest(self, node: str) -> Enrolment | None:
         """The newest version of a node."""
         return self._newest.get(node)
+
+    def in_force(self, node: str, day: str) -> Enrolment | None:
+        """The version of a node that was in force at the end of a day (ISO date); None if it was not enrolled then."""
+        held = self._versions.get(node, {})
+        begun = [held[number] for number in sorted(held) if held[number].effective <= day]
+        return begun[-1] if begun and begun[-1].enrolled else None
 
     def nodes(self) -> Iterator[Enrolment]:
         """Newest version of every node, in order of enrolment here."""

@@ -228,9 +228,10 @@ def handed_up(rollup: RollUp, rows: Iterable[Mapping[str, Cell]]) -> Tally | Non
     total = by_place.get(rollup.total)
     if total is None:
         return None
-    parts = Parts(*(_whole(total[name]) for name in (COUNTED, NO_DATA, PENDING, DOWN)))
-    if not parts.all:
+    if total[PARTS] is None:
         parts = Parts(counted=1)
+    else:
+        parts = Parts(*(_whole(total[name]) for name in (COUNTED, NO_DATA, PENDING, DOWN)))
     if not parts.counted:
         return Tally(parts, {})
     names = [m.to for m in rollup.measures]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import fsck, invites, loads, sources, standing, tasks, unload
+from node.commands import fsck, invites, loads, rollups, sources, standing, tasks, unload
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
@@ -44,6 +44,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "source.claimed": sources.claimed,
         "source.unclaim": sources.unclaim,
         "source.compared": sources.compared,
+        "rollup.show": rollups.show,
+        "rollup.run": rollups.run,
         "unload": unload.unload,
         "task.move": tasks.move,
         "fsck": fsck.fsck,

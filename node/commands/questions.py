@@ -8,6 +8,7 @@ from types import MappingProxyType
 from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
+from node.commands.rollups import list_rollups
 from node.commands.sources import list_sources
 from node.commands.statement import statement
 from node.commands.tasks import list_tasks, show_task
@@ -25,6 +26,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "task.show": show_task,
         "statement": statement,
         "trace": trace,
+        "rollup.list": list_rollups,
         "parked": list_parked,
         "refused": list_refused,
         "reread": list_reread,

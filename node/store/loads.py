@@ -18,6 +18,7 @@ _ONE = """SELECT id, dataset, file_name, digest, lines, written, unchanged, reje
     FROM load WHERE id = ?"""
 _NEWEST = """SELECT id, dataset, file_name, digest, lines, written, unchanged, rejected, started, ended
     FROM load ORDER BY id DESC LIMIT ?"""
+_LAST_ENDED = "SELECT max(ended) FROM load WHERE dataset = ?"
 _BATCH = "INSERT OR REPLACE INTO load_batch (load, change_group, keys) VALUES (?, ?, ?)"
 _BATCHES = "SELECT change_group, keys FROM load_batch WHERE load = ? ORDER BY change_group"
 _OF_GROUP = "SELECT load FROM load_batch WHERE change_group = ? LIMIT 1"
@@ -119,6 +120,10 @@ class Loads:
     def newest(self, limit: int) -> list[Load]:
         """The newest loads, newest first."""
         return [load_of(row) for row in self._session.rows(_NEWEST, (limit,))]
+
+    def last_ended(self, dataset: str) -> int:
+        """When the newest load of a dataset came to its end; 0 if none has."""
+        return int(self._session.first(_LAST_ENDED, (dataset,))[0] or 0)
 
     def batches(self, load: int) -> list[tuple[int, bytes]]:
         """(group, packed keys) of each transaction of a load."""

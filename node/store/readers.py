@@ -327,6 +327,11 @@ class Reader:
         """Every source that was ever read, in order of name."""
         return self._sources.all()
 
+    def brought_at(self, dataset: str) -> int:
+        """When a load of a dataset ended last, or a source of it answered last (microseconds); 0 if never."""
+        contacts = [source.contact for source in self._sources.all() if source.dataset == dataset]
+        return max([self._loads.last_ended(dataset), *contacts])
+
     def source_days(self, first: str, last: str) -> Sequence[SourceDay]:
         """What came of the sources from one day to another (ISO dates, both included), in order of day and name."""
         return self._sources.days(first, last)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from node import config
 from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
 from node.faults import Code, UserFault
-from node.settings import HttpSection
+from node.settings import HttpSection, RollUpSection
 from node.texts import translator
 from tiers.catalogue import Catalogue
 
@@ -49,7 +49,8 @@ def configs(draw: st.DrawFn) -> Config:
     names = st.sampled_from(["case.nation", "case.parent", "x_local.all"])
     publications = draw(st.dictionaries(names, st.builds(Publication, st.sampled_from(["default", "all"])), max_size=2))
     http = HttpSection(draw(st.sampled_from(["", "127.0.0.1:8443"])), connections_max=draw(st.integers(1, 4096)))
-    return Config(node, parent, listen, data, log, limits, run, http, publications)
+    rollup = RollUpSection(draw(st.integers(0, 86_400)), draw(files))
+    return Config(node, parent, listen, data, log, limits, run, http, rollup, publications)
 
 
 @settings(deadline=None)

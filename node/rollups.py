@@ -1,0 +1,82 @@
+"""The node works its statistics out by itself: now and then, where something changed that they are made of.
+
+Periods that are still open are worked out when rows came or a link changed, and once an hour; closed ones once a day,
+and when one closes. Nothing is kept of it beside the rows: after a start all is looked at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from node.app import Node
+from node.rolling import Outcome, closes_us, linked_now, periods_of, roll_up, rollups_of
+from sync.errors import LocalFault
+from tiers.periods import day_of
+from tiers.rollup import RollUp
+
+HOUR_US = 3_600_000_000
+
+
+class RollUps:
+    """The task that does it. Used in the loop."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._task: asyncio.Task[None] | None = None
+        self._seen: dict[str, Any] = {}
+        self._looked: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Begins after the first pause, so that a start is not slowed down; not at all where it is switched off."""
+        if self._node.config.rollup.every_s:
+            self._task = asyncio.create_task(self._run(), name="rollups")
+
+    async def stop(self) -> None:
+        """Ends it wherever it is: what was put in stays, the rest is done after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._node.config.rollup.every_s)
+            for rollup in rollups_of(self._node):
+                try:
+                    await self.look(rollup)
+                except LocalFault as fault:
+                    self._node.log.warning("rollup_failed", dataset=rollup.dataset.id, detail=str(fault))
+                    self._node.alarm("rollup_failed", dataset=rollup.dataset.id, detail=str(fault))
+
+    async def look(self, rollup: RollUp) -> list[Outcome]:
+        """One roll-up, as far as there is a reason to. Raises InputFault, StoreFault."""
+        node, name = self._node, rollup.dataset.id
+        now = node.clock.now_us()
+        periods = periods_of(node, rollup, now)
+        still_open = [p for p in periods if now < closes_us(node, rollup.dataset, p)]
+        turn = (day_of(now, ZoneInfo(node.config.run.time_zone)), tuple(still_open))
+        if self._looked.get(name) != turn:
+            wanted = periods
+        elif self._seen.get(name) != await self._reasons(rollup, now):
+            wanted = still_open
+        else:
+            wanted = []
+        found = await roll_up(node, rollup, wanted) if wanted else []
+        self._looked[name] = turn
+        self._seen[name] = await self._reasons(rollup, now)
+        rejected = sum(outcome.rejected for outcome in found)
+        if rejected:
+            node.alarm("rollup_failed", dataset=name, detail=f"{rejected} rows were not let in at the node's own door")
+        return found
+
+    async def _reasons(self, rollup: RollUp, now: int) -> Any:
+        """What it is made of, as a value that differs when that does."""
+        source, target = rollup.source.id, rollup.dataset.id
+        told = await self._node.writer.ask(
+            lambda replica, store: (store.written(source), store.written(target), linked_now(replica))
+        )
+        brought = await self._node.read(lambda reader: reader.brought_at(source))
+        return told, brought, now // HOUR_US
