@@ -18,8 +18,8 @@ XPCC = "660000"
 """新疆生产建设兵团 has no code of its own in GB/T 2260. 66 is another ministry's practice and not confirmed for this
 platform: a proposal, which a federation may replace."""
 
-XPCC_CITIES = tuple(str(code) for code in range(659001, 659013))
-"""石河子 659001 to 白杨 659012. A later city (one source lists 659013) joins by a new enrolment record."""
+XPCC_CITIES = tuple(str(code) for code in range(659001, 659014))
+"""石河子 659001 to 草湖 659013 (2026). A later city joins by a new enrolment record."""
 
 XPCC_PREFIX = "6590*"
 """Left out of Xinjiang's default as a whole, so that a city the corps gains is never in two hands at once."""

@@ -12,8 +12,9 @@ from certs.enrol import InviteState, Status, approved, withdrawn
 from certs.forms import lies_in, to_der
 from certs.invite import SECRET_BYTES, TOKEN_BYTES, Approval, Invite, write_invite, write_invite_file
 from node.audit import AuditLog, Event
-from node.clock import Randomness
+from node.clock import Randomness, iso
 from node.config import Config
+from node.divisions import divisions
 from node.enrol.jobs import AddJob, ChangeJob, UnknownInvite, make_room
 from node.enrol.lists import DAYS, Wish, wishes_from_csv
 from node.faults import Code, Mistakes, UserFault
@@ -26,6 +27,8 @@ from node.writer import Writer
 from sync.core import Core
 from sync.errors import InputFault, LocalFault
 from sync.reasons import Reason
+from sync.scope import Scope
+from tiers.division_scopes import dated_scope
 from tiers.profile import PROFILES, TierProfile, carrying_scope, node_id, signing_scope
 
 TITLE_LETTERS_MAX: Final = 60
@@ -200,11 +203,18 @@ class Invitations:
             profile=profile.id,
             region=wish.region,
             title=title,
-            signing=wish.signing or signing_scope(profile, wish.region),
-            carrying=wish.carrying or carrying_scope(profile, wish.region),
+            signing=wish.signing or self._dated(signing_scope(profile, wish.region), now),
+            carrying=wish.carrying or self._dated(carrying_scope(profile, wish.region), now),
             expires=now + wish.days * _DAY_US,
             approval=wish.approval or (Approval.AUTOMATIC if automatic else Approval.PERSON),
         )
+
+    def _dated(self, scope: Scope, now: int) -> Scope:
+        """A default scope with the codes that its places had before, as far as this node may grant them."""
+        mine = self._core().registry.newest(self._identity.node)
+        found = dated_scope(divisions(), scope, iso(now)[:10]).items
+        granted = mine.carrying if mine is not None else Scope()
+        return Scope(tuple(i for i in found if not (i.since or i.until) or granted.holds(Scope((i,)))))
 
     def _profile(self, wish: Wish) -> TierProfile:
         authority = self._identity.authority
