@@ -41,6 +41,7 @@ from node.link.switchboard import Switchboard
 from node.link.watch import Watch
 from node.reading import text_of
 from node.settings import ParentSection
+from node.silence import LOOKED_EVERY_S, Silent, find_silent
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
@@ -155,6 +156,8 @@ class Node:
         self._known: StoreKnown | None = None
         self._republished: tuple[str, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
+        self.silent: list[Silent] = []
+        """Who had fallen silent when it was last looked."""
         self.standing = self._standing(identity.nation, signing=None)
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
@@ -205,6 +208,7 @@ class Node:
                     self._dialler_failed,
                 )
                 self._tasks.append(asyncio.create_task(dialler.run(), name="dialler"))
+            self._tasks.append(asyncio.create_task(self._watch_silence(), name="silence"))
         except BaseException:
             await self.stop()
             raise
@@ -319,6 +323,15 @@ class Node:
         self.writer.submit(job, HERE, size // 4)
         return ticket.future
 
+    async def _watch_silence(self) -> None:
+        """Now and then; the first time when what waited for the start has had time to come."""
+        while True:
+            await asyncio.sleep(LOOKED_EVERY_S)
+            try:
+                await self.look_for_silence()
+            except StoreFault as fault:
+                self.log.warning("silence_not_looked_for", detail=str(fault))
+
     def _disk_is_low(self) -> bool:
         """Whether the door is shut: what comes over links is still taken, so that nothing upstream piles up."""
         now = self.clock.monotonic_us()
@@ -354,6 +367,22 @@ class Node:
         engine = self.writer.engine
         assert engine is not None
         return engine.replica.core
+
+    async def look_for_silence(self) -> None:
+        """Tells of every source, and every dataset of another node, that fell silent since this was last asked."""
+        own, now, catalogue = self.config.node.node_id, self.clock.now_us(), self.catalogue
+        factor = self.config.data.silence_factor
+        found = await self.read(lambda reader: find_silent(reader, catalogue, own, factor, now))
+        told = {one[:3] for one in self.silent}
+        self.silent = found
+        for one in found:
+            if one[:3] not in told:
+                fields = {name: value for name, value in one.shown().items() if value != ""}
+                if one.origin == own:
+                    self._alarm(Alarm("source_silent", fields))
+                else:
+                    self._alarm(Alarm("dataset_silent", fields))
+        self._notify()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -206,6 +206,12 @@ class DataSection:
         "Further mapping files for loading (TOML), relative to the node's home",
         (),
     )
+    silence_factor: int = setting(
+        "数据源或下级的数据集超过其更新周期的多少倍无数据即告警；0 表示不告警",
+        "After how many times its cadence a source, or a dataset of another node, counts as silent; 0: never",
+        2,
+        _between(0, 1000),
+    )
 
 
 @dataclass(frozen=True, slots=True)

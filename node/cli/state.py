@@ -101,7 +101,19 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         words = _("Unregistered extensions: {codes} codes in {rows} rows; `tiersync codes extensions` lists them.")
         say(words.format(**found["unregistered"]))
         say()
+    _show_silent(session, found["silent"])
     _show_alarms(session, found)
+
+
+def _show_silent(session: Session, silent: Sequence[Mapping[str, Any]]) -> None:
+    if silent:
+        heads = [_("origin"), _("dataset"), _("source"), _("nothing since"), _("hours allowed")]
+        rows = [
+            (s["origin"], s["dataset"], s["source"], moment(s["since"], session.zone), s["allowed_hours"])
+            for s in silent
+        ]
+        table(_("Silent for longer than their cadence allows"), heads, rows)
+        say()
 
 
 def _show_tree(session: Session, found: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from certs.suites import SUITES
 from node.commands.view import View
 from node.config import Config
 from node.extensions import extensions_in_use, unregistered
+from node.silence import find_silent
 from node.status import heard_of, status_of
 from node.store.home import DATABASE_FILE
 from node.store.readers import Reader
@@ -93,6 +94,9 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
     found["reread"] = view.reader.reread_count()
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
+    factor = config.data.silence_factor
+    silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us)
+    found["silent"] = [one.shown() for one in silent]
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
     found["exchange_port"] = found["http_port"] = 0

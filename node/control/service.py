@@ -157,6 +157,7 @@ class _Servicer(rpc.ControlServicer):
             status["heard"] = await self._node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
             status["reread"] = await self._node.read(lambda reader: reader.reread_count())
             status["unregistered"] = await self._unregistered()
+            status["silent"] = [one.shown() for one in self._node.silent]
             status["alarms"] = self._node.alarms[-20:]
             status["alarm_count"] = self._node.alarm_count
             status["parent_link"] = dict(zip(("state", "detail"), self._node.link_state, strict=True))
