@@ -38,12 +38,13 @@ fmt: $(STAMP) ## mend what can be mended
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-proto: $(STAMP) ## regenerate protobuf code, vectors, texts, the pages of the command line and of the datasets
+proto: $(STAMP) ## regenerate protobuf code, vectors, texts, the pages of the command line, of the datasets and of the API
 	$(PY) tests/tools/generated.py
 	$(PY) tests/tools/vectors.py
 	$(PY) tests/tools/texts.py
 	$(PY) tests/tools/clidocs.py
 	$(PY) tests/tools/datasetdocs.py
+	$(PY) tests/tools/openapi.py
 
 bench: $(STAMP) ## measurements beside PostgreSQL
 	$(PY) -m bench

@@ -25,8 +25,9 @@ from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
 from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, overrides
-from node.engine import Engine
+from node.engine import Engine, Job
 from node.enrol.home import in_use
+from node.extensions import extensions_in_use, unregistered
 from node.identity import NodeIdentity
 from node.intake import HERE
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
@@ -71,6 +72,8 @@ T = TypeVar("T")
 ALARMS_KEPT = 200
 DISK_ASKED_EVERY_US = 2_000_000
 DRAIN_US = 2_000_000
+EXTENSIONS_EVERY_US = 60_000_000
+"""How old the count of unregistered extension codes in a status may be."""
 ROW_BYTES_ABOUT = 500
 """Of a row in memory, where it was not measured."""
 _AUDITED: Mapping[str, tuple[AuditEvent, ...]] = {
@@ -151,6 +154,9 @@ class Node:
         self.http_port = 0
         self.rolling = asyncio.Lock()
         """Held while statistics are worked out: what two at a time wrote would not add up."""
+        self.tokens_changed = 0
+        """Rises whenever a token of the API is made or revoked: what is remembered of them is old then."""
+        self._unregistered: tuple[int, dict[str, int]] | None = None
         self._lock: HomeLock | None = None
         self._judge = TierJudge(self.catalogue)
         self._known: StoreKnown | None = None
@@ -292,8 +298,11 @@ class Node:
         *,
         dry_run: bool = False,
         load: int = 0,
+        around: Callable[[PutJob], Job] | None = None,
     ) -> asyncio.Future[PutResult]:
-        """The same, queued now and awaited later: several may be under way, in order."""
+        """The same, queued now and awaited later: several may be under way, in order. around: makes the job that runs
+        it out of it; what that job answers is what the future holds.
+        """
         schema = self._judge.schema("", dataset)
         ticket = self.writer.ticket()
         if schema is None:
@@ -320,7 +329,7 @@ class Node:
         )
         # Rows take about a quarter of their size in an entry; that is what a transaction is bounded by.
         size = rows.size if isinstance(rows, TypedRows) else ROW_BYTES_ABOUT * len(rows)
-        self.writer.submit(job, HERE, size // 4)
+        self.writer.submit(job if around is None else around(job), HERE, size // 4)
         return ticket.future
 
     async def _watch_silence(self) -> None:
@@ -350,6 +359,10 @@ class Node:
         made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, move_id, now))
         return str(made)
 
+    def note_sparingly(self, event: AuditEvent, key: str, **fields: object) -> None:
+        """Audits what strangers can bring about as often as they like; as SparingAudit.append. In the loop."""
+        self._sparing.append(event, key, **fields)
+
     def note(self, event: AuditEvent, **fields: object) -> None:
         """Audits what has happened here; as SteadyAudit.append. In the loop."""
         self._steady.append(event, **fields)
@@ -361,6 +374,14 @@ class Node:
     async def read(self, question: Callable[[Reader], T]) -> T:
         """Asks the store something beside the writer, on a connection of its own."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._with_reader, question)
+
+    async def unregistered(self) -> dict[str, int]:
+        """Extension codes that nobody registered, counted now and then: it reads every row that may have one."""
+        now = self.clock.monotonic_us()
+        if self._unregistered is None or now - self._unregistered[0] > EXTENSIONS_EVERY_US:
+            used = await self.read(lambda reader: extensions_in_use(reader, self.catalogue))
+            self._unregistered = (now, unregistered(used))
+        return self._unregistered[1]
 
     def core(self) -> Core:
         """The replica's state, for reads that are safe from any thread (registry, judge)."""

@@ -81,6 +81,10 @@ class Event(Enum):
     CHECK_PASSED = "check_passed"
     CHECK_FAILED = "check_failed"
 
+    ACCESS_GRANTED = "access_granted"
+    ACCESS_REVOKED = "access_revoked"
+    ACCESS_REFUSED = "access_refused"
+
     MOVE_SIGNED = "move_signed"
     MOVE_REFUSED = "move_refused"
     AUDIT_MENDED = "audit_mended"

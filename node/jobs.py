@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -82,6 +82,10 @@ class PutJob:
     """Now, in microseconds: the day that these rows are counted under."""
     dry_run: bool = False
     load: int = 0
+    turned_away: int = 0
+    """Rows brought with these that were no rows at all: they are counted with what is rejected."""
+    noted: Callable[[Store, PutResult], None] | None = None
+    """Called with the result, in the transaction that it tells of; not for a dry run."""
 
     def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run. Raises InputFault for a dataset that this node may not write."""
@@ -121,7 +125,9 @@ class PutJob:
         source = store.sources.of_load(self.load) if self.load else None
         if source is not None:
             again = (*again, partial(_claim, source, keys, voids))
-        counted = partial(_count, dataset, self.at, result, self.load)
+        if self.noted is not None:
+            again = (*again, partial(_tell, self.noted, result, bool(puts or voided)))
+        counted = partial(_count, dataset, self.at, result, self.load, self.turned_away)
         if not (puts or voided):
             return (*again, counted, Reply(self.token, result))
         if unchanged:
@@ -150,6 +156,13 @@ def _lived(
     return [row for row in puts if key_of(row) not in bad], [key for key in voids if key not in bad], broken
 
 
+def _tell(noted: Callable[[Store, PutResult], None], result: PutResult, changed: bool, store: Store) -> None:
+    """Once the rows have their group."""
+    group = store.meta("group")
+    assert isinstance(group, int)
+    noted(store, result._replace(group=group) if changed else result)
+
+
 def _perform(write: Write, store: Store) -> None:
     store.perform(write)
 
@@ -160,9 +173,9 @@ def _claim(source: int, keys: Sequence[Key], voids: Sequence[Key], store: Store)
     store.sources.unclaim(source, map(pack_key, voids))
 
 
-def _count(dataset: str, at: int, result: PutResult, load: int, store: Store) -> None:
+def _count(dataset: str, at: int, result: PutResult, load: int, turned_away: int, store: Store) -> None:
     """Into the day's books. What a load rejects is counted with those of its lines that never come this far."""
-    rejected = 0 if load else len(result.rejected)
+    rejected = 0 if load else len(result.rejected) + turned_away
     store.daybook.door(dataset, at, taken=result.accepted, unchanged=result.unchanged, rejected=rejected)
 
 

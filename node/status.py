@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node.store.readers import Reader
 from sync.core import Core
@@ -17,7 +17,12 @@ from sync.statements import RECEIPT_SORT
 from sync.values import Fate, FeedName
 from sync.wire.v1.frame_pb2 import ReceiptBody
 
+if TYPE_CHECKING:
+    from node.app import Node
+
 PARKED_SHOWN = 50
+HEARD_SHOWN = 50
+ALARMS_SHOWN = 20
 
 
 def status_of(replica: Replica, store: Log) -> dict[str, Any]:
@@ -42,6 +47,21 @@ def status_of(replica: Replica, store: Log) -> dict[str, Any]:
         "clones": sorted(core.clones),
         "forks": sorted({str(f) for f in core.evidence} | {str(f) for f, state in core.feeds.items() if state.frozen}),
     }
+
+
+async def status_now(node: Node) -> dict[str, Any]:
+    """The same with what the running node knows beside its core: links, alarms, ports."""
+    status = await node.writer.ask(status_of)
+    status["heard"] = await node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
+    status["reread"] = await node.read(lambda reader: reader.reread_count())
+    status["unregistered"] = await node.unregistered()
+    status["silent"] = [one.shown() for one in node.silent]
+    status["alarms"] = node.alarms[-ALARMS_SHOWN:]
+    status["alarm_count"] = node.alarm_count
+    status["parent_link"] = dict(zip(("state", "detail"), node.link_state, strict=True))
+    status["exchange_port"] = node.exchange_port
+    status["http_port"] = node.http_port
+    return status
 
 
 def _state(core: Core) -> str:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
-from node.datasets import dataset_named
+from node.datasets import check_shown, dataset_named, dataset_shown, field_shown
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _, current
 
 if TYPE_CHECKING:
     from tiers.catalogue import Catalogue
-    from tiers.dataset import Bound, Check, Dataset, Field
+    from tiers.dataset import Dataset, Field
 
 VERBS = Verbs("catalogue", N_("What the datasets mean, and what of them goes to whom."))
 
@@ -61,7 +61,7 @@ def list_all(context: typer.Context) -> None:
     session = here(context)
     found = catalogue_of(session)
     if session.as_json:
-        return say_json({"datasets": [_brief(found, dataset) for dataset in found.datasets.values()]})
+        return say_json({"datasets": [dataset_shown(found, dataset) for dataset in found.datasets.values()]})
     zh = current().language == "zh"
     heads = [_("dataset"), _("title"), _("version"), _("owner"), _("key"), _("cadence"), _("publications")]
     rows = [
@@ -84,36 +84,6 @@ def _cadence(dataset: Dataset) -> str:
     return ", ".join(_(_CADENCES[one.value]) for one in dataset.cadence)
 
 
-def _brief(found: Catalogue, dataset: Dataset) -> dict[str, Any]:
-    return {
-        "dataset": dataset.id,
-        "version": dataset.version,
-        "zh": dataset.title_zh,
-        "en": dataset.title_en,
-        "definition": dataset.definition,
-        "definition_zh": dataset.definition_zh,
-        "cadence": [one.value for one in dataset.cadence],
-        "owner": list(dataset.owner),
-        "key": list(dataset.key),
-        "region": dataset.region,
-        "date": dataset.date,
-        "classification": dataset.classification.value,
-        "sharing": dataset.sharing.value,
-        "source_unit": dataset.source_unit,
-        "publications": [
-            {
-                "publication": p.id,
-                "route": p.route.name.lower(),
-                "lane": p.lane.name.lower(),
-                "addressees": list(p.addressees),
-                "columns": list(p.columns),
-                "filtered": p.filter is not None,
-            }
-            for p in found.publications_of(dataset.id)
-        ],
-    }
-
-
 @VERBS.verb(N_("Show a dataset's columns, and which of them never leave the node."))
 def show(
     context: typer.Context,
@@ -123,8 +93,8 @@ def show(
     found = catalogue_of(session)
     known = dataset_named(found.datasets, dataset)
     if session.as_json:
-        columns, checks = [_field(one) for one in known.fields], [_check(one) for one in known.checks]
-        return say_json({**_brief(found, known), "columns": columns, "checks": checks})
+        columns, checks = [field_shown(one) for one in known.fields], [check_shown(one) for one in known.checks]
+        return say_json({**dataset_shown(found, known), "columns": columns, "checks": checks})
     zh = current().language == "zh"
     pairs(
         [
@@ -168,36 +138,6 @@ def _values(field: Field) -> str:
     least, most = ("" if bound is None else str(bound) for bound in (field.minimum, field.maximum))
     bounds = f"{least} … {most}".strip() if least or most else ""
     return f"{bounds} {field.unit}".strip()
-
-
-def _check(check: Check) -> dict[str, Any]:
-    return {"check": check.name, "severity": check.severity.value, "zh": check.title_zh, "en": check.title_en}
-
-
-def _field(field: Field) -> dict[str, Any]:
-    column = field.column
-    return {
-        "column": column.name,
-        "type": column.type.value,
-        "length": column.length,
-        "nullable": column.nullable,
-        "held_back": field.held_back,
-        "zh": field.title_zh,
-        "en": field.title_en,
-        "definition": field.definition,
-        "definition_zh": field.definition_zh,
-        "unit": field.unit,
-        "example": field.example,
-        "minimum": _bound(field.minimum),
-        "maximum": _bound(field.maximum),
-        "decimals": field.decimals,
-        "values": [{"value": v.value, "zh": v.title_zh, "en": v.title_en} for v in field.values],
-    }
-
-
-def _bound(bound: Bound | None) -> int | float | str | None:
-    """As the cells of its column are told: decimals as text."""
-    return bound if bound is None or isinstance(bound, int | float) else str(bound)
 
 
 @VERBS.verb(N_("Check dataset files before a node uses them."))

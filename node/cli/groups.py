@@ -22,6 +22,7 @@ from node.cli import (
     state,
     statement,
     tasks,
+    tokens,
 )
 from node.cli.verbs import Verbs
 
@@ -38,6 +39,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     rollups.ROLLUPS,
     tasks.TASKS,
     tasks.FLOWS_GROUP,
+    tokens.TOKENS,
     catalogues.VERBS,
     codes.VERBS,
     divisions.VERBS,

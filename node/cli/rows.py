@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from node.cli.verbs import Verbs
 from node.datasets import dataset_named
 from node.exporting.cells import is_formula
 from node.faults import Code, Exit, UserFault
+from node.jsoncells import cell_of
 from node.reading import text_of
 from node.texts import N_, _
 from sync.phrase import Phrase
@@ -287,22 +287,7 @@ def _row(schema: RowSchema, given: dict[str, Any]) -> Row:
                 column=name,
                 known=", ".join(schema.names),
             )
-    return tuple(_cell(column.type, given.get(column.name)) for column in schema.columns)
-
-
-def _cell(kind: CellType, value: Any) -> Any:
-    """A JSON value as a cell: bytes from hex, moments also from ISO text; what does not fit is the door's to reject."""
-    if not isinstance(value, str):
-        return value
-    try:
-        if kind is CellType.BYTES:
-            return bytes.fromhex(value)
-        if kind is CellType.TIMESTAMP:
-            when = dt.datetime.fromisoformat(value)
-            return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-    except (ValueError, TypeError):
-        return value
-    return value
+    return tuple(cell_of(column.type, given.get(column.name)) for column in schema.columns)
 
 
 def _key(schema: RowSchema, text: str) -> Key:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import fsck, invites, loads, rollups, sources, standing, tasks, unload
+from node.commands import fsck, invites, loads, rollups, sources, standing, tasks, tokens, unload
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
@@ -48,6 +48,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "rollup.run": rollups.run,
         "unload": unload.unload,
         "task.move": tasks.move,
+        "token.make": tokens.make,
+        "token.revoke": tokens.revoke,
         "fsck": fsck.fsck,
         "invite.make": invites.make,
         "invite.make_many": invites.make_many,

@@ -12,6 +12,7 @@ from node.commands.rollups import list_rollups
 from node.commands.sources import list_sources
 from node.commands.statement import statement
 from node.commands.tasks import list_tasks, show_task
+from node.commands.tokens import list_tokens
 from node.commands.trace import trace
 from node.commands.unload import plan_unload
 from node.commands.view import Question
@@ -33,5 +34,6 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "codes.list": list_codes,
         "codes.show": show_code,
         "codes.extensions": list_extensions,
+        "token.list": list_tokens,
     }
 )

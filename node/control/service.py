@@ -19,11 +19,10 @@ from node.app import Node
 from node.control.place import LANGUAGE_ASKED, MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
-from node.extensions import extensions_in_use, unregistered
 from node.faults import UserFault, translated
 from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
-from node.status import heard_of, status_of
+from node.status import status_now
 from node.storable import check_storable, unstorable
 from node.texts import LANGUAGES, translator
 from sync.errors import InputFault
@@ -34,13 +33,10 @@ from sync.values import Row
 
 PUTS_UNDER_WAY_MAX = 8
 STATUS_EVERY_S_MIN = 0.02
-HEARD_SHOWN = 50
 
 Command = Callable[[Node, Mapping[str, Any]], AsyncIterator[Mapping[str, Any]]]
 """A named command: yields progress values, the last one being the result. Raises UserFault and the core's faults."""
 
-EXTENSIONS_EVERY_US = 60_000_000
-"""How old the count of unregistered extension codes in a status may be."""
 _rows = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -80,7 +76,6 @@ class _Servicer(rpc.ControlServicer):
     def __init__(self, node: Node, commands: Mapping[str, Command]) -> None:
         self._node = node
         self._commands = commands
-        self._counted: tuple[int, dict[str, int]] | None = None
 
     async def Put(  # noqa: N802 - the generated name
         self, request_iterator: AsyncIterator[pb.PutRows], context: Any
@@ -153,30 +148,11 @@ class _Servicer(rpc.ControlServicer):
         pause = max(STATUS_EVERY_S_MIN, request.at_most_every_ms / 1000)
         while True:
             changed = self._node.changed
-            status = await self._node.writer.ask(status_of)
-            status["heard"] = await self._node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
-            status["reread"] = await self._node.read(lambda reader: reader.reread_count())
-            status["unregistered"] = await self._unregistered()
-            status["silent"] = [one.shown() for one in self._node.silent]
-            status["alarms"] = self._node.alarms[-20:]
-            status["alarm_count"] = self._node.alarm_count
-            status["parent_link"] = dict(zip(("state", "detail"), self._node.link_state, strict=True))
-            status["exchange_port"] = self._node.exchange_port
-            status["http_port"] = self._node.http_port
-            yield pb.StatusReply(json=json.dumps(status, ensure_ascii=False))
+            yield pb.StatusReply(json=json.dumps(await status_now(self._node), ensure_ascii=False))
             if not request.follow:
                 return
             await changed.wait()
             await asyncio.sleep(pause)
-
-    async def _unregistered(self) -> dict[str, int]:
-        """Extension codes that nobody registered, counted now and then: it reads every row that may have one."""
-        now = self._node.clock.monotonic_us()
-        if self._counted is None or now - self._counted[0] > EXTENSIONS_EVERY_US:
-            catalogue = self._node.catalogue
-            used = await self._node.read(lambda reader: extensions_in_use(reader, catalogue))
-            self._counted = (now, unregistered(used))
-        return self._counted[1]
 
     async def Query(  # noqa: N802 - the generated name
         self, request: pb.QueryRequest, context: Any

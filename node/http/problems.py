@@ -15,6 +15,8 @@ from starlette.types import Scope
 from node.faults import Code, Exit, UserFault, translated
 from node.store.faults import StoreFault
 from node.texts import LANGUAGES, N_, Language, Translator, current, translator
+from sync.errors import InputFault
+from sync.reasons import Reason
 
 PROBLEM_TYPE: Final = "application/problem+json"
 STATUS: Final[Mapping[Code, int]] = MappingProxyType(
@@ -23,6 +25,11 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.METHOD_UNKNOWN: 405,
         Code.REQUEST_TOO_LARGE: 413,
         Code.REQUEST_TOO_SLOW: 503,
+        Code.REQUEST_INVALID: 400,
+        Code.REQUEST_TYPE: 415,
+        Code.CURSOR_INVALID: 400,
+        Code.TOKEN_REFUSED: 401,
+        Code.TOKEN_FORBIDS: 403,
         Code.UNKNOWN_DATASET: 404,
         Code.ROW_UNKNOWN: 404,
         Code.LOAD_UNKNOWN: 404,
@@ -33,6 +40,11 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
 """Of codes whose kind of exit says too little."""
 _BY_EXIT: Final[Mapping[Exit, int]] = MappingProxyType(
     {Exit.USAGE: 400, Exit.INPUT: 422, Exit.STATE: 409, Exit.REMOTE: 502, Exit.BUG: 500}
+)
+
+
+_BY_REASON: Final[Mapping[Reason, int]] = MappingProxyType(
+    {Reason.UNKNOWN_DATASET: 404, Reason.NOT_OWNER: 403, Reason.DISK_FULL: 507, Reason.LIMIT_EXCEEDED: 413}
 )
 
 
@@ -83,7 +95,13 @@ async def on_fault(request: Request, error: Exception) -> Response:
     """Answers for what routes raise on purpose."""
     fault = translated(error)
     assert fault is not None
-    return problem(fault, request.scope, 503 if isinstance(error, StoreFault) else 0)
+    status = 503 if isinstance(error, StoreFault) else 0
+    if isinstance(error, InputFault):
+        status = _BY_REASON.get(error.reason, 0)
+    answer = problem(fault, request.scope, status)
+    if answer.status_code == 401:
+        answer.headers["www-authenticate"] = "Bearer"
+    return answer
 
 
 async def on_http(request: Request, error: Exception) -> Response:

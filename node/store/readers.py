@@ -24,6 +24,7 @@ from node.store.rowsql import RowTable, quoted
 from node.store.session import Session
 from node.store.sources import SourceDay, Sources, SourceState
 from node.store.state import load_state
+from node.store.tokens import Token, Tokens
 from sync.effects import FateRow, FeedState, LogEntry
 from sync.phrase import unpacked
 from sync.ports import ParkedRef, Rebuilt
@@ -102,6 +103,7 @@ class Reader:
         self._loads = Loads(self._session)
         self._reread = RereadList(self._session)
         self._sources = Sources(self._session)
+        self._tokens = Tokens(self._session)
 
     @property
     def session(self) -> Session:
@@ -318,6 +320,10 @@ class Reader:
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines of a load that were not let in."""
         return self._loads.rejects(load, limit)
+
+    def tokens(self) -> list[Token]:
+        """All tokens of the API that were ever made, oldest first."""
+        return self._tokens.all()
 
     def reads(self) -> Reads:
         """The core's reads, for a replica that is rebuilt only to be looked at."""

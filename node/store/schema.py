@@ -140,3 +140,16 @@ SOURCE_TABLES = (
         source INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY (source, key)
     ) STRICT, WITHOUT ROWID""",
 )
+
+API_TABLES = (
+    """CREATE TABLE api_token (
+        id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, digest BLOB NOT NULL, roles TEXT NOT NULL,
+        datasets TEXT NOT NULL, held_back INTEGER NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL,
+        revoked INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE api_answer (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL,
+        body BLOB NOT NULL, at INTEGER NOT NULL, UNIQUE (who, key)
+    ) STRICT""",
+    "CREATE INDEX api_answer_at ON api_answer (at)",
+)

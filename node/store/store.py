@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from node.store.answers import Answers
 from node.store.daybook import Daybook
 from node.store.driver import (
     WAL_BYTES_MAX,
@@ -35,6 +36,7 @@ from node.store.rows import Rows
 from node.store.session import Session
 from node.store.sources import Sources
 from node.store.state import load_state
+from node.store.tokens import Tokens
 from sync.effects import (
     Append,
     BurnInvite,
@@ -74,8 +76,8 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `daybook`, `invites`, `loads`, `reread` and `sources` are for the runner, inside the transaction it has begun.
-    Raises StoreFault.
+    `answers`, `daybook`, `invites`, `loads`, `reread`, `sources` and `tokens` are for the runner, inside the
+    transaction it has begun. Raises StoreFault.
     """
 
     def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
@@ -91,6 +93,8 @@ class Store:
         self.invites = Invites(self._session)
         self.loads = Loads(self._session)
         self.reread = RereadList(self._session)
+        self.tokens = Tokens(self._session)
+        self.answers = Answers(self._session)
         self.sources = Sources(self._session)
         self._acts = self._table_of_writes()
         try:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from node.config import CONFIG_NAME, load_file, render
 from node.settings import HttpSection
 from node.testing import Member, Topology
-from node.testing.topology import THREE
+from node.testing.topology import THREE, Place
 from tests.integration.kit import node_of
 
+T = TypeVar("T")
+
 ALONE = THREE[:1]
+PLACES = (THREE[0], Place("city", "city", "310000", "上海市平台", "nation"))
+WAIT_S = 30.0
 
 
 def configure_http(member: Member, **settings: Any) -> None:
@@ -48,3 +54,67 @@ async def calling(member: Member, token: str = "", **how: Any) -> AsyncIterator[
     base = f"http://127.0.0.1:{port_of(member)}/api/v1"
     async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False, **how) as client:
         yield client
+
+
+class Site:
+    """A nation and a municipality in a loop of another thread; the municipality serves HTTP. For tests that call it."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.net = Topology(folder, PLACES)
+        self.do(self.net.__aenter__())
+        configure_http(self.city, **settings)
+        self.do(self.city.restart())
+        self._clients: list[httpx.Client] = []
+
+    @property
+    def city(self) -> Member:
+        return self.net["city"]
+
+    @property
+    def base(self) -> str:
+        """Where the API is."""
+        return f"http://127.0.0.1:{port_of(self.city)}/api/v1"
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs work in the nodes' loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
+
+    def token(self, *roles: str, **wish: Any) -> str:
+        """A new token; good for all datasets unless some are named."""
+        wish = {"title": "test", "roles": list(roles), "all": "datasets" not in wish, **wish}
+        return str(self.do(self.city.command("token.make", **wish))["secret"])
+
+    def client(self, *roles: str, **wish: Any) -> httpx.Client:
+        """A client with a new token, or with none if no role is named; it speaks English."""
+        headers = {"accept-language": "en"}
+        if roles:
+            headers["authorization"] = f"Bearer {self.token(*roles, **wish)}"
+        made = httpx.Client(base_url=self.base, headers=headers, trust_env=False, timeout=WAIT_S)
+        self._clients.append(made)
+        return made
+
+    def end(self) -> None:
+        for client in self._clients:
+            client.close()
+        self.do(self.net.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def case(number: int, **cells: Any) -> dict[str, Any]:
+    """A row of the municipality's cases, as JSON."""
+    return {
+        "case_id": f"sh-{number:05d}",
+        "category": "event",
+        "source": "public",
+        "division": "310101",
+        "state": "handling",
+        "reported_at": "2026-03-02T09:15:00.000001+08:00",
+        "supervised": False,
+        "summary": f"第{number}件",
+        **cells,
+    }

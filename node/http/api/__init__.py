@@ -1,24 +1,154 @@
-"""The API of version 1, below /api/v1."""
+"""The API of version 1, below /api/v1: every endpoint as one declaration."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from node.app import Node
+from node.commands.tokens import READ, WATCH, WRITE
+from node.http.access import Access
+from node.http.api import looking, reading, writing
+from node.http.api.describe import describe
+from node.http.api.endpoint import Call, Endpoint, Param, json_answer, params_of
+from node.http.api.shapes import Datasets, Health, Loads, Outcome, Page, Rejects, RowOut, RowsIn, Trace, VoidsIn
 
-ROOT = "/api/v1"
+ROOT: Final = "/api/v1"
+
+_ROWS = "/datasets/{dataset}/rows"
+_ROW = _ROWS + "/{key:path}"
+_ORIGIN = Param("origin", "Node id of the rows' origin; all if not given.")
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", "/health", "health", "Whether the node works.", looking.health, None, Health),
+    Endpoint(
+        "GET", "/datasets", "datasets", "The datasets that the token is good for.", looking.datasets, "", Datasets
+    ),
+    Endpoint("GET", "/datasets/{dataset}", "dataset", "One dataset with its columns and checks.", looking.dataset, ""),
+    Endpoint(
+        "GET",
+        _ROWS,
+        "rows",
+        "Rows of a dataset, a page at a time.",
+        reading.rows,
+        READ,
+        Page,
+        (
+            Param(
+                "filter",
+                'JSON, such as {"column": "state", "op": "=", "value": "closed"}; operators = != < <= > >= in.',
+            ),
+            Param("columns", "Names of columns with commas between them; all if not given."),
+            _ORIGIN,
+            Param("limit", f"Rows of a page; {reading.PAGE_ROWS} if not given.", reading.PAGE_ROWS_MAX),
+            Param("cursor", "`next` of the page before."),
+        ),
+    ),
+    Endpoint(
+        "POST", _ROWS, "put_rows", "Put rows: one transaction.", writing.put, WRITE, Outcome, body=RowsIn, writes=True
+    ),
+    Endpoint(
+        "GET",
+        _ROW,
+        "row",
+        "One row by its key; several cells as a JSON list.",
+        reading.one_row,
+        READ,
+        RowOut,
+        (_ORIGIN,),
+    ),
+    Endpoint(
+        "DELETE",
+        _ROW,
+        "void_row",
+        "Void one row: it ends everywhere it went to.",
+        writing.void_one,
+        WRITE,
+        Outcome,
+        (Param("reason", "Why; it travels with the removal.", needed=True),),
+        writes=True,
+    ),
+    Endpoint(
+        "POST",
+        "/datasets/{dataset}/voids",
+        "void_rows",
+        "Void rows by their keys: one transaction.",
+        writing.void,
+        WRITE,
+        Outcome,
+        body=VoidsIn,
+        writes=True,
+    ),
+    Endpoint(
+        "GET",
+        "/trace",
+        "trace",
+        "One row's way through the tiers, as far as this node knows it.",
+        looking.trace,
+        READ,
+        Trace,
+        (
+            Param("what", "A key, a number of the source system, or FEED@SEQ.", needed=True),
+            Param("dataset", "Only of this dataset."),
+            _ORIGIN,
+        ),
+    ),
+    Endpoint("GET", "/status", "status", "How the node stands (docs/status.schema.json).", looking.status, WATCH),
+    Endpoint(
+        "GET",
+        "/loads",
+        "loads",
+        "What was loaded, the newest first.",
+        looking.loads,
+        WATCH,
+        Loads,
+        (Param("limit", f"At most so many; {looking.LOADS} if not given.", looking.LOADS_MAX),),
+    ),
+    Endpoint(
+        "GET",
+        "/loads/{load:int}/rejects",
+        "rejects",
+        "Lines of a load that were not let in.",
+        looking.rejects,
+        WATCH,
+        Rejects,
+    ),
+)
+
+
+def openapi() -> dict[str, Any]:
+    """The description of this API."""
+    return describe(ENDPOINTS, ROOT)
 
 
 def routes(node: Node) -> list[BaseRoute]:
     """The routes of the API."""
+    access = Access(node)
+    described = openapi()
 
-    async def health(request: Request) -> Response:
-        """Whether the node works, for whatever watches it; says nothing else, for it asks for no token."""
-        over = node.writer.stopped.done()
-        body = msgspec.json.encode({"status": "fail" if over else "pass"})
-        return Response(body, 503 if over else 200, media_type="application/json")
+    async def document(request: Request) -> Response:
+        return json_answer(described)
 
-    return [Mount(ROOT, routes=[Route("/health", health)])]
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for one in ENDPOINTS:
+        by_path.setdefault(one.path, {})[one.method] = one
+    found = [Route(path, _serve(node, access, ends), methods=list(ends)) for path, ends in by_path.items()]
+    return [Mount(ROOT, routes=[Route("/openapi.json", document), *found])]
+
+
+def _serve(node: Node, access: Access, ends: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+    """The token first, then what it asks for: a stranger learns nothing of what there is."""
+
+    async def serve(request: Request) -> Response:
+        one = ends["GET" if request.method == "HEAD" else request.method]
+        grant = None
+        if one.role is not None:
+            grant = await access.grant(request)
+            if one.role:
+                grant.need(one.role, request.path_params.get("dataset", ""))
+        return await one.run(Call(node, request, grant, params_of(request, one.params)))
+
+    return serve

@@ -21,6 +21,7 @@ _TWINS = (
     ("README.md", "README.zh-CN.md"),
     ("docs/operations.md", "docs/operations.zh-CN.md"),
     ("docs/datasets.md", "docs/datasets.zh-CN.md"),
+    ("docs/api.md", "docs/api.zh-CN.md"),
 )
 _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")

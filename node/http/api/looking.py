@@ -1,0 +1,94 @@
+"""The catalogue, traces, the node's status and its loads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from node.commands.loads import list_loads, list_rejects
+from node.commands.tokens import READ, WRITE
+from node.commands.trace import trace as ask_trace
+from node.commands.work import view_of
+from node.datasets import check_shown, dataset_shown, field_shown
+from node.faults import Code, UserFault
+from node.http.access import Grant
+from node.http.api.endpoint import Call, json_answer
+from node.http.api.shapes import Datasets, Health
+from node.status import status_now
+from node.texts import N_
+
+LOADS = 100
+LOADS_MAX = 1_000
+REJECTS_MAX = 10_000
+
+
+async def health(call: Call) -> Response:
+    """For whatever watches the node; says nothing else, for it asks for no token."""
+    over = call.node.writer.stopped.done()
+    answer = json_answer(Health("fail" if over else "pass"))
+    answer.status_code = 503 if over else 200
+    return answer
+
+
+async def datasets(call: Call) -> Response:
+    """What there is, as far as the token is good for it."""
+    found = call.node.catalogue
+    shown = [dataset_shown(found, one) for one in found.datasets.values() if _sees(call.granted, one.id)]
+    return json_answer(Datasets(shown))
+
+
+async def dataset(call: Call) -> Response:
+    """One dataset with its columns and checks."""
+    known = call.dataset
+    if not _sees(call.granted, known.id):
+        call.granted.need(READ, known.id)
+    told = dataset_shown(call.node.catalogue, known)
+    columns = [field_shown(one) for one in known.fields]
+    return json_answer({**told, "columns": columns, "checks": [check_shown(one) for one in known.checks]})
+
+
+def _sees(grant: Grant, name: str) -> bool:
+    return grant.may(READ, name) or grant.may(WRITE, name)
+
+
+async def trace(call: Call) -> Response:
+    """One row's way, by its key or its number in the system it came from."""
+    grant, node = call.granted, call.node
+    arguments = {name: call.params[name] for name in ("what", "dataset", "origin")}
+    if arguments["dataset"]:
+        grant.need(READ, arguments["dataset"])
+    found = await node.read(lambda reader: ask_trace(view_of(node, reader), arguments))
+    rows = [row for row in found["rows"] if grant.may(READ, row["dataset"])]
+    if not rows:
+        raise UserFault(
+            Code.ROW_UNKNOWN,
+            N_("Nothing is known here of a row '{what}'."),
+            N_("Give its key as the node that owns it writes it; of several columns as JSON, such as '[\"a\", 1]'."),
+            what=arguments["what"],
+        )
+    return json_answer({**found, "rows": rows})
+
+
+async def status(call: Call) -> Response:
+    """How the node stands."""
+    return json_answer(await status_now(call.node))
+
+
+async def loads(call: Call) -> Response:
+    """What was loaded, the newest first."""
+    grant, most = call.granted, call.params["limit"] or LOADS
+    found = await call.node.read(lambda reader: list_loads(view_of(call.node, reader), {"limit": most}))
+    return json_answer({"loads": [one for one in found["loads"] if _of(grant, one)]})
+
+
+async def rejects(call: Call) -> Response:
+    """Lines of a load that were not let in."""
+    arguments = {"load": int(call.request.path_params["load"]), "limit": REJECTS_MAX}
+    found = await call.node.read(lambda reader: list_rejects(view_of(call.node, reader), arguments))
+    call.granted.need("watch", found["load"]["dataset"])
+    return json_answer(found)
+
+
+def _of(grant: Grant, load: dict[str, Any]) -> bool:
+    return grant.may("watch", load["dataset"])

@@ -1,0 +1,130 @@
+"""What requests and answers hold, as msgspec types: they check what comes in, and give the description its schemas."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from sync.limits import KEY_COLUMNS_MAX, ROWS_PER_ENTRY_MAX
+from tiers.door import VOID_REASON_MAX
+
+_INT64 = 1 << 63
+Whole = Annotated[int, Meta(ge=-_INT64, le=_INT64 - 1)]
+Cell = str | Whole | float | bool | None
+KeyCell = str | Whole | float | bool
+RowOut = dict[str, Cell]
+"""A row by its columns, with _origin and _version. Moments are ISO 8601 texts in UTC, decimals and days texts, bytes in
+hex."""
+
+
+class RowsIn(Struct, forbid_unknown_fields=True):
+    """Rows of one dataset, each an object of columns and values: one transaction. A row that is not let in is told with
+    its place, and the others go in. Columns that are not named are empty.
+    """
+
+    rows: Annotated[list[Raw], Meta(max_length=ROWS_PER_ENTRY_MAX)]
+    dry_run: bool = False
+
+
+class FastRowsIn(Struct, forbid_unknown_fields=True):
+    """The same where nothing is wrong with any row's shape."""
+
+    rows: Annotated[list[dict[str, Cell]], Meta(max_length=ROWS_PER_ENTRY_MAX)]
+    dry_run: bool = False
+
+
+class VoidsIn(Struct, forbid_unknown_fields=True):
+    """Keys of rows that end everywhere they went to, each the cells of all key columns, and why; one transaction."""
+
+    keys: Annotated[
+        list[Annotated[list[KeyCell], Meta(min_length=1, max_length=KEY_COLUMNS_MAX)]],
+        Meta(max_length=ROWS_PER_ENTRY_MAX),
+    ]
+    reason: Annotated[str, Meta(min_length=1, max_length=VOID_REASON_MAX)]
+    dry_run: bool = False
+
+
+class Rejected(Struct):
+    """A row that was not let in: its place in the request from 0, its key as JSON text, why."""
+
+    place: int
+    key: str
+    reason: int
+    name: str
+    detail: str
+
+
+class Warned(Struct):
+    """A check that a row breaks which was let in all the same."""
+
+    place: int
+    key: str
+    detail: str
+
+
+class Outcome(Struct):
+    """What became of a write. accepted: changed something; warned: the first of all warnings; group: the transaction's
+    number, 0 when nothing changed.
+    """
+
+    accepted: int
+    unchanged: int
+    rejected: list[Rejected]
+    warnings: int
+    warned: list[Warned]
+    group: int
+    dry_run: bool
+
+
+class Page(Struct):
+    """Rows in order of origin and key. next: the cursor of the next page, null at the end."""
+
+    dataset: str
+    rows: list[RowOut]
+    next: str | None
+
+
+class Datasets(Struct):
+    """The datasets that this token is good for, each as `tiersync catalogue list --json` tells it."""
+
+    datasets: list[dict[str, Any]]
+
+
+class Trace(Struct):
+    """As `tiersync trace --json`."""
+
+    what: str
+    rows: list[dict[str, Any]]
+
+
+class Loads(Struct):
+    """As `tiersync loads list --json`."""
+
+    loads: list[dict[str, Any]]
+
+
+class Rejects(Struct):
+    """As `tiersync loads rejects --json`."""
+
+    load: dict[str, Any]
+    listed_with: int
+    rejects: list[dict[str, Any]]
+
+
+class Health(Struct):
+    """pass or fail."""
+
+    status: str
+
+
+class Problem(Struct):
+    """RFC 9457, with the fault's code and what to do, in the language of Accept-Language (zh or en)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    next: str
+    errors: list[str] | UnsetType = UNSET
