@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -149,6 +150,8 @@ class Node:
         """Set, and made anew, whenever something was committed: what follows the status waits for it."""
         self.alarms: list[dict[str, Any]] = []
         self.alarm_count = 0
+        self.personal: Counter[tuple[str, str, str]] = Counter()
+        """Cells with numbers of persons that came to the door since the start, by (dataset, column, rule)."""
         self.link_state: tuple[str, str] = ("", "")
         self.exchange_port = 0
         self.http_port = 0
@@ -330,6 +333,8 @@ class Node:
         # Rows take about a quarter of their size in an entry; that is what a transaction is bounded by.
         size = rows.size if isinstance(rows, TypedRows) else ROW_BYTES_ABOUT * len(rows)
         self.writer.submit(job if around is None else around(job), HERE, size // 4)
+        if not dry_run:
+            ticket.future.add_done_callback(partial(self._note_personal, dataset))
         return ticket.future
 
     async def _watch_silence(self) -> None:
@@ -340,6 +345,11 @@ class Node:
                 await self.look_for_silence()
             except StoreFault as fault:
                 self.log.warning("silence_not_looked_for", detail=str(fault))
+
+    def _note_personal(self, dataset: str, done: asyncio.Future[PutResult]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            for (column, rule), cells in done.result().personal.items():
+                self.personal[dataset, column, rule] += cells
 
     def _disk_is_low(self) -> bool:
         """Whether the door is shut: what comes over links is still taken, so that nothing upstream piles up."""

@@ -76,6 +76,7 @@ def field_shown(field: Field) -> dict[str, Any]:
         "minimum": _bound(field.minimum),
         "maximum": _bound(field.maximum),
         "decimals": field.decimals,
+        "personal": field.personal.value if field.personal else "",
         "values": [{"value": v.value, "zh": v.title_zh, "en": v.title_en} for v in field.values],
     }
 

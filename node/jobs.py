@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from node.engine import Step
@@ -38,7 +39,7 @@ _SURELY_FITS_BYTES = ENTRY_BYTES_MAX - HEADER_BYTES_MAX - 64 * KIB
 class PutResult(NamedTuple):
     """What became of rows that were brought to the door. `group` is 0 when nothing changed.
 
-    `warned` holds the first of all `warnings` that rows were let in with.
+    `warned` holds the first of all `warnings` that rows were let in with. `personal`: as tiers.door.Checked.
     """
 
     accepted: int
@@ -47,6 +48,7 @@ class PutResult(NamedTuple):
     group: int
     warned: tuple[Warned, ...] = ()
     warnings: int = 0
+    personal: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -115,7 +117,8 @@ class PutJob:
         # Refused now, before anything is written, if it does not fit into one entry.
         if checked.size > _SURELY_FITS_BYTES:
             encode_records(dataset, self.schema.names, puts, ())
-        result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0, checked.warned, checked.warnings)
+        told = (checked.warned, checked.warnings, checked.personal)
+        result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0, *told)
         if self.dry_run:
             return (Reply(self.token, result),)
         # What comes from its source again is as it should be, changed or not.

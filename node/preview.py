@@ -20,6 +20,8 @@ from sync.rows import EndKind, key_getter, key_text, to_schema_order
 from sync.schema import RowSchema
 from sync.values import FeedName, Key, dataset_of
 from tiers.catalogue import Catalogue
+from tiers.dataset import Dataset, Personal
+from tiers.personal import Guard
 from tiers.publishing import TierPublisher
 
 SAMPLE_MAX = 1_000
@@ -57,8 +59,9 @@ def preview(
         schemas = [d.schema for d in catalogue.datasets.values() if d.id in datasets]
         shown: list[dict[str, Any]] = []
         for schema in schemas:
+            masked = _masked(reader, catalogue.datasets[schema.dataset], node)
             for way in _ways(reader, publisher, catalogue, node, schema, tell):
-                one = _shown(schema, way, sample, held_now.get(schema.dataset, ()))
+                one = _shown(schema, way, sample, held_now.get(schema.dataset, ()), masked)
                 name = FeedName(node, way.wanted.publication, way.wanted.addressee)
                 one["is_changed"] = way.wanted.publication in differing
                 one["waiting"] = waiting.get(name, 0)
@@ -93,11 +96,24 @@ def _ways(
         return compare(Own(reader, publisher, lambda dataset: catalogue.schema("", dataset), node, feeds, tell), schema)
 
 
+def _masked(reader: Reader, dataset: Dataset, node: str) -> dict[Key, list[str]]:
+    """Own rows of a dataset with a number of a person in a column that masks it, and which columns."""
+    guard = Guard(dataset, dataset.schema.names)
+    found: dict[Key, list[str]] = {}
+    for key, _, row in reader.scan(dataset.id, node) if guard.masked_columns else ():
+        columns = [name for rule, name in guard.found(row) if rule is Personal.MASK]
+        if columns:
+            found[key] = columns
+    return found
+
+
 def _says(one: Mapping[str, Any]) -> bool:
     return any(one[kind]["rows"] for kind in ("arrive", "change", "again", "leave", "void"))
 
 
-def _shown(schema: RowSchema, way: Way, sample: int, held_now: Collection[str]) -> dict[str, Any]:
+def _shown(
+    schema: RowSchema, way: Way, sample: int, held_now: Collection[str], masked: Mapping[Key, Collection[str]]
+) -> dict[str, Any]:
     """What one feed would have to say."""
     wanted, said = way.wanted, way.said
     puts = dict(_puts(schema, way))
@@ -116,6 +132,7 @@ def _shown(schema: RowSchema, way: Way, sample: int, held_now: Collection[str]) 
         "again": _counted((key for key, same in puts.items() if same), sample),
         "leave": _counted((end.key for end in ends if end.kind is EndKind.LEFT), sample),
         "void": _counted((end.key for end in ends if end.kind is EndKind.VOID), sample),
+        "masked": _counted((key for key in puts if set(masked.get(key, ())) & set(wanted.columns)), sample),
     }
 
 

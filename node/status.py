@@ -55,6 +55,10 @@ async def status_now(node: Node) -> dict[str, Any]:
     status["heard"] = await node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
     status["reread"] = await node.read(lambda reader: reader.reread_count())
     status["unregistered"] = await node.unregistered()
+    status["personal"] = [
+        {"dataset": dataset, "column": column, "rule": rule, "cells": cells}
+        for (dataset, column, rule), cells in sorted(node.personal.items())
+    ]
     status["silent"] = [one.shown() for one in node.silent]
     status["alarms"] = node.alarms[-ALARMS_SHOWN:]
     status["alarm_count"] = node.alarm_count

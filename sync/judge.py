@@ -119,3 +119,7 @@ class Publisher(Protocol):
     """Decides what of a local change goes to whom. Pure; knows this node's tier profile, region and parents."""
 
     def publish(self, rows: LocalRows) -> Sequence[Outgoing]: ...
+
+    def lacks(self, dataset: str, columns: Sequence[str], row: Row) -> bool:
+        """Whether a published image may say less in these columns than was kept of its row."""
+        ...

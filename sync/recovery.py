@@ -124,9 +124,11 @@ def differences(core: Core, event: LocalDifferences) -> None:
     group = core.next_group()
     for out in event.outgoing:
         _emit(core, out, group)
-        if out.puts:
-            versions = [group] * len(out.puts)
-            core.do(PatchRows(out.dataset, core.me.node, out.columns, out.puts, versions))
+        schema = core.seams.judge.schema("", out.dataset)
+        if out.puts and schema is not None:
+            # Only the version moves: what leaves of a row may be less than what is kept of it.
+            keys = list(map(key_getter(schema, out.columns), out.puts))
+            core.do(PatchRows(out.dataset, core.me.node, schema.key, keys, [group] * len(keys)))
     core.outbox_id_at_start = core.outbox_id
     if count := core.to_reread.pop(Reread.COLUMNS, 0):
         core.alarm("rows_lack_held_back_columns", count=count)
@@ -230,6 +232,9 @@ def _take_rows(core: Core, header: EntryHeader, batch: RowBatch, written: dict[t
         # In rows of this very transaction the rest is what it wrote.
         older = [key_of(p) for p in patch if versions[key_of(p)] < group]
         _list(core, dataset, Reread.COLUMNS, [*map(key_of, new), *older])
+    else:
+        lacks = core.seams.publisher.lacks
+        _list(core, dataset, Reread.COLUMNS, [key_of(p) for p in (*new, *patch) if lacks(dataset, batch.columns, p)])
     gone = [key for key in ended if versions.get(key, 0) <= group]
     if gone:
         core.do(DeleteRows(dataset, core.me.node, gone))

@@ -55,6 +55,18 @@ class Severity(Enum):
     WARN = "warn"
 
 
+class Personal(Enum):
+    """What becomes of numbers of persons (phone, identity card …) in a text that leaves: tiers/personal.py.
+
+    REFUSE: the node's own door rejects the row. MASK: this node keeps the text, and what leaves is masked. WARN: it
+    leaves as it is, and who brought it is told.
+    """
+
+    REFUSE = "refuse"
+    MASK = "mask"
+    WARN = "warn"
+
+
 Bound = int | float | Decimal
 """A bound of numbers: int for integer columns, float for float, Decimal for decimal."""
 
@@ -109,6 +121,7 @@ class Field:
     decimals: int | None = None
     minimum: Bound | None = None
     maximum: Bound | None = None
+    personal: Personal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
     if date and not region:
         table.wrong("date", "has no use without region")
     _check_references(table, fields, by_name)
+    for name in {*key, region} & {f.column.name for f in fields if f.personal}:
+        table.wrong("fields", f"'{name}' is in the key or the region, so it cannot be 'personal'")
     schema = None
     if is_identifier(name) and fields and key and set(key) <= set(by_name):
         schema = RowSchema(name, version, tuple(f.column for f in by_name.values()), key)

@@ -9,13 +9,14 @@ from sync.limits import CELL_BYTES_MAX, COLUMNS_MAX
 from sync.schema import CellType, Column
 from sync.values import is_identifier
 from tiers.codes import RANGES_MAX, Range, read_range
-from tiers.dataset import Bound, CodeRef, CodeValue, Field
+from tiers.dataset import Bound, CodeRef, CodeValue, Field, Personal
 from tiers.faults import Table
 from tiers.filters import read_cell
 from tiers.numbers import is_float_good, of_field
 
 _TYPES = {t.value: t for t in CellType}
 _TEXT_LENGTH = 200
+_PERSONAL = {p.value: p for p in Personal}
 _BOUNDED = (CellType.INTEGER, CellType.FLOAT, CellType.DECIMAL)
 
 
@@ -85,6 +86,9 @@ def _field(table: Table) -> Field | None:
         table.wrong("decimals", "must be 0 to 9, on a float")
     if (values or codes) and kind not in (CellType.TEXT, None):
         table.wrong("type", "codes and values are text")
+    personal = _personal(table)
+    if personal and (kind not in (CellType.TEXT, None) or values or codes or held_back):
+        table.wrong("personal", "is for free text that leaves: no values, no codes, not held back")
     if values and codes:
         table.wrong("values", "a column has values or codes, not both")
     if len({v.value for v in values}) != len(values):
@@ -114,10 +118,18 @@ def _field(table: Table) -> Field | None:
         decimals,
         minimum,
         maximum,
+        personal,
     )
     if example:
         _check_example(table, field)
     return field if len(table.mistakes) == before else None
+
+
+def _personal(table: Table) -> Personal | None:
+    said = table.text("personal", "")
+    if said and said not in _PERSONAL:
+        table.wrong("personal", f"'{said}' is none of {', '.join(_PERSONAL)}")
+    return _PERSONAL.get(said)
 
 
 def _bound(table: Table, key: str, raw: object, column: Column) -> Bound | None:

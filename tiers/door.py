@@ -6,9 +6,11 @@ So what a city may not publish never enters its tables, and the person who broug
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,8 +23,9 @@ from sync.rows import key_text
 from sync.values import Key, Row
 from tiers.catalogue import Catalogue
 from tiers.codes import Life
-from tiers.dataset import Check, Dataset, Severity
+from tiers.dataset import Check, Dataset, Personal, Severity
 from tiers.filters import compile_filter
+from tiers.personal import Guard, words
 from tiers.profile import Standing
 from tiers.rules import CodesDated, RowRules
 
@@ -44,7 +47,8 @@ class Reject(NamedTuple):
 
 
 class Warned(NamedTuple):
-    """A check of severity warn that a row breaks which is let in all the same, by its place in what was brought."""
+    """Something that is told of a row which is let in all the same, by its place in what was brought: a check of
+    severity warn that it breaks, or a number of a person in a text of it."""
 
     place: int
     key: str
@@ -54,7 +58,8 @@ class Warned(NamedTuple):
 class Checked(NamedTuple):
     """`rows` may be written as they stand here (whole numbers in float columns have become floats).
 
-    `size`: bytes that all of `rows` take in msgpack, at most. `warned` holds the first of all `warnings`.
+    `size`: bytes that all of `rows` take in msgpack, at most. `warned` holds the first of all `warnings`. `personal`:
+    how many cells hold numbers of persons, by (column, rule).
     """
 
     rows: list[Row]
@@ -62,6 +67,7 @@ class Checked(NamedTuple):
     size: int
     warned: tuple[Warned, ...] = ()
     warnings: int = 0
+    personal: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
 class TypedRows(list[Row]):
@@ -88,21 +94,36 @@ class _Entrance:
         asked = [(check, compile_filter(check.rule, dataset.schema.names)) for check in dataset.checks]
         self.rejecting = [one for one in asked if one[0].severity is Severity.REJECT]
         self.warning = [one for one in asked if one[0].severity is Severity.WARN]
+        self.guard = Guard(dataset, dataset.schema.names)
 
     def all_pass(self, rows: Sequence[Row]) -> bool:
-        """Whether no row breaks a check of severity reject."""
-        return all(all(map(holds, rows)) for _, holds in self.rejecting)
+        """Whether no row breaks a check of severity reject, or holds a number of a person where none may be."""
+        return all(all(map(holds, rows)) for _, holds in self.rejecting) and not (
+            self.guard.suspects(rows) and any(self.refused(row) for row in rows)
+        )
 
     def broken(self, row: Row) -> Phrase | None:
         """The first check of severity reject that a row breaks."""
         return next((_words(check) for check, holds in self.rejecting if not holds(row)), None)
 
-    def checked(self, rows: list[Row], places: Sequence[int], rejects: list[Reject], size: int) -> Checked:
-        """Good rows with what they are warned of; `places`: where each stood in what was brought."""
-        broken = [(i, check) for check, holds in self.warning for i, row in enumerate(rows) if not holds(row)]
-        first = sorted(broken, key=itemgetter(0))[:WARNED_MAX]
-        warned = [Warned(places[i], _text(self.rules.key_of(rows[i])), _words(check)) for i, check in first]
-        return Checked(rows, rejects, size, tuple(warned), len(broken))
+    def refused(self, row: Row) -> str:
+        """The first column that holds a number of a person where none may be, '' if there is none."""
+        return next((name for rule, name in self.guard.found(row) if rule is Personal.REFUSE), "")
+
+    def checked(
+        self, rows: list[Row], places: Sequence[int], rejects: list[Reject], size: int, refused: Sequence[str] = ()
+    ) -> Checked:
+        """Good rows with what they are warned of; `places`: where each stood in what was brought. refused: of each row
+        that was not let in because of a number of a person, the column."""
+        told = [(i, _words(check)) for check, holds in self.warning for i, row in enumerate(rows) if not holds(row)]
+        counts = Counter((name, Personal.REFUSE.value) for name in refused)
+        for i, row in enumerate(rows) if self.guard.suspects(rows) else ():
+            for rule, name in self.guard.found(row):
+                told.append((i, words(rule, name)))
+                counts[name, rule.value] += 1
+        first = sorted(told, key=itemgetter(0))[:WARNED_MAX]
+        warned = [Warned(places[i], _text(self.rules.key_of(rows[i])), said) for i, said in first]
+        return Checked(rows, rejects, size, tuple(warned), len(told), counts)
 
 
 class Door:
@@ -201,6 +222,7 @@ class Door:
         good: list[Row] = []
         places: list[int] = []
         rejects: list[Reject] = []
+        refused: list[str] = []
         seen: set[Key] = set()
         for place, row in enumerate(rows):
             typed = _typed(entrance, row)
@@ -221,11 +243,14 @@ class Door:
                 rejects.append(Reject(place, _text(key), Reason.UNKNOWN_CODE, late))
             elif (broken := entrance.broken(typed)) is not None:
                 rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, broken))
+            elif column := entrance.refused(typed):
+                rejects.append(Reject(place, _text(key), Reason.RULE_BROKEN, words(Personal.REFUSE, column)))
+                refused.append(column)
             else:
                 good.append(typed)
                 places.append(place)
             seen.add(key)
-        return entrance.checked(good, places, rejects, len(_encode(good)))
+        return entrance.checked(good, places, rejects, len(_encode(good)), refused)
 
 
 def _words(check: Check) -> Phrase:

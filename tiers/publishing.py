@@ -1,4 +1,5 @@
-"""Implements sync.judge.Publisher: what of a local change goes to whom, with held-back columns taken out.
+"""Implements sync.judge.Publisher: what of a local change goes to whom, with held-back columns taken out and numbers of
+persons masked where a column says so.
 
 A row that changed goes out again in every publication it matches, even if its published image is the same: the version
 must move everywhere. A row that no longer matches a filter leaves that audience by an explicit removal.
@@ -15,8 +16,9 @@ from sync.rows import End, EndKind
 from sync.schema import RowSchema
 from sync.values import Key, Route, Row
 from tiers.catalogue import Catalogue
-from tiers.dataset import NATION, Publication
+from tiers.dataset import NATION, Dataset, Publication
 from tiers.filters import compile_filter
+from tiers.personal import MASK, RULES, Guard
 from tiers.profile import Standing
 from tiers.rules import cells_of
 
@@ -27,6 +29,7 @@ class _Way(NamedTuple):
     publication: Publication
     addressee: str
     project: Callable[[Row], Row] | None
+    guard: Guard | None
     matches: Callable[[Row], bool] | None
 
 
@@ -34,6 +37,7 @@ class _Ready(NamedTuple):
     schema: RowSchema
     key_of: Callable[[Row], Key]
     ways: tuple[_Way, ...]
+    masked: frozenset[str]
 
 
 class TierPublisher:
@@ -47,8 +51,10 @@ class TierPublisher:
             if not any(tier in dataset.owner for tier in tiers):
                 continue
             at = {name: i for i, name in enumerate(dataset.schema.names)}
-            ways = [w for p in catalogue.publications_of(dataset.id) for w in _ways(p, standing, dataset.schema)]
-            self._ready[dataset.id] = _Ready(dataset.schema, cells_of([at[k] for k in dataset.key]), tuple(ways))
+            ways = [w for p in catalogue.publications_of(dataset.id) for w in _ways(p, standing, dataset)]
+            masked = frozenset(Guard(dataset, dataset.schema.names).masked_columns)
+            key_of = cells_of([at[k] for k in dataset.key])
+            self._ready[dataset.id] = _Ready(dataset.schema, key_of, tuple(ways), masked)
 
     def publish(self, rows: LocalRows) -> Sequence[Outgoing]:
         """As sync.judge.Publisher.publish. Each key stands once in puts and voids; `before` has no other keys.
@@ -65,6 +71,14 @@ class TierPublisher:
                 outgoing.append(_outgoing(way, ready.schema, puts, ends, was))
         return outgoing
 
+    def lacks(self, dataset: str, columns: Sequence[str], row: Row) -> bool:
+        """As sync.judge.Publisher.lacks: whether a cell that is masked in what leaves holds a mask."""
+        ready = self._ready.get(dataset)
+        masked = ready.masked if ready is not None else frozenset()
+        return any(
+            name in masked and isinstance(cell, str) and MASK in cell for name, cell in zip(columns, row, strict=True)
+        )
+
     def settings(self) -> Mapping[str, str]:
         """A digest of what decides who gets what, by publication: while it stays the same, `publish` may be given rows
         that were published by an earlier life."""
@@ -72,7 +86,9 @@ class TierPublisher:
         for ready in self._ready.values():
             for way in ready.ways:
                 publication = way.publication
-                to = (self._parent, publication.route.name, way.addressee)
+                to: tuple[object, ...] = (self._parent, publication.route.name, way.addressee)
+                if way.guard is not None:
+                    to = (*to, RULES, way.guard.masked_columns)
                 said.setdefault(publication.id, []).append(repr((to, publication.columns, publication.filter)))
         return {name: sha256("\n".join(sorted(ways)).encode()).hexdigest() for name, ways in said.items()}
 
@@ -98,28 +114,26 @@ def _outgoing(
     )
 
 
-def _ways(publication: Publication, standing: Standing, schema: RowSchema) -> list[_Way]:
+def _ways(publication: Publication, standing: Standing, dataset: Dataset) -> list[_Way]:
     """One per addressee; none where there is nobody above to send to, and never to oneself."""
     if publication.route in (Route.PARENT, Route.ANCESTORS) and not standing.parent:
         return []
     named = [standing.nation if a == NATION else a for a in publication.addressees]
     addressees = [a for a in dict.fromkeys(named) if a != standing.node] if publication.route is Route.NODE else [""]
-    project = None
+    schema, project = dataset.schema, None
     if publication.columns != schema.names:
         project = cells_of([schema.names.index(c) for c in publication.columns])
     matches = compile_filter(publication.filter, schema.names) if publication.filter else None
-    return [_Way(publication, addressee, project, matches) for addressee in addressees]
+    guard = Guard(dataset, publication.columns)
+    watched = guard if guard.masked_columns else None
+    return [_Way(publication, addressee, project, watched, matches) for addressee in addressees]
 
 
 def _whole(rows: LocalRows, way: _Way) -> _Parts:
     """A publication of all rows."""
     before = rows.before
     ends = [End(key, EndKind.VOID, reason) for key, reason in rows.voids if key in before]
-    if way.project is None:
-        return rows.puts, ends, [(key, version, row) for key, (version, row) in before.items()]
-    project = way.project
-    was = [(key, version, project(row)) for key, (version, row) in before.items()]
-    return list(map(project, rows.puts)), ends, was
+    return _images(way, rows.puts), ends, _held(way, before)
 
 
 def _filtered(rows: LocalRows, way: _Way, key_of: Callable[[Row], Key]) -> _Parts:
@@ -133,8 +147,15 @@ def _filtered(rows: LocalRows, way: _Way, key_of: Callable[[Row], Key]) -> _Part
         still = {key_of(row) for row in after}
         still.update(end.key for end in ends)
         ends += [End(key, EndKind.LEFT) for key in held if key not in still]
-    project = way.project
-    if project is None:
-        return after, ends, [(key, version, row) for key, (version, row) in held.items()]
-    was = [(key, version, project(row)) for key, (version, row) in held.items()]
-    return list(map(project, after)), ends, was
+    return _images(way, after), ends, _held(way, held)
+
+
+def _images(way: _Way, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows as they leave: the publication's columns only, and numbers of persons masked."""
+    images = rows if way.project is None else list(map(way.project, rows))
+    return images if way.guard is None else way.guard.mask(images)
+
+
+def _held(way: _Way, held: Mapping[Key, tuple[int, Row]]) -> list[tuple[Key, int, Row]]:
+    images = _images(way, [row for _, row in held.values()])
+    return [(key, version, image) for (key, (version, _)), image in zip(held.items(), images, strict=True)]

@@ -123,7 +123,7 @@ def _tell_feed(one: dict[str, Any]) -> None:
         say("  " + words.format(columns=", ".join(one["columns_freed"])))
     if one["columns_gone"]:
         say("  " + _("columns that no longer leave: {columns}").format(columns=", ".join(one["columns_gone"])))
-    for kind, words in _KINDS:
+    for kind, words in (*_KINDS, ("masked", N_("leave with phone, identity, passport or card numbers masked"))):
         if one[kind]["rows"]:
             keys = " ".join(one[kind]["keys"]) + (" …" if one[kind]["rows"] > len(one[kind]["keys"]) else "")
             say(f"  {_(words)} ({one[kind]['rows']}): {keys}")

@@ -22,6 +22,11 @@ _STATES = {
     "restored": N_("restored: waits until every neighbour was compared"),
     "not_enrolled": N_("not enrolled yet: its registration has not come"),
 }
+_PERSONAL = {
+    "mask": N_("masked in what leaves"),
+    "refuse": N_("rows not let in"),
+    "warn": N_("left as they are"),
+}
 _PHASES = {
     "hello": N_("greeting"),
     "compare": N_("comparing"),
@@ -102,6 +107,11 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         say(words.format(**found["unregistered"]))
         say()
     _show_silent(session, found["silent"])
+    if found["personal"]:
+        say(_("Phone, identity, passport or card numbers seen in texts at the door since the start:"))
+        for one in found["personal"]:
+            say(f"  {one['dataset']}.{one['column']}: {one['cells']} ({_(_PERSONAL[one['rule']])})")
+        say()
     _show_alarms(session, found)
 
 

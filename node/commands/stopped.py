@@ -93,6 +93,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found = status_of(stopped.replica, view.reader.reads())
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
     found["reread"] = view.reader.reread_count()
+    found["personal"] = []
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     factor = config.data.silence_factor
     silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us)

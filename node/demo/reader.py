@@ -22,6 +22,8 @@ from sync.values import FeedName
 from tiers.catalogue import Catalogue
 from tiers.dataset import Dataset, Publication
 from tiers.filters import filter_sql
+from tiers.personal import Guard
+from tiers.personal import masked as as_it_leaves
 
 
 @contextmanager
@@ -39,8 +41,11 @@ def catalogue_of(member: Member) -> Catalogue:
 def at_origin(member: Member, dataset: Dataset, publication: Publication) -> TableDigest:
     """What a publication says of a node's own rows now, computed from its row table."""
     where, parameters = filter_sql(publication.filter) if publication.filter is not None else ("", [])
+    masked = dict.fromkeys(Guard(dataset, publication.columns).masked_columns, as_it_leaves)
     with store_of(member) as connection:
-        return digest_table(connection, dataset.schema, member.node, None, publication.columns, where, parameters)
+        return digest_table(
+            connection, dataset.schema, member.node, None, publication.columns, where, parameters, masked
+        )
 
 
 def at_receiver(member: Member, dataset: Dataset, feed: FeedName) -> TableDigest:

@@ -8,7 +8,8 @@ cells in schema order, nil for what the feed does not carry, trailing nils cut o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,16 +39,22 @@ def digest_table(
     columns: Sequence[str] = (),
     where: str = "",
     parameters: Sequence[Cell] = (),
+    masked: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
 ) -> TableDigest:
     """Digest of what `feed` says of the rows of `origin` (receiver), or of the origin's own rows (feed None).
 
     At the origin give the publication's columns and filter: other columns count as nil, rows outside are left out;
-    the version is the row's own. `where` is SQL made by the filter compiler. Raises the driver's Error.
+    the version is the row's own. `where` is SQL made by the filter compiler. masked: by column, how its texts leave
+    where that is not as they are. Raises the driver's Error.
     """
     carried = set(columns or schema.names)
     total = count = 0
     for version, cells in _stored(connection, schema, origin, feed, where, parameters):
         kept = [c if name in carried else None for name, c in zip(schema.names, cells, strict=True)]
+        for name, leaves in masked.items():
+            place = schema.names.index(name)
+            text = kept[place]
+            kept[place] = text if text is None else leaves(text)
         total += _number(schema, version, kept)
         count += 1
     return TableDigest(count, (total % 2**256).to_bytes(32, "big"))

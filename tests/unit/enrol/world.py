@@ -39,7 +39,7 @@ from sync.reasons import Reason
 from sync.replica import Replica
 from sync.rows import RowBatch
 from sync.schema import RowSchema
-from sync.values import REGISTRY, Fate, FeedName
+from sync.values import REGISTRY, Fate, FeedName, Row
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EntryHeader, MoveBody
 from sync.wire.v1.frame_pb2 import Frame, Run
 
@@ -84,6 +84,9 @@ class NoData:
 
     def move(self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
         return MoveJudgement(Fate.REFUSED, Reason.UNKNOWN_FLOW, "")
+
+    def lacks(self, dataset: str, columns: Sequence[str], row: Row) -> bool:
+        return False
 
     def publish(self, rows: LocalRows) -> Sequence[Outgoing]:
         return ()
