@@ -5,8 +5,9 @@ STAMP := $(VENV)/.ready
 PYTHON ?= python3
 WORKERS ?= auto
 SEEDS ?= 2000
+EXAMPLES ?= 500
 
-.PHONY: help setup demo test check fmt proto bench sim clean
+.PHONY: help setup demo test check fmt proto bench fuzz sim clean
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -48,6 +49,9 @@ proto: $(STAMP) ## regenerate protobuf code, vectors, texts, the pages of the co
 
 bench: $(STAMP) ## measurements beside PostgreSQL
 	$(PY) -m bench
+
+fuzz: $(STAMP) ## the HTTP API from its own description, with many examples (EXAMPLES=500)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PY) -m pytest tests/integration/test_http_fuzz.py
 
 sim: $(STAMP) ## the long sweep of simulated seeds (SEEDS=2000)
 	$(PY) -m pytest -n $(WORKERS) tests/sim --seeds $(SEEDS)

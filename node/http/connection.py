@@ -14,7 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_READ_S: Final = 20.0
 """From the first byte of a request (or of the connection) to the last of its body."""
-HEADER_BYTES_MAX: Final = 32 * 1024
+HEADER_BYTES_MAX: Final = 128 * 1024
+"""Five texts of the longest kind, each character as twelve of an address."""
 _SAID = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
 
 

@@ -18,7 +18,7 @@ from tiers.dataset import Dataset
 
 T = TypeVar("T")
 
-TEXT_CHARACTERS_MAX: Final = 8_000
+TEXT_CHARACTERS_MAX: Final = 2_000
 _DIGITS_MAX: Final = 18
 
 
