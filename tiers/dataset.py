@@ -71,6 +71,10 @@ Bound = int | float | Decimal
 """A bound of numbers: int for integer columns, float for float, Decimal for decimal."""
 
 
+SOURCE_COLUMN = "source_key"
+"""The number that a row has in the system it comes from, in datasets that have this column."""
+
+
 @dataclass(frozen=True, slots=True)
 class CodeValue:
     """One value of a closed enumeration, as stored, and as people read it."""

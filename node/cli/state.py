@@ -368,32 +368,67 @@ def trace(
         say_json(found)
         return
     for row in found["rows"]:
-        _show_trace(row)
+        _show_trace(session, row)
 
 
-def _show_trace(row: dict[str, Any]) -> None:
-    say(_("{dataset} {key} of {origin}").format(dataset=row["dataset"], key=row["key"], origin=row["origin"] or "?"))
-    for line in _trace_lines(row):
+def _show_trace(session: Session, row: dict[str, Any]) -> None:
+    named = row["key"] or row["source"]
+    say(_("{dataset} {key} of {origin}").format(dataset=row["dataset"], key=named, origin=row["origin"] or "?"))
+    for line in _trace_lines(row, session.zone):
         say("  " + clean(line))
 
 
-def _trace_lines(row: dict[str, Any]) -> list[str]:
+def _trace_lines(row: dict[str, Any], zone: str) -> list[str]:
     """The row's way, step by step, in words."""
     lines = []
     if row["source"]:
         lines.append(_("number in its source system: {source}").format(source=row["source"]))
+    for one in row["rejects"]:
+        words = _("rejected in line {line} of load {load}: {reason} {detail}")
+        lines.append(words.format(**{**one, "reason": _reason(one["reason"])}))
     if row["version"]:
         lines.append(_("written in transaction {version}").format(version=row["version"]))
     if row["load"]:
-        lines.append(_("by load {load} from {file}").format(**row["load"]))
+        at = moment(row["load"]["at"], zone)
+        lines.append(_("by load {load} from {file}, begun {at}").format(**{**row["load"], "at": at}))
     lines += [_("waits to be sealed in {feed}").format(feed=feed) for feed in row["waiting"]]
     for entry in row["entries"]:
-        lines.append(_("sealed as entry {seq} of {feed} ({says})").format(**entry))
-        lines += [_("  received and applied by {node}").format(node=by) for by in entry["applied_by"]]
-        only = [by for by in entry["received_by"] if by not in entry["applied_by"]]
-        lines += [_("  received, not yet applied by {node}").format(node=by) for by in only]
+        words = _("sealed as entry {seq} of {feed} ({says}) at {at}")
+        lines.append(words.format(**entry, at=moment(entry["sealed_at"], zone)))
+        lines += ["  " + _tier_words(tier, zone) for tier in entry["tiers"]]
+    for publication in row["not_in"]:
+        words = _("not in {publication}: its filter leaves the row out, or nothing of it goes there from this node")
+        lines.append(words.format(publication=publication))
     words = _("{fate} by {by}: {reason} {detail}")
     lines += [words.format(**{**h, "reason": _reason(h["reason"]), "detail": worded(h)}) for h in row["heard"]]
     here_words = _("{fate} here (entry {seq} of {feed}): {reason} {detail}")
     lines += [here_words.format(**{**f, "reason": _reason(f["reason"]), "detail": worded(f)}) for f in row["fates"]]
     return lines
+
+
+_OUTCOMES = {
+    "REFUSED": N_("{node}: received, and refused: {reason}"),
+    "PARKED": N_("{node}: received, and waits there: {reason}"),
+    "SUPERSEDED": N_("{node}: received; overtaken by a newer version while it waited"),
+    "APPLIED": N_("{node}: received, waited, and was applied later"),
+}
+
+
+def _tier_words(tier: Mapping[str, Any], zone: str) -> str:
+    """What is known of an entry at one node, and since when it has signed that."""
+    signed = [moment(tier[name], zone) for name in ("received_at", "applied_at")]
+    if tier["fate"]:
+        words = _(_OUTCOMES[tier["fate"]]).format(node=tier["node"], reason=_reason(tier["reason"]))
+    elif not tier["received"]:
+        words = _("{node}: not known, no receipt reaches so far").format(node=tier["node"])
+    elif tier["applied"]:
+        words = _("{node}: received and applied").format(node=tier["node"])
+    elif tier["applied"] is None:
+        words = _("{node}: received; whether it was applied is not known here").format(node=tier["node"])
+    else:
+        words = _("{node}: received, not yet applied").format(node=tier["node"])
+    if signed[0] and tier["received"]:
+        words += _(" (received by {received} at the latest)").format(received=signed[0])
+    if signed[1]:
+        words += _(" (applied by {applied} at the latest)").format(applied=signed[1])
+    return words

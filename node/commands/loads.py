@@ -27,6 +27,7 @@ from sync.values import DIGEST_BYTES
 
 REJECTS_AT_ONCE_MAX = 1_000
 DETAIL_CHARACTERS_MAX = 500
+KEY_CHARACTERS_MAX = 500
 _COUNTS = ("lines", "written", "unchanged", "rejected")
 
 
@@ -42,7 +43,7 @@ async def start(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, 
 
 
 async def rejects(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """load.rejects {load, rejects: [{line, reason, detail}]} -> {kept}."""
+    """load.rejects {load, rejects: [{line, reason, detail, key?, source?}]} -> {kept}."""
     load, given = number(arguments, "load"), items(arguments, "rejects")[:REJECTS_AT_ONCE_MAX]
     kept = [_reject(one) for one in given]
     now = node.clock.now_us()
@@ -155,4 +156,5 @@ def _reject(given: Mapping[str, Any]) -> Reject:
     line, reason = number(given, "line"), number(given, "reason")
     if reason_name(reason) == str(reason):
         raise InputFault(Reason.MALFORMED, f"{reason} is no reason code of this version")
-    return Reject(line, Reason(reason), text(given, "detail")[:DETAIL_CHARACTERS_MAX], "")
+    named = (text(given, name)[:KEY_CHARACTERS_MAX] for name in ("key", "source"))
+    return Reject(line, Reason(reason), text(given, "detail")[:DETAIL_CHARACTERS_MAX], "", *named)

@@ -12,34 +12,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from node.clock import iso
+from node.commands.receipts import Receipt, Receipts, expected, receipts_of
 from node.commands.view import Arguments, View, text
 from node.datasets import dataset_named
 from node.faults import Code, UserFault
 from node.store.daily import AtDoor, EntriesOfDay
 from node.store.sources import SourceDay
 from node.texts import N_
-from sync.days import date_of, day_named, day_of_us, hlc_us
+from sync.days import date_of, day_named, day_of_us
 from sync.effects import FeedState
-from sync.statements import HEADS_SORT, RECEIPT_SORT
-from sync.values import REFUSALS, WITHOUT_ROWS, Fate, FeedName, Route, dataset_of
-from sync.wire.v1.frame_pb2 import FeedHead, FeedReceipt, HeadsStatement, ReceiptBody
+from sync.statements import HEADS_SORT
+from sync.values import WITHOUT_ROWS, Fate, FeedName, Route, dataset_of
+from sync.wire.v1.frame_pb2 import FeedHead, HeadsStatement
 
 ZONE = "UTC+08:00"
-
-
-class _Receipt(NamedTuple):
-    """What a node has signed of one feed. told: whether all that it had refused or parked by then has come here."""
-
-    feed: FeedReceipt
-    at: int
-    told: bool
 
 
 class _Known(NamedTuple):
     """What is read once for a whole statement."""
 
     feeds: list[FeedState]
-    receipts: Mapping[FeedName, Mapping[str, _Receipt]]
+    receipts: Receipts
     stated: Mapping[FeedName, FeedHead]
     door: Mapping[str, AtDoor]
     sources: Mapping[str, list[SourceDay]]
@@ -88,26 +81,15 @@ def _day(named: str, today: int) -> int:
 def _known(view: View, day: int) -> _Known:
     reader = view.reader
     feeds = reader.feeds()
-    heads = {state.name: state.head for state in feeds}
-    receipts: dict[FeedName, dict[str, _Receipt]] = {}
     stated: dict[FeedName, FeedHead] = {}
-    for sort, by, about, body, _, detail in reader.statements():
+    for sort, by, _, _, _, detail in reader.statements():
         if sort == HEADS_SORT:
             for head in HeadsStatement.FromString(detail).heads:
                 stated[FeedName(by, head.publication, head.addressee)] = head
-        elif sort == RECEIPT_SORT:
-            receipt = ReceiptBody.FromString(body)
-            told = heads.get(FeedName(by, REFUSALS, about))
-            came = not receipt.refusals_seq or (
-                told is not None and told.epoch == receipt.refusals_epoch and told.seq >= receipt.refusals_seq
-            )
-            for feed in receipt.feeds:
-                name = FeedName(about, feed.publication, feed.addressee)
-                receipts.setdefault(name, {})[by] = _Receipt(feed, hlc_us(receipt.hlc), came)
     sources: dict[str, list[SourceDay]] = {}
     for one in reader.source_days(date_of(day), date_of(day)):
         sources.setdefault(one.dataset, []).append(one)
-    return _Known(feeds, receipts, stated, reader.daily.door(day), sources)
+    return _Known(feeds, receipts_of(reader), stated, reader.daily.door(day), sources)
 
 
 def _places(view: View, known: _Known) -> list[tuple[str, str]]:
@@ -204,19 +186,13 @@ def _tiers(view: View, known: _Known, state: FeedState, of: EntriesOfDay | None)
     signed = known.receipts.get(name, {})
     if name.origin != view.node:
         yield _here(view, state, of)
-    elif (expected := _expected(view, state)) and expected not in signed:
-        unknown = dict.fromkeys(("received", "applied", "refused", "parked", "overtaken"))
-        yield {"node": expected, "proof": "none", "up_to": 0, "signed": "", **unknown}
+    unknown = dict.fromkeys(("received", "applied", "refused", "parked", "overtaken"))
+    for due in expected(view, state) if name.origin == view.node else ():
+        if due not in signed:
+            yield {"node": due, "proof": "none", "up_to": 0, "signed": "", **unknown}
     for by in sorted(signed):
         if by != view.node:
             yield _signed(view, state, of, by, signed[by])
-
-
-def _expected(view: View, state: FeedState) -> str:
-    """The node that should sign for an own feed first of all; '' if there is no such one."""
-    if state.route in (Route.PARENT, Route.ANCESTORS):
-        return view.parent
-    return state.name.addressee if state.route is Route.NODE else ""
 
 
 def _here(view: View, state: FeedState, of: EntriesOfDay | None) -> dict[str, Any]:
@@ -229,7 +205,7 @@ def _here(view: View, state: FeedState, of: EntriesOfDay | None) -> dict[str, An
     return {**line, **_outcome(rows, fates)}
 
 
-def _signed(view: View, state: FeedState, of: EntriesOfDay | None, by: str, receipt: _Receipt) -> dict[str, Any]:
+def _signed(view: View, state: FeedState, of: EntriesOfDay | None, by: str, receipt: Receipt) -> dict[str, Any]:
     """What another node's newest receipt proves, and what it told of refused and parked rows (its origin alone is)."""
     feed, daily = receipt.feed, view.reader.daily
     same = feed.received_epoch == state.head.epoch

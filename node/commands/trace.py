@@ -1,4 +1,7 @@
-"""One row's way, as far as this node knows it: written, sealed, received and applied by whom, refused, parked.
+"""One row's way as far as this node knows it: rejected, written, sealed; received and applied by whom, refused, parked.
+
+Times are of whoever says them: the origin's in the entry, a tier's in its first receipt that reaches so far. What
+neither the log nor a receipt proves is None: not known, which is not no.
 
 A row is asked for by its key, or by the number it has in the system it came from (column `source_key`, where the
 dataset has one). Which entry carries a version is found by the group in the headers, which rises along a feed.
@@ -10,10 +13,12 @@ itself is asked for then, by its feed and seq.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from node.clock import iso
 from node.commands.lists import told_shown
+from node.commands.receipts import expected, receipts_of
 from node.commands.view import Arguments, View, text
 from node.datasets import dataset_named
 from node.faults import Code, UserFault
@@ -21,24 +26,24 @@ from node.status import detail_shown, reason_name
 from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
+from sync.days import DAY_MAX, day_begins_us, hlc_us
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
+from sync.limits import ROWS_PER_ENTRY_MAX
 from sync.payload import decode_records, inflate
 from sync.phrase import Phrase
 from sync.rows import EndKind, RowBatch, key_getter, key_text
 from sync.schema import CellType
-from sync.statements import RECEIPT_SORT
-from sync.values import Cell, Fate, FeedName, Head, Key, Kind
+from sync.values import Cell, Fate, FeedName, Head, Key, Kind, Route, dataset_of
 from sync.wire.v1.entry_pb2 import EntryHeader, Refusal
-from sync.wire.v1.frame_pb2 import ReceiptBody
-from tiers.dataset import Dataset
+from tiers.dataset import SOURCE_COLUMN, Dataset
 
-SOURCE_COLUMN = "source_key"
 ROWS_MAX = 20
 TOLD_MAX = 100
 ENTRIES_LOOKED_AT = 1_000
 SEQ_DIGITS_MAX = 12
 _ENDS = {EndKind.VOID: "void", EndKind.LEFT: "left"}
+_LAST_US = day_begins_us(DAY_MAX)
 _WHOLE = (CellType.INTEGER, CellType.TIMESTAMP)
 
 
@@ -53,14 +58,18 @@ def trace(view: View, arguments: Arguments) -> dict[str, Any]:
     found = [row for dataset in datasets for row in _rows(view, dataset, what, origin)]
     told = [one for dataset in datasets for one in _without_row(view, dataset, what, found)]
     told += [one for one in _of_entry(view, what) if name in ("", one["dataset"]) and origin in ("", one["origin"])]
-    if not found and not told:
+    named = {(row["dataset"], row["key"]) for row in found}
+    rejected = [one for d in datasets for one in _only_rejected(view, d, what) if (d.id, one["key"]) not in named]
+    if origin not in ("", view.node):
+        rejected = []
+    if not (found or told or rejected):
         raise UserFault(
             Code.ROW_UNKNOWN,
             N_("Nothing is known here of a row '{what}'."),
             N_("Give its key as the node that owns it writes it; of several columns as JSON, such as '[\"a\", 1]'."),
             what=what,
         )
-    return {"what": what, "rows": [*found, *told]}
+    return {"what": what, "rows": [*found, *told, *rejected]}
 
 
 def _rows(view: View, dataset: Dataset, what: str, origin: str) -> Iterator[dict[str, Any]]:
@@ -110,17 +119,50 @@ def _about(view: View, dataset: Dataset, origin: str, version: int, key: Key, so
     reader, named, own = view.reader, key_text(key), origin == view.node
     load = reader.load_of_group(version) if own else None
     told = reader.load(load) if load is not None else None
+    feeds = _feeds(view, dataset, origin)
+    carried = {state.name: list(_entries(view, dataset, state, key, version)) for state in feeds}
+    waiting = reader.queued(version) if own else {}
+    without = {p.id for p in view.catalogue.publications_of(dataset.id)}
+    without -= {name.publication for name, entries in carried.items() if entries} | {f.publication for f in waiting}
     return {
         "dataset": dataset.id,
         "origin": origin,
         "key": named,
         "source": source,
         "version": version,
-        "load": {"load": told.id, "file": told.file_name} if told else None,
-        "entries": [e for s in _feeds(view, dataset, origin) for e in _entries(view, dataset, s, key, version)],
-        "waiting": [str(feed) for feed in reader.queued(version)] if own else [],
+        "load": {"load": told.id, "file": told.file_name, "at": iso(told.started)} if told else None,
+        "rejects": _rejects(view, dataset, named, source) if own else [],
+        "entries": [entry for entries in carried.values() for entry in entries],
+        "waiting": [str(feed) for feed in waiting],
+        "not_in": sorted(without) if own else [],
         **_said(view, dataset, named),
     }
+
+
+def _rejects(view: View, dataset: Dataset, key: str, source: str) -> list[dict[str, Any]]:
+    """Lines of loads with this row that were not let in, the newest load first. A line loaded again stands once."""
+    found = view.reader.rejects_of(dataset.id, key, source, TOLD_MAX)
+    return [
+        {"load": load, "line": r.line, "reason": r.reason.name, "detail": r.detail, "key": r.key, "source": r.source}
+        for load, r in found
+    ]
+
+
+def _only_rejected(view: View, dataset: Dataset, what: str) -> Iterator[dict[str, Any]]:
+    """A row that never came in: all that is known of it is where it was rejected, and why."""
+    key = _key(dataset, what)
+    named = key_text(key) if key is not None else what
+    found = _rejects(view, dataset, named, what)
+    for place in dict.fromkeys((one["key"], one["source"]) for one in found):
+        row = _bare(dataset.id, view.node, place[0], 0)
+        yield {**row, "source": place[1], "rejects": [o for o in found if (o["key"], o["source"]) == place]}
+
+
+def _bare(dataset: str, origin: str, key: str, version: int) -> dict[str, Any]:
+    """A row of which nothing is known yet."""
+    nothing: dict[str, Any] = {name: [] for name in ("rejects", "entries", "waiting", "not_in", "heard", "fates")}
+    place = {"dataset": dataset, "origin": origin, "key": key, "source": "", "version": version}
+    return {**place, "load": None, **nothing}
 
 
 def _without_row(view: View, dataset: Dataset, what: str, found: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -156,19 +198,9 @@ def _of_entry(view: View, what: str) -> Iterator[dict[str, Any]]:
         if not rows:
             _found_in(rows, "", "")
         header = _header(entry)
-        shown = _entry_shown(view, state, head, entry, Kind(int(header.kind)).name.lower())
         for (dataset, key), said in rows.items():
-            yield {
-                "dataset": dataset,
-                "origin": feed.origin,
-                "key": key,
-                "source": "",
-                "version": header.group,
-                "load": None,
-                "entries": [shown],
-                "waiting": [],
-                **said,
-            }
+            shown = _entry_shown(view, state, head, entry, Kind(int(header.kind)).name.lower(), key)
+            yield {**_bare(dataset, feed.origin, key, header.group), "entries": [shown], **said}
         return
 
 
@@ -208,9 +240,9 @@ def _heard_shown(by: str, told: Refusal) -> dict[str, Any]:
 
 
 def _feeds(view: View, dataset: Dataset, origin: str) -> list[FeedState]:
-    """The feeds that may carry a row of this dataset and origin ('' = any)."""
-    publications = {p.id for p in view.catalogue.publications_of(dataset.id)}
-    return [s for s in view.reader.feeds() if origin in ("", s.name.origin) and s.name.publication in publications]
+    """The feeds that carry rows of this dataset and origin ('' = any); also of publications that are gone."""
+    known = [state for state in view.reader.feeds() if dataset_of(state.name.publication) == dataset.id]
+    return [state for state in known if origin in ("", state.name.origin)]
 
 
 def _entries(view: View, dataset: Dataset, state: FeedState, key: Key, version: int) -> Iterator[dict[str, Any]]:
@@ -221,21 +253,86 @@ def _entries(view: View, dataset: Dataset, state: FeedState, key: Key, version: 
         says = "" if entry is None else _says(dataset, entry, key)
         if entry is None or not says:
             continue
-        yield _entry_shown(view, state, head, entry, says)
+        yield _entry_shown(view, state, head, entry, says, key_text(key))
         return
 
 
-def _entry_shown(view: View, state: FeedState, head: Head, entry: LogEntry, says: str) -> dict[str, Any]:
-    """An entry, and who has signed for it."""
-    signed = _receipts(view.reader, state.name, head.epoch, entry.seq)
+def _entry_shown(view: View, state: FeedState, head: Head, entry: LogEntry, says: str, key: str) -> dict[str, Any]:
+    """An entry, and what is known of it at every tier."""
+    tiers = list(_tiers(view, state, head, entry.seq, key))
     return {
         "feed": str(state.name),
         "epoch": head.epoch.hex(),
         "seq": entry.seq,
         "says": says,
         "sealed": entry.seq <= state.head.seq or head.epoch != state.head.epoch,
-        "received_by": [by for by, received, _ in signed if received],
-        "applied_by": [by for by, _, applied in signed if applied],
+        "sealed_at": iso(min(hlc_us(_header(entry).hlc), _LAST_US)),
+        "tiers": tiers,
+        "received_by": [tier["node"] for tier in tiers if tier["received"] and tier["node"] != view.node],
+        "applied_by": [tier["node"] for tier in tiers if tier["applied"] and tier["node"] != view.node],
+    }
+
+
+def _tiers(view: View, state: FeedState, head: Head, seq: int, key: str) -> Iterator[dict[str, Any]]:
+    """This node where the entry is another's, then whoever has signed or should have."""
+    name, reader = state.name, view.reader
+    signed = receipts_of(reader).get(name, {})
+    if name.origin != view.node:
+        told = reader.fates_at(name, head.epoch, seq, ROWS_PER_ENTRY_MAX)
+        fate = next((t for t in told if t.row.key == key or t.row.place < 0), None)
+        said = {"fate": fate.row.fate.name, "reason": fate.row.reason.name} if fate else {}
+        carried = state.route is Route.NODE and name.addressee != view.node
+        yield _tier(view, name, head, seq, view.node, "log", said, received=True, applied=None if carried else True)
+    due = [one for one in expected(view, state) if one not in signed] if name.origin == view.node else []
+    for by in [*sorted(by for by in signed if by != view.node), *due]:
+        said = _told_by(view, name, head, seq, by, key)
+        if by not in signed:
+            proof = "refusal" if said else "none"
+            yield _tier(view, name, head, seq, by, proof, said, received=None, applied=None)
+            continue
+        receipt = signed[by]
+        received = receipt.feed.received_epoch == head.epoch and receipt.feed.received_seq >= seq
+        applied = receipt.feed.applied_epoch == head.epoch and receipt.feed.applied_seq >= seq
+        # Nothing is said of what came after the receipt: it may be there by now.
+        known = received and (name.origin != view.node or receipt.told)
+        in_effect = applied if known else None
+        yield _tier(view, name, head, seq, by, "receipt", said, received=received or None, applied=in_effect)
+
+
+def _told_by(view: View, name: FeedName, head: Head, seq: int, by: str, key: str) -> dict[str, str]:
+    """What a node told of this row of an own entry; an entry that it could not read is told without a key."""
+    if name.origin != view.node:
+        return {}
+    told = [r for who, r in view.reader.heard_at(name, head.epoch, seq, ROWS_PER_ENTRY_MAX) if who == by]
+    found = next((r for r in told if r.key == key), next((r for r in told if not r.key), None))
+    return {"fate": Fate(found.fate).name, "reason": reason_name(found.reason)} if found and found.fate else {}
+
+
+def _tier(
+    view: View,
+    name: FeedName,
+    head: Head,
+    seq: int,
+    by: str,
+    proof: str,
+    said: Mapping[str, str],
+    *,
+    received: bool | None,
+    applied: bool | None,
+) -> dict[str, Any]:
+    first = view.reader.first_signed(by, name, head.epoch, seq)
+    fate = said.get("fate", "")
+    if fate:
+        received, applied = True, fate == Fate.APPLIED.name
+    return {
+        "node": by,
+        "proof": proof,
+        "received": received,
+        "received_at": iso(min(first.received, _LAST_US)) if first.received else "",
+        "applied": applied,
+        "applied_at": iso(min(first.applied, _LAST_US)) if first.applied and applied else "",
+        "fate": fate,
+        "reason": said.get("reason", ""),
     }
 
 
@@ -286,16 +383,3 @@ def _says(dataset: Dataset, entry: LogEntry, key: Key) -> str:
         if any(key_of(row) == key for row in batch.puts):
             return "put"
     return next((_ENDS[end.kind] for end in batch.ends if tuple(end.key) == key), "")
-
-
-def _receipts(reader: Reader, feed: FeedName, epoch: bytes, seq: int) -> list[tuple[str, bool, bool]]:
-    """(node, received, applied) of every node whose newest receipt is known here."""
-    found = []
-    for sort, by, about, body, _, _ in reader.statements():
-        if sort != RECEIPT_SORT or about != feed.origin:
-            continue
-        for said in ReceiptBody.FromString(body).feeds:
-            if (said.publication, said.addressee) == (feed.publication, feed.addressee):
-                received = said.received_epoch == epoch and said.received_seq >= seq
-                found.append((by, received, said.applied_epoch == epoch and said.applied_seq >= seq))
-    return found

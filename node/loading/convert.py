@@ -22,9 +22,10 @@ from node.loading.mapping import FileMapping, Mask, Ours, Rule, Split
 from node.texts import N_, Text
 from sync.payload import check_cell
 from sync.reasons import Reason
+from sync.rows import key_text
 from sync.schema import CellType
 from sync.values import Cell, Row
-from tiers.dataset import Dataset, Field
+from tiers.dataset import SOURCE_COLUMN, Dataset, Field
 
 Record = Mapping[str, str | None]
 """One record of a file: column -> text, None for an empty JSON value."""
@@ -127,6 +128,22 @@ class Converter:
         for place, target in self._moving:
             cells[place] = target.cell(record, region)
         return tuple(cells)
+
+    def names(self, record: Record, region: str) -> tuple[str, str]:
+        """(key as JSON text, number in its source) of a record that makes no row; '' for what it does not tell."""
+        key = [self._named(name, record, region) for name in self.dataset.key]
+        source = self._named(SOURCE_COLUMN, record, region)
+        return "" if None in key else key_text(key), "" if source is None else str(source)
+
+    def _named(self, column: str, record: Record, region: str) -> Cell:
+        place = next((i for i, one in enumerate(self.dataset.fields) if one.column.name == column), None)
+        target = next((target for at, target in self._moving if at == place), None)
+        if place is None or target is None:
+            return None if place is None else self._still[place]
+        try:
+            return target.cell(record, region)
+        except BadCell:
+            return None
 
 
 def bind(path: str, mapping: FileMapping, dataset: Dataset) -> Converter:

@@ -22,6 +22,7 @@ from sync.limits import KIB
 from sync.reasons import Reason
 from sync.rows import key_text
 from sync.values import Cell, Key, Row
+from tiers.dataset import SOURCE_COLUMN
 
 BATCH_ROWS: Final = 1_000
 BATCH_BYTES: Final = 512 * KIB
@@ -86,12 +87,15 @@ class Pipeline(Protocol):
 
 
 class Reject(NamedTuple):
-    """A record that was not let in: its line in the file, why, and its key where it has one (JSON text)."""
+    """A record that was not let in: its line in the file, why, and as far as it tells them its key (JSON text) and its
+    number in the system it comes from.
+    """
 
     line: int
     reason: Reason
     detail: Text
     key: str = ""
+    source: str = ""
 
 
 @dataclass(slots=True)
@@ -155,6 +159,7 @@ class Loader:
         self._survey: Survey = survey(path, self._source)
         self._columns = converter.dataset.schema.names
         self._key_at = tuple(self._columns.index(name) for name in converter.dataset.key)
+        self._source_at = self._columns.index(SOURCE_COLUMN) if SOURCE_COLUMN in self._columns else None
         dataset = converter.dataset.id
         self.load_id = load_id(self._survey.digest, converter.mapping.digest, dataset, self._source)
 
@@ -188,7 +193,7 @@ class Loader:
         tell = _Teller(report, on_reject)
         with records(at, self._source, self._converter.needs) as found:
             for batch, outcome in _through(sink, self._batches(found, tell, dry_run)):
-                tell.outcome(batch, outcome, self._key_at)
+                tell.outcome(batch, outcome, self._key_at, self._source_at)
                 if on_progress is not None:
                     on_progress(report.counts)
         counts = report.counts
@@ -213,7 +218,7 @@ class Loader:
         try:
             return self._converter.row(found.record, region)
         except BadCell as bad:
-            return Reject(found.line, bad.reason, bad.detail)
+            return Reject(found.line, bad.reason, bad.detail, *self._converter.names(found.record, region))
 
     def _regionless(self, found: Found) -> Reject | None:
         ours = self._converter.mapping.ours
@@ -282,15 +287,17 @@ class _Teller:
             counts.not_ours += 1
         return result
 
-    def outcome(self, batch: Batch, outcome: Outcome, key_at: tuple[int, ...]) -> None:
+    def outcome(self, batch: Batch, outcome: Outcome, key_at: tuple[int, ...], source_at: int | None) -> None:
         """Counts what a sink made of a batch."""
         counts = self._report.counts
         assert outcome.accepted + outcome.unchanged + len(outcome.rejected) == len(batch.rows)
         counts.taken += outcome.accepted
         counts.unchanged += outcome.unchanged
         for bad in outcome.rejected:
-            key = bad.key or key_text([batch.rows[bad.place][i] for i in key_at])
-            self.reject(Reject(batch.lines[bad.place], bad.reason, Text("{detail}", detail=bad.detail), key))
+            row = batch.rows[bad.place]
+            key = bad.key or key_text([row[i] for i in key_at])
+            source = "" if source_at is None else str(row[source_at] or "")
+            self.reject(Reject(batch.lines[bad.place], bad.reason, Text("{detail}", detail=bad.detail), key, source))
         report = self._report
         report.warnings += outcome.warnings
         for one in outcome.warned[: WARNED_KEPT - len(report.warned)]:

@@ -105,7 +105,13 @@ class ControlSink:
     def keep(self, reject: Reject) -> None:
         """Puts a reject into the load's books; a dry run keeps none. Raises UserFault."""
         self._rejects.append(
-            {"line": reject.line, "reason": int(reject.reason), "detail": visible(reject.detail.say())}
+            {
+                "line": reject.line,
+                "reason": int(reject.reason),
+                "detail": visible(reject.detail.say()),
+                "key": reject.key,
+                "source": reject.source,
+            }
         )
         if len(self._rejects) >= REJECTS_AT_ONCE:
             self._send_rejects()

@@ -15,6 +15,7 @@ from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites, KeptInvite
 from node.store.loads import Load, Loads, Reject
 from node.store.log import Log
+from node.store.marks import Marks, Signed
 from node.store.names import Names
 from node.store.reads import Reads
 from node.store.records import Records
@@ -101,6 +102,7 @@ class Reader:
         self._tables = {schema.dataset: RowTable(schema) for schema in self._rows.schemas()}
         self._invites = Invites(self._session)
         self._loads = Loads(self._session)
+        self._marks = Marks(self._session, self._names)
         self._reread = RereadList(self._session)
         self._sources = Sources(self._session)
         self._tokens = Tokens(self._session)
@@ -324,6 +326,14 @@ class Reader:
     def tokens(self) -> list[Token]:
         """All tokens of the API that were ever made, oldest first."""
         return self._tokens.all()
+
+    def rejects_of(self, dataset: str, key: str, source: str, limit: int) -> list[tuple[int, Reject]]:
+        """(load, line not let in) of a row, by its key as JSON text or its number in its source; newest load first."""
+        return self._loads.rejects_of(dataset, key, source, limit)
+
+    def first_signed(self, by: str, feed: FeedName, epoch: bytes, seq: int) -> Signed:
+        """When a node first signed for an entry."""
+        return self._marks.first(by, feed, epoch, seq)
 
     def reads(self) -> Reads:
         """The core's reads, for a replica that is rebuilt only to be looked at."""

@@ -118,6 +118,30 @@ def test_a_dry_run_writes_nothing(call: Call, country: Country, tmp_path: Path, 
     assert call("--home", home, "trace", "dry-1").code == 3
 
 
+def test_a_row_that_never_came_in_is_traced_to_the_line_that_was_rejected(
+    call: Call, country: Country, tmp_path: Path, mapping: str
+) -> None:
+    """By its key and by its number in its source, whether the conversion or the door rejected it."""
+    numbered = tmp_path / "numbered.toml"
+    text = Path(mapping).read_text("utf-8").replace("[columns]", '[columns]\nsource_key = "text"')
+    numbered.write_text(text.replace('division = { value = "310000" }', 'division = "text2"'), "utf-8")
+    file = tmp_path / "lost.csv"
+    file.write_text("id,state,text,text2\nlost-1,?,S-1,310000\nlost-2,o,S-2,440106\n", "utf-8")
+    home = country.home("city")
+    told = call("--home", home, "load", "case", str(file), "--map", str(numbered), "--json").json
+    assert told["rejected"] == 2
+    for what, line, reason in (
+        ("lost-1", 2, "UNKNOWN_CODE"),
+        ("S-1", 2, "UNKNOWN_CODE"),
+        ("lost-2", 3, "OUT_OF_SCOPE"),
+        ("S-2", 3, "OUT_OF_SCOPE"),
+    ):
+        (row,) = call("--home", home, "trace", what, "--json").json["rows"]
+        assert [(r["load"], r["line"], r["reason"]) for r in row["rejects"]] == [(told["load"], line, reason)], what
+        assert row["entries"] == []
+        assert f"line {line}" in call("--home", home, "trace", what).out
+
+
 def test_only_untouched_rows_of_a_load_are_taken_back(
     call: Call, country: Country, tmp_path: Path, mapping: str
 ) -> None:
