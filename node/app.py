@@ -42,6 +42,7 @@ from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
 from node.link.watch import Watch
 from node.reading import text_of
+from node.reads import Read, is_watched
 from node.settings import ParentSection
 from node.silence import LOOKED_EVERY_S, Silent, find_silent
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
@@ -372,6 +373,14 @@ class Node:
     def note_sparingly(self, event: AuditEvent, key: str, **fields: object) -> None:
         """Audits what strangers can bring about as often as they like; as SparingAudit.append. In the loop."""
         self._sparing.append(event, key, **fields)
+
+    def note_read(self, read: Read) -> None:
+        """Audits that rows were read, if they are of a dataset that is watched. The same question asked again and again
+        is counted, as note_sparingly does. In the loop, before the answer goes out."""
+        dataset = self.catalogue.datasets.get(read.dataset)
+        if dataset is not None and is_watched(dataset):
+            said = {name: value for name, value in read._asdict().items() if value != ""}
+            self.note_sparingly(AuditEvent.ROWS_READ, read.key, **said)
 
     def note(self, event: AuditEvent, **fields: object) -> None:
         """Audits what has happened here; as SteadyAudit.append. In the loop."""

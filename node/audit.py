@@ -76,6 +76,7 @@ class Event(Enum):
     ROWS_LOADED = "rows_loaded"
     ROWS_UNLOADED = "rows_unloaded"
     ROWS_EXPORTED = "rows_exported"
+    ROWS_READ = "rows_read"
     PUBLICATION_CHANGED = "publication_changed"
 
     CHECK_PASSED = "check_passed"

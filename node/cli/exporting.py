@@ -101,9 +101,10 @@ def _audit(
 ) -> None:
     """Before the first row: what cannot be audited does not happen. Raises LocalFault."""
     from node.audit import FOLDER, AuditLog, Event
+    from node.caller import caller
     from node.clock import SystemClock
 
-    said = {"dataset": dataset, "columns": ",".join(columns), "filter": where, "origin": origin}
+    said = {"by": caller(), "dataset": dataset, "columns": ",".join(columns), "filter": where, "origin": origin}
     AuditLog(session.home / FOLDER, SystemClock()).append(Event.ROWS_EXPORTED, **said, file=str(output or "-"))
 
 

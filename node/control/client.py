@@ -13,7 +13,8 @@ from typing import Any
 import grpc
 import msgspec
 
-from node.control.place import LANGUAGE_ASKED, MESSAGE_BYTES_MAX, socket_path
+from node.caller import caller
+from node.control.place import CALLER_SAID, LANGUAGE_ASKED, MESSAGE_BYTES_MAX, socket_path
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import Code, RelayedFault, UserFault
@@ -181,9 +182,9 @@ class ControlClient:
         )
 
 
-def _asked() -> tuple[tuple[str, str], ...]:
-    """Metadata that has the node's errors said in the language of this process, at this moment."""
-    return ((LANGUAGE_ASKED, current().language),)
+def _asked() -> tuple[tuple[str, str | bytes], ...]:
+    """Metadata: the language of this process, at this moment, for the node's errors, and whose process it is."""
+    return ((LANGUAGE_ASKED, current().language), (CALLER_SAID, caller().encode("utf-8", "replace")))
 
 
 async def _send_all(call: Any, requests: Iterable[pb.PutRows] | AsyncIterator[pb.PutRows]) -> None:

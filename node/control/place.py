@@ -12,6 +12,9 @@ MESSAGE_BYTES_MAX = 64 * MIB
 LANGUAGE_ASKED = "accept-language"
 """Metadata of a call: the language of its caller, which need not be the node's."""
 
+CALLER_SAID = "tiersync-caller-bin"
+"""Metadata of a call: the account of its caller, in UTF-8, by its own word."""
+
 
 def socket_path(home: Path) -> Path:
     """Where the socket of a home is: in it, or where its pointer file says (socket paths are short by nature)."""

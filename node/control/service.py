@@ -16,14 +16,15 @@ import grpc
 import msgspec
 
 from node.app import Node
-from node.control.place import LANGUAGE_ASKED, MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
+from node.control.place import CALLER_SAID, LANGUAGE_ASKED, MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import UserFault, translated
 from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
+from node.reads import BY_MAX, Read
 from node.status import status_now
-from node.storable import check_storable, unstorable
+from node.storable import check_storable, unstorable, visible
 from node.texts import LANGUAGES, translator
 from sync.errors import InputFault
 from sync.phrase import as_phrase
@@ -161,6 +162,8 @@ class _Servicer(rpc.ControlServicer):
         try:
             wish = QueryWish(request.dataset, request.filter, tuple(request.columns), request.limit, request.origin)
             columns, rows = await self._node.read(lambda reader: query(self._node.catalogue, reader, wish))
+            told = (",".join(wish.columns), wish.filter, wish.origin)
+            self._node.note_read(Read(_caller(context), wish.dataset, len(rows), *told))
             for start in range(0, max(1, len(rows)), PAGE_ROWS):
                 yield pb.QueryPage(columns=columns, rows=_encode(rows[start : start + PAGE_ROWS]))
         except Exception as error:
@@ -269,6 +272,11 @@ async def _abort(context: Any, error: Exception) -> None:
     """The call fails with the fault as JSON in its details; the client rebuilds it."""
     fault = _user_fault(error)
     await context.abort(grpc.StatusCode.FAILED_PRECONDITION, _words(context, fault))
+
+
+def _caller(context: Any) -> str:
+    said = dict(context.invocation_metadata() or ()).get(CALLER_SAID, b"")
+    return visible(said.decode("utf-8", "replace"))[:BY_MAX] if isinstance(said, bytes) else ""
 
 
 def _words(context: Any, fault: UserFault) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,24 @@ async def load_and_unload(net: Topology) -> None:
     assert audited(city, "rows_loaded") == [{**loaded, **counts}]
     (back,) = audited(city, "rows_unloaded")
     assert (back["load"], back["dataset"], back["rows"]) == (load, "case", 3)
+
+
+async def read_cases(net: Topology) -> None:
+    """A question for cases is one line, however many rows it gets; codes may be read by anybody."""
+    city = net["city"]
+    await put(city, cases(1_500))
+    client = await city.client()
+    where = '{"column": "state", "op": "=", "value": "handling"}'
+    assert len((await client.query("case", where, ("case_id", "summary"), origin=city.node))[1]) == 1_500
+    await client.query("class_code")
+    (line,) = audited(city, "rows_read")
+    by = line.pop("by")
+    assert by.startswith(pwd.getpwuid(os.getuid()).pw_name)
+    asked = {"columns": "case_id,summary", "filter": where, "origin": city.node}
+    assert line == {"dataset": "case", "rows": 1_500, **asked}
+    for _ in range(100):
+        await client.query("case", limit=1)
+    assert len(audited(city, "rows_read")) < 40, "the same question again and again is counted"
 
 
 async def check_twice(net: Topology) -> None:
@@ -112,6 +132,7 @@ async def keep_back(net: Topology) -> None:
 
 OCCASIONS: list[Callable[[Topology], Awaitable[None]]] = [
     load_and_unload,
+    read_cases,
     check_twice,
     sign_a_move,
     show_a_false_anchor,

@@ -136,6 +136,14 @@ def test_held_back_columns_are_for_tokens_that_name_them(site: Site, full: httpx
 # --- rows out -------------------------------------------------------------------------------------------------------
 
 
+def test_who_reads_cases_is_in_the_audit(site: Site) -> None:
+    """The token, what it asked for and how many rows it got; a page of many rows is one line."""
+    assert site.client("read").get(ROWS, params={"limit": 2, "columns": "case_id"}).status_code == 200
+    line = _audited(site, audit.Event.ROWS_READ)[-1]
+    assert line["by"].startswith("token ")
+    assert (line["dataset"], line["columns"], line["rows"] <= 2) == ("case", "case_id", True)
+
+
 def test_rows_come_in_pages_of_which_none_is_missing(full: httpx.Client) -> None:
     """By cursor, in order of key, whatever the page's size; a cursor of one list fits no other."""
     full.post(ROWS, json={"rows": [case(n, summary="paged") for n in range(100, 125)]}).raise_for_status()

@@ -21,6 +21,7 @@ from node.http.api.endpoint import Call, invalid, json_answer
 from node.http.api.shapes import Page, RowOut
 from node.jsoncells import key_of
 from node.queries import filter_of
+from node.reads import Read
 from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
@@ -56,6 +57,8 @@ async def rows(call: Call) -> Response:
     after = _after(dataset, of, asked["cursor"]) if asked["cursor"] else None
     most = asked["limit"] or PAGE_ROWS
     found, last = await call.node.read(partial(_page, wish, after, most))
+    told = (asked["columns"], asked["filter"], asked["origin"])
+    call.node.note_read(Read(f"token {call.granted.token.id}", dataset.id, len(found), *told))
     shown = shower(dataset, wish.columns)
     following = cursor.pack(of, last) if last is not None else None
     return json_answer(Page(dataset.id, [shown(row) for row in found], following))
@@ -83,6 +86,7 @@ async def one_row(call: Call) -> Response:
             N_("several nodes have such a row, give one of them as `origin`: {nodes}"),
             nodes=", ".join(str(row[0]) for row in found),
         )
+    call.node.note_read(Read(f"token {call.granted.token.id}", dataset.id, 1, origin=origin))
     return json_answer(shower(dataset, columns)(found[0]))
 
 

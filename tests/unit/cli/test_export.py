@@ -56,6 +56,7 @@ def test_who_exports_leaves_a_line_in_the_audit(call: Call, filled: str, tmp_pat
     events = call("--home", filled, "audit", "show", "--event", "rows_exported", "--json").json["events"]
     fields = events[-1]["fields"]
     assert (fields["dataset"], fields["columns"], fields["file"]) == ("case", "case_id,state", str(file))
+    assert fields["by"]
     assert call("--home", filled, "audit", "verify", "--json").json["sound"]
 
 
