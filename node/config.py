@@ -20,6 +20,7 @@ from node.reading import text_of
 from node.settings import (
     Config,
     DataSection,
+    DeadlineSetting,
     HttpSection,
     LimitsSection,
     ListenSection,
@@ -65,6 +66,7 @@ CONFIG_BYTES_MAX: Final = 1024 * 1024
 CATALOGUE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one file that [data] names."""
 PUBLICATIONS: Final = "publications"
+DEADLINES: Final = "deadlines"
 
 S = TypeVar("S")
 _Found = dict[str, Any]
@@ -95,6 +97,12 @@ _EXAMPLE_PUBLICATION: Final = """\
 # 发布设置：按发布名覆盖目录中的默认值 / Overrides of publications, by name
 # [publications."case.nation"]
 # filter = "all"
+"""
+_EXAMPLE_DEADLINE: Final = """\
+# 报送期限：按数据集和周期覆盖目录中的默认值 / Overrides of deadlines, by dataset and cadence
+# [deadlines."case_stat.daily"]
+# due_days = 1
+# cut_off_days = 3
 """
 _KINDS: Final[Mapping[type[Any], str]] = {
     str: N_("must be text in quotes"),
@@ -137,7 +145,7 @@ def load(path: str, text: str) -> Config:
     """
     tables = read_toml(path, text)
     mistakes = Mistakes()
-    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS]
+    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES]
     for key in tables:
         if key not in known:
             mistakes.unknown(key, key, known)
@@ -147,11 +155,12 @@ def load(path: str, text: str) -> Config:
         if name in tables or name not in _OPTIONAL:
             found[name] = _read(section, tables.get(name, {}), name, mistakes, sound)
     publications = _publications(tables.get(PUBLICATIONS, {}), mistakes)
+    deadlines = _deadlines(tables.get(DEADLINES, {}), mistakes)
     _relations(tables, sound, mistakes)
     mistakes.raise_any(
         Code.CONFIG_INVALID, path, N_("Correct the settings named above; the comments in the file explain each.")
     )
-    return Config(**found, publications=publications)
+    return Config(**found, publications=publications, deadlines=deadlines)
 
 
 def load_file(path: Path) -> Config:
@@ -224,6 +233,25 @@ def _publications(table: Any, mistakes: Mistakes) -> dict[str, Publication]:
             continue
         override = _read(Publication, part, place, mistakes, {})
         if override is not None:
+            found[name] = override
+    return found
+
+
+def _deadlines(table: Any, mistakes: Mistakes) -> dict[str, DeadlineSetting]:
+    """Overrides by dataset and cadence; whether each exists is known only to the catalogue."""
+    if not isinstance(table, dict):
+        mistakes.add(DEADLINES, Text(N_("must be a section such as [{name}]"), name='deadlines."case_stat.daily"'))
+        return {}
+    found: dict[str, DeadlineSetting] = {}
+    for name, part in table.items():
+        place = f'{DEADLINES}."{name}"'
+        if name.count(".") != 1 or not is_publication(name):
+            mistakes.add(place, Text(N_("is not a dataset and a cadence such as case_stat.daily; write it in quotes")))
+            continue
+        override = _read(DeadlineSetting, part, place, mistakes, {})
+        if override is not None and override.cut_off_days < override.due_days:
+            mistakes.add(f"{place}.cut_off_days", Text(N_("is before due_days")))
+        elif override is not None:
             found[name] = override
     return found
 
@@ -307,12 +335,17 @@ def _fits(profile: TierProfile, region: str, own: str, parent: str) -> bool:
 
 
 def overrides(config: Config) -> str:
-    """The publication overrides as the TOML text of a site's catalogue ('' when there are none)."""
-    return "".join(
+    """The overrides of publications and deadlines as the TOML text of a site's catalogue ('' when there are none)."""
+    publications = (
         f"[override.{_quoted(name)}]\nfilter = {_quoted(publication.filter)}\n"
         for name, publication in config.publications.items()
         if publication.filter != "default"
     )
+    deadlines = (
+        f"[override.{dataset}.deadlines.{cadence}]\ndue_days = {one.due_days}\ncut_off_days = {one.cut_off_days}\n"
+        for (dataset, _, cadence), one in ((name.partition("."), one) for name, one in config.deadlines.items())
+    )
+    return "".join((*publications, *deadlines))
 
 
 def _quoted(text: str) -> str:
@@ -356,4 +389,7 @@ def render(config: Config) -> str:
     parts.append(_EXAMPLE_PUBLICATION)
     for name, publication in config.publications.items():
         parts.append(f"[{PUBLICATIONS}.{_quoted(name)}]\n" + "\n".join(_lines(publication)) + "\n")
+    parts.append(_EXAMPLE_DEADLINE)
+    for name, deadline in config.deadlines.items():
+        parts.append(f"[{DEADLINES}.{_quoted(name)}]\n" + "\n".join(_lines(deadline)) + "\n")
     return "\n".join(parts)

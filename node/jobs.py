@@ -197,6 +197,18 @@ def _changed(rows: Sequence[Row], keys: Sequence[Key], before: Mapping[Key, tupl
     return puts, len(rows) - len(puts)
 
 
+@dataclass(slots=True)
+class StoreJob:
+    """Runs one function on the store, with a transaction open; its value is told once that is durable."""
+
+    token: Ticket[object]
+    work: Callable[[Store], object]
+
+    def run(self, store: Store) -> Sequence[Event | Reply]:
+        """As node.engine.Job.run."""
+        return (Reply(self.token, self.work(store)),)
+
+
 class MoveWish(NamedTuple):
     """A move that an officer wants to make. A task not known here is started, for `holder`."""
 

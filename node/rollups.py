@@ -1,4 +1,5 @@
-"""The node works its statistics out by itself: now and then, where something changed that they are made of.
+"""The node works its statistics out by itself, now and then, where something changed that they are made of; then it
+looks at deadlines.
 
 Periods that are still open are worked out when rows came or a link changed, and once an hour; closed ones once a day,
 and when one closes. Nothing is kept of it beside the rows: after a start all is looked at once.
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from node import dues
 from node.app import Node
 from node.rolling import Outcome, closes_us, linked_now, periods_of, roll_up, rollups_of
 from sync.errors import LocalFault
@@ -50,6 +52,11 @@ class RollUps:
                 except LocalFault as fault:
                     self._node.log.warning("rollup_failed", dataset=rollup.dataset.id, detail=str(fault))
                     self._node.alarm("rollup_failed", dataset=rollup.dataset.id, detail=str(fault))
+            try:
+                await dues.look(self._node)
+            except LocalFault as fault:
+                self._node.log.warning("deadlines_failed", detail=str(fault))
+                self._node.alarm("deadlines_failed", detail=str(fault))
 
     async def look(self, rollup: RollUp) -> list[Outcome]:
         """One roll-up, as far as there is a reason to. Raises InputFault, StoreFault."""

@@ -328,6 +328,20 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadlineSetting:
+    """Override of a dataset's deadline, by dataset and cadence: "case_stat.daily"."""
+
+    due_days: int = setting(
+        "统计期结束后多少天内报送", "Days after the period until when it is due", check=_between(0, 366)
+    )
+    cut_off_days: int = setting(
+        "统计期结束后多少天截止定稿，不早于报送期限",
+        "Days after the period until it is closed, not before it is due",
+        check=_between(0, 366),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A node's whole configuration."""
 
@@ -341,3 +355,4 @@ class Config:
     http: HttpSection = HttpSection()
     rollup: RollUpSection = RollUpSection()
     publications: Mapping[str, Publication] = field(default_factory=dict)
+    deadlines: Mapping[str, DeadlineSetting] = field(default_factory=dict)

@@ -5,6 +5,12 @@ whose id begins with 'x_', publications of those or named '<dataset>.x_...', and
 
     [override."case.nation"]
     filter = "all"
+
+and the deadlines of any dataset:
+
+    [override.case_stat.deadlines.daily]
+    due_days = 2
+    cut_off_days = 4
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from types import MappingProxyType
 
 from sync.schema import RowSchema
 from tiers.dataset import SITE_PREFIX, Dataset, Publication
-from tiers.declare import read_dataset, read_publication, read_publication_filter
+from tiers.declare import read_dataset, read_deadlines, read_publication, read_publication_filter
 from tiers.faults import CatalogueFault, Mistake, Table
 from tiers.rollup import RollUp, read_rollup
 
@@ -134,11 +140,17 @@ class _Reading:
             self.rollups[name] = rollup
 
     def _override(self, name: str, table: Table) -> None:
+        if name in self.datasets:
+            dataset = self.datasets[name]
+            deadlines = read_deadlines(table, dataset.cadence, dataset.period)
+            table.finish()
+            self.datasets[name] = replace(dataset, deadlines={**dataset.deadlines, **deadlines})
+            return
         publication = self.publications.get(name)
         condition = table.raw("filter")
         table.finish()
         if publication is None:
-            table.wrong("", f"publication '{name}' is not declared (or has mistakes)")
+            table.wrong("", f"'{name}' is neither a publication nor a dataset (or has mistakes)")
         elif condition is None:
             table.wrong("filter", "is missing: a filter, or 'all'")
         else:

@@ -76,7 +76,7 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
     _check_place(table, "period", period, (CellType.TEXT,), by_name)
     if period and period not in key:
         table.wrong("period", "must be a key column")
-    deadlines = _deadlines(table, cadence, period)
+    deadlines = read_deadlines(table, cadence, period)
     table.finish()
     if len(table.mistakes) > before or classification is None or sharing is None:
         return None
@@ -147,7 +147,7 @@ def _cadence(table: Table) -> tuple[Cadence, ...]:
     return tuple(_CADENCES[name] for name in named if name in _CADENCES)
 
 
-def _deadlines(table: Table, cadence: tuple[Cadence, ...], period: str) -> dict[Cadence, Deadline]:
+def read_deadlines(table: Table, cadence: tuple[Cadence, ...], period: str) -> dict[Cadence, Deadline]:
     """By cadence. `calendar` has one value yet: natural days."""
     found = {}
     for name, one in table.named("deadlines"):

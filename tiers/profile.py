@@ -63,7 +63,7 @@ _PROFILES = (
         regions=r"100000",
         signing=ScopeRule.CODE,
         carrying=ScopeRule.EVERYTHING,
-        issues=frozenset({"W2"}),
+        issues=frozenset({"W2", "W9D"}),
         has_own_ca=True,
         is_root=True,
         lends_name=False,
@@ -78,7 +78,7 @@ _PROFILES = (
         regions=r"[0-9]{2}0000",
         signing=ScopeRule.CODE,
         carrying=ScopeRule.UNIT,
-        issues=frozenset({"W2"}),
+        issues=frozenset({"W2", "W9D"}),
         has_own_ca=True,
     ),
     TierProfile(
@@ -92,7 +92,7 @@ _PROFILES = (
         regions=r"[0-9]{6}",
         signing=ScopeRule.UNIT,
         carrying=ScopeRule.UNIT,
-        issues=frozenset({"W2"}),
+        issues=frozenset({"W2", "W9D"}),
         # a municipality is province and city at once
         acts_as_below=(("national", "provincial"),),
     ),

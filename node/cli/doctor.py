@@ -20,6 +20,7 @@ from node.cli.output import moment, size
 from node.cli.session import CONFIG_FILE, Session
 from node.faults import UserFault, translated
 from node.texts import N_, Text
+from sync.errors import LocalFault
 from tiers.faults import CatalogueFault
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ CLOCK_LEAST_US = 1_767_225_600_000_000  # 2026-01-01: before this program was wr
 DIAL_S = 3.0
 SKEW_US = 60_000_000
 DAY_US = 86_400_000_000
+TASKS_ASKED = 1_000
+REMINDER = "W9D"
+"""tiers.flows.reminder.W9D.id, not imported so that the program starts quicker."""
 
 Verdict = Literal["good", "odd", "bad"]
 
@@ -65,7 +69,23 @@ def examine(session: Session) -> list[Finding]:
         return [*found, Finding(Text(N_("configuration")), "bad", fault.message, fault.next_step)]
     found += [*_home_modes(session.home), _disk(session.home, config), *_declarations(session, config)]
     found += _certificates(session, config)
-    return [*found, *_addresses(config)]
+    return [*found, *_addresses(config), *_reminders(session)]
+
+
+def _reminders(session: Session) -> list[Finding]:
+    """Whether somebody above waits for data of this node; nothing where the store cannot be asked."""
+    from node.cli.asking import ask
+
+    try:
+        found = ask(session, "task.list", open=True, limit=TASKS_ASKED)
+    except (LocalFault, UserFault, OSError):
+        return []
+    own = session.config.node.node_id
+    count = sum(task["flow"] == REMINDER and task["holder"] == own for task in found["tasks"])
+    if not count:
+        return []
+    todo = Text(N_("`tiersync due list` says of what; bring it, or answer with `tiersync task move`."))
+    return [Finding(Text(N_("overdue data")), "odd", Text(N_("this node is reminded of {count}"), count=count), todo)]
 
 
 def _python() -> Finding:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import fsck, invites, loads, rollups, sources, standing, tasks, tokens, unload
+from node.commands import dues, fsck, invites, loads, rollups, sources, standing, tasks, tokens, unload
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
@@ -45,6 +45,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "source.unclaim": sources.unclaim,
         "source.compared": sources.compared,
         "rollup.show": rollups.show,
+        "due.list": dues.list_dues,
+        "due.remind": dues.remind,
+        "due.position": dues.position,
         "rollup.run": rollups.run,
         "unload": unload.unload,
         "task.move": tasks.move,

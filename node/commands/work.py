@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TypeVar
 
 from node.app import Node
 from node.commands.view import View
+from node.jobs import StoreJob
 from node.store.readers import Reader
 from node.store.store import Store
-from node.writer import Ticket
-from sync.effects import Reply
-from sync.events import Event
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class StoreJob:
-    """Runs one function on the store, with a transaction open; its value is told once that is durable."""
-
-    token: Ticket[object]
-    work: Callable[[Store], object]
-
-    def run(self, store: Store) -> Sequence[Event | Reply]:
-        """As node.engine.Job.run."""
-        return (Reply(self.token, self.work(store)),)
 
 
 async def in_store(node: Node, work: Callable[[Store], T]) -> T:

@@ -11,6 +11,7 @@ from node.store.absent import stand_in
 from node.store.daily import Daily
 from node.store.daybook import Daybook
 from node.store.driver import connect_reader, fence
+from node.store.dues import Dues
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites, KeptInvite
 from node.store.loads import Load, Loads, Reject
@@ -106,6 +107,7 @@ class Reader:
         self._reread = RereadList(self._session)
         self._sources = Sources(self._session)
         self._tokens = Tokens(self._session)
+        self.dues = Dues(self._session)
 
     @property
     def session(self) -> Session:
@@ -192,6 +194,13 @@ class Reader:
         names = ", ".join(['"_origin"', *(self._column(table, name) for name in columns)])
         sql = f'SELECT {names}, count(*) FROM "{table.view}" WHERE {where} GROUP BY {names} LIMIT ?'  # noqa: S608 - names pass `quoted`
         return [(row[0], tuple(row[1:-1]), row[-1]) for row in self._session.rows(sql, (*parameters, limit))]
+
+    def groups(self, dataset: str, columns: Sequence[str], where: str, parameters: Sequence[Cell]) -> list[Row]:
+        """Each combination of cells that stands there, in no order; columns and where as in `query`."""
+        table = self._table(dataset)
+        chosen = ", ".join(self._column(table, name) for name in columns)
+        sql = f'SELECT DISTINCT {chosen} FROM "{table.view}" WHERE {where}'  # noqa: S608 - names pass `quoted`
+        return self._session.rows(sql, parameters)
 
     def counts(self) -> dict[str, int]:
         """Number of rows of each dataset."""

@@ -153,3 +153,14 @@ API_TABLES = (
     ) STRICT""",
     "CREATE INDEX api_answer_at ON api_answer (at)",
 )
+
+DUE_TABLES = (
+    """CREATE TABLE due_mark (
+        node TEXT NOT NULL, dataset TEXT NOT NULL, period TEXT NOT NULL, arrived INTEGER NOT NULL,
+        PRIMARY KEY (node, dataset, period)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE cut_off (
+        dataset TEXT NOT NULL, period TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL,
+        PRIMARY KEY (dataset, period)
+    ) STRICT, WITHOUT ROWID""",
+)

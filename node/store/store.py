@@ -23,6 +23,7 @@ from node.store.driver import (
     connect_writer,
     wal_bytes,
 )
+from node.store.dues import Dues
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites
 from node.store.loads import Loads
@@ -96,6 +97,7 @@ class Store:
         self.tokens = Tokens(self._session)
         self.answers = Answers(self._session)
         self.sources = Sources(self._session)
+        self.dues = Dues(self._session)
         self._acts = self._table_of_writes()
         try:
             self.add_schemas(schemas)

@@ -14,7 +14,7 @@ from certs.forms import to_der
 from certs.logkey import LogKey
 from sync.values import Route
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody
-from sync.wire.v1.frame_pb2 import FeedHead, FeedReceipt, HeadsBody, ReceiptBody
+from sync.wire.v1.frame_pb2 import CutOffBody, FeedHead, FeedPosition, FeedReceipt, HeadsBody, ReceiptBody
 from tests.vectors.objects import Cases, Vectors
 from tests.vectors.world import (
     CITY,
@@ -74,6 +74,7 @@ def statements() -> Vectors:
     good: Cases = {
         "a heads statement": _signed(body, "heads", CITY),
         "a receipt": _signed(receipt, "receipt", PROVINCE),
+        "a closed period": _signed(_cut_off(), "cut_off", PROVINCE),
     }
     order: Cases = {
         "heads in any order have one digest": {
@@ -109,6 +110,20 @@ def _prefixed(head: FeedHead) -> bytes:
         head.row_digest,
     )
     return b"".join(len(f).to_bytes(4, "big") + f for f in fields)
+
+
+def _cut_off() -> bytes:
+    """What a province held of a dataset when it closed a day."""
+    return CutOffBody(
+        federation=FEDERATION,
+        node=PROVINCE,
+        instance=sixteen("p"),
+        enrolment=1,
+        dataset="case_stat",
+        period="2026-03-02",
+        at=1_772_985_600_000_000,
+        feeds=[FeedPosition(origin=CITY, head=_head("case_stat.ancestors", "", Route.ANCESTORS, 7))],
+    ).SerializeToString(deterministic=True)
 
 
 def _signed(body: bytes, name: str, by: str) -> dict[str, Any]:

@@ -446,6 +446,75 @@ class FeedHead(_message.Message):
 Global___FeedHead: _TypeAlias = FeedHead  # noqa: Y015
 
 @_typing.final
+class CutOffBody(_message.Message):
+    """What a node held of a dataset when it closed a period. Kept where it was made; nothing sends it yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    ENROLMENT_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    FEEDS_FIELD_NUMBER: _builtins.int
+    federation: _builtins.str
+    node: _builtins.str
+    instance: _builtins.bytes
+    enrolment: _builtins.int
+    dataset: _builtins.str
+    period: _builtins.str
+    at: _builtins.int
+    """microseconds since 1970 UTC"""
+    @_builtins.property
+    def feeds(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedPosition]:
+        """sorted by origin, publication, addressee"""
+
+    def __init__(
+        self,
+        *,
+        federation: _builtins.str = ...,
+        node: _builtins.str = ...,
+        instance: _builtins.bytes = ...,
+        enrolment: _builtins.int = ...,
+        dataset: _builtins.str = ...,
+        period: _builtins.str = ...,
+        at: _builtins.int = ...,
+        feeds: _abc.Iterable[Global___FeedPosition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "dataset", b"dataset", "enrolment", b"enrolment", "federation", b"federation", "feeds", b"feeds", "instance", b"instance", "node", b"node", "period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CutOffBody: _TypeAlias = CutOffBody  # noqa: Y015
+
+@_typing.final
+class FeedPosition(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    @_builtins.property
+    def head(self) -> Global___FeedHead: ...
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        head: Global___FeedHead | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedPosition: _TypeAlias = FeedPosition  # noqa: Y015
+
+@_typing.final
 class HeadsStatement(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -133,8 +133,8 @@ def _audited(call: Call, home: str) -> str:
 
 def test_flows_are_listed_shown_and_sound(call: Call) -> None:
     """The tables can be read without a node."""
-    assert [f["flow"] for f in call("flow", "list", "--json").json["flows"]] == ["W2"]
-    assert call("flow", "check", "--json").json == {"flows": {"W2": []}}
+    assert [f["flow"] for f in call("flow", "list", "--json").json["flows"]] == ["W2", "W9D"]
+    assert call("flow", "check", "--json").json == {"flows": {"W2": [], "W9D": []}}
     shown = call("flow", "show", "W2", "--json").json
     assert {"move": "sign", "by": "holder", "to": "signed"}.items() <= next(
         m for m in shown["moves"] if m["move"] == "sign"

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from node import config
 from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
 from node.faults import Code, UserFault
-from node.settings import HttpSection, RollUpSection
+from node.settings import DeadlineSetting, HttpSection, RollUpSection
 from node.texts import translator
+from tests.unit.tiers.kit import builtin_texts
 from tiers.catalogue import Catalogue
+from tiers.dataset import Cadence, Deadline
 
 CITY = NodeSection("cn-demo", "c330100.p330000.cn-demo", "city", "330100", "杭州市城市运行管理服务平台")
 PARENT = ParentSection("p330000.cn-demo", "parent.example:7443")
@@ -50,7 +52,14 @@ def configs(draw: st.DrawFn) -> Config:
     publications = draw(st.dictionaries(names, st.builds(Publication, st.sampled_from(["default", "all"])), max_size=2))
     http = HttpSection(draw(st.sampled_from(["", "127.0.0.1:8443"])), connections_max=draw(st.integers(1, 4096)))
     rollup = RollUpSection(draw(st.integers(0, 86_400)), draw(files))
-    return Config(node, parent, listen, data, log, limits, run, http, rollup, publications)
+    deadlines = draw(
+        st.dictionaries(
+            st.sampled_from(["case_stat.daily", "x_heat.monthly"]),
+            st.builds(DeadlineSetting, st.integers(0, 9), st.integers(9, 366)),
+            max_size=2,
+        )
+    )
+    return Config(node, parent, listen, data, log, limits, run, http, rollup, publications, deadlines)
 
 
 @settings(deadline=None)
@@ -284,3 +293,30 @@ def test_overrides_are_a_site_text_of_the_catalogue() -> None:
 
 
 CATALOGUE = Path(__file__).resolve().parents[3] / "tiers" / "catalogue"
+
+
+def test_deadlines_of_this_node_stand_in_the_place_of_the_declared_ones() -> None:
+    """The statistics that are rolled up see them too; others stay as declared."""
+    text = '[deadlines."case_stat.daily"]\ndue_days = 2\ncut_off_days = 9\n'
+    read = config.load("node.toml", config.render(Config(CITY, PARENT)) + text)
+    site = [("node.toml", config.overrides(read))]
+    catalogue = Catalogue.build(builtin_texts(), site)
+    said = catalogue.datasets["case_stat"].deadlines
+    assert said[Cadence.DAILY] == Deadline(2, 9)
+    assert said[Cadence.MONTHLY] == Deadline(5, 8)
+    assert catalogue.rollups["case_stat"].dataset.deadlines == said
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("case_stat", "due_days = 1\ncut_off_days = 2", "is not a dataset and a cadence"),
+        ("case_stat.daily", "due_days = 3\ncut_off_days = 2", "is before due_days"),
+        ("case_stat.daily", "due_days = 3", "is missing"),
+    ],
+)
+def test_a_deadline_that_cannot_be_is_named(name: str, values: str, told: str) -> None:
+    text = config.render(Config(CITY, PARENT)) + f'[deadlines."{name}"]\n{values}\n'
+    with pytest.raises(UserFault) as met:
+        config.load("node.toml", text)
+    assert told in str(met.value.both()["en"] if hasattr(met.value, "both") else met.value) + str(met.value.details)

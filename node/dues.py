@@ -1,0 +1,330 @@
+"""Deadlines of the running node: what has come is marked, periods are closed with a signed position, reminders settled.
+
+All of it is looked at on the cadence of statistics, and whenever somebody asks. A mark says when the node first looked
+and the data was there, so it may be later than the data by that cadence, never earlier.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from node.app import Node
+from node.jobs import MoveWish, StoreJob
+from node.rolling import WINDOW, closes_us, linked_now
+from node.store.dues import CutOff
+from node.store.readers import Reader
+from node.store.store import Store
+from sync.core import Core
+from sync.errors import InputFault
+from sync.registry import Enrolment, Registry
+from sync.replica import Replica
+from sync.suites import CUT_OFF
+from sync.values import Fate, Row, dataset_of
+from sync.wire.v1.entry_pb2 import MoveBody
+from sync.wire.v1.frame_pb2 import CutOffBody, FeedHead, FeedPosition
+from tiers.dataset import Cadence, Dataset
+from tiers.deadlines import due_us
+from tiers.dues import Evidence, Standing, Why, debtors, judge
+from tiers.filters import AllOf, Compare, OneOf, filter_sql
+from tiers.flows.reminder import W9D
+from tiers.flows.steps import fields_of
+from tiers.parts import may_own
+from tiers.periods import Period, day_of, ended_periods, parse_period, period_of
+from tiers.rollup import ALL, COUNTED, PARTS
+
+FATES_READ_MAX = 10_000
+TASKS_READ_MAX = 10_000
+
+
+class Item(NamedTuple):
+    """What one node owes for one period of a dataset. own: it is this node's own, to those above."""
+
+    dataset: str
+    period: str
+    node: str
+    title: str
+    due: int
+    cut_off: int
+    standing: Standing
+    why: Why
+    arrived: int
+    own: bool
+
+
+class _Seen(NamedTuple):
+    """What is here of a dataset: by (node, period), and what only says that there is no data."""
+
+    there: set[tuple[str, str]]
+    silent: set[tuple[str, str]]
+
+
+def datasets_of(node: Node) -> list[Dataset]:
+    """Datasets with deadlines."""
+    return [dataset for dataset in node.catalogue.datasets.values() if dataset.deadlines]
+
+
+def periods_now(node: Node, dataset: Dataset) -> list[Period]:
+    """The ended periods that are looked at now and then."""
+    zone, now = ZoneInfo(node.config.run.time_zone), node.clock.now_us()
+    return [p for cadence in dataset.deadlines for p in ended_periods(cadence, now, zone, WINDOW[cadence])]
+
+
+def periods_in(dataset: Dataset, month: str) -> list[Period]:
+    """The periods that end in a month, or at its end. Raises ValueError."""
+    whole = parse_period(month)
+    if whole.cadence is not Cadence.MONTHLY:
+        raise ValueError(month)
+    found = []
+    for cadence in dataset.deadlines:
+        period = period_of(cadence, whole.last)
+        while period.last >= whole.first:
+            if period.last <= whole.last:
+                found.append(period)
+            period = period.before()
+    return found[::-1]
+
+
+async def look(node: Node) -> None:
+    """Marks what has come, closes what is over, settles reminders. Raises InputFault, StoreFault."""
+    for dataset in datasets_of(node):
+        periods = periods_now(node, dataset)
+        await _mark(node, dataset, periods)
+        await _close(node, dataset, periods)
+    await _settle(node)
+
+
+async def items(node: Node, dataset: Dataset, periods: Sequence[Period]) -> list[Item]:
+    """Where everything stands that is owed for these periods, in order of period and node; marks what has come."""
+    seen = await _mark(node, dataset, periods)
+    marks = await node.read(partial(_marks, dataset.id))
+    held_up = await node.read(partial(_held_up, dataset))
+    linked = await node.writer.ask(lambda replica, _: linked_now(replica))
+    registry, now, zone = node.core().registry, node.clock.now_us(), ZoneInfo(node.config.run.time_zone)
+    found = []
+    for period in periods:
+        due, cut_off = due_us(dataset, period, zone), closes_us(node, dataset, period)
+        for owing in owed_by(node, registry, dataset, period):
+            at = (owing.node, str(period))
+            own = owing.node == node.config.node.node_id
+            hop = node.parent if own else registry.next_hop(node.config.node.node_id, owing.node)
+            neighbour = own or hop == owing.node
+            is_linked = hop in linked if neighbour or hop not in linked else None
+            evidence = Evidence(marks.get(at), is_linked, held_up.get(at, 0), at in seen.silent)
+            standing, why = judge(due, cut_off, now, evidence)
+            found.append(
+                Item(dataset.id, at[1], at[0], owing.title, due, cut_off, standing, why, marks.get(at, 0), own)
+            )
+    return found
+
+
+def owed_by(node: Node, registry: Registry, dataset: Dataset, period: Period) -> list[Enrolment]:
+    """Who owes: the nodes below, and this one itself where somebody stands above."""
+    here, day = node.config.node.node_id, period.last.isoformat()
+    own = registry.in_force(here, day)
+    mine = [own] if own is not None and node.parent and may_own(dataset, own) else []
+    return [*mine, *debtors(registry, here, day, dataset)]
+
+
+# --- what is here -----------------------------------------------------------------------------------------------------
+
+
+async def _mark(node: Node, dataset: Dataset, periods: Sequence[Period]) -> _Seen:
+    seen = await node.read(partial(_seen, node, dataset, periods))
+    known = await node.read(partial(_marks, dataset.id))
+    fresh = sorted(seen.there - known.keys())
+    if fresh:
+        now = node.clock.now_us()
+        await _write(node, lambda store: store.dues.mark(dataset.id, fresh, now))
+    return seen
+
+
+async def _write(node: Node, work: Callable[[Store], None]) -> None:
+    await node.writer.call(lambda ticket: StoreJob(ticket, work))
+
+
+def _marks(dataset: str, reader: Reader) -> dict[tuple[str, str], int]:
+    return reader.dues.marks(dataset)
+
+
+def _seen(node: Node, dataset: Dataset, periods: Sequence[Period], reader: Reader) -> _Seen:
+    wanted = OneOf(dataset.period, tuple(str(period) for period in periods))
+    rollup = node.catalogue.rollups.get(dataset.id)
+    if rollup is None:
+        where, cells = filter_sql(wanted)
+        there = reader.groups(dataset.id, ("_origin", dataset.period), where, cells)
+        return _Seen({_at(row) for row in there}, set())
+    where, cells = filter_sql(AllOf((wanted, *(Compare(name, "=", ALL) for name in rollup.dimensions))))
+    columns = ("_origin", dataset.period, dataset.region, PARTS, COUNTED)
+    totals = [row for row in reader.groups(dataset.id, columns, where, cells) if _is_own_place(node, row)]
+    silent = {_at(row) for row in totals if row[3] is not None and not row[4]}
+    return _Seen({_at(row) for row in totals} - silent, silent)
+
+
+def _at(row: Row) -> tuple[str, str]:
+    return str(row[0]), str(row[1])
+
+
+def _is_own_place(node: Node, row: Row) -> bool:
+    """Whether figures are of their origin's own place, not of one of its counties."""
+    origin = node.core().registry.newest(str(row[0]))
+    return origin is None or origin.region == row[2]
+
+
+def _held_up(dataset: Dataset, reader: Reader) -> Mapping[tuple[str, str], int]:
+    """Rows that were refused or wait, by origin and period."""
+    at = dataset.key.index(dataset.period)
+    found: dict[tuple[str, str], int] = {}
+    for fate in (Fate.REFUSED, Fate.PARKED):
+        for told in reader.fates(None, fate, FATES_READ_MAX):
+            if told.row.dataset == dataset.id and (period := _period_of(told.row.key, at)):
+                where = (told.feed.origin, period)
+                found[where] = found.get(where, 0) + 1
+    return found
+
+
+def _period_of(key: str, at: int) -> str:
+    """From a key's text; '' of a whole entry, which has none."""
+    try:
+        cells = json.loads(key)
+        return str(cells[at])
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+# --- closing ----------------------------------------------------------------------------------------------------------
+
+
+async def _close(node: Node, dataset: Dataset, periods: Sequence[Period]) -> None:
+    now = node.clock.now_us()
+    closed = await node.read(lambda reader: reader.dues.periods_closed(dataset.id))
+    registry = node.core().registry
+    for period in periods:
+        over = now >= closes_us(node, dataset, period)
+        if over and str(period) not in closed and owed_by(node, registry, dataset, period):
+            cut = await node.writer.ask(partial(_position, dataset=dataset.id, period=str(period), now=now))
+            if cut is not None:
+                await _write(node, partial(_keep, cut))
+
+
+def _keep(cut: CutOff, store: Store) -> None:
+    store.dues.close(cut)
+
+
+def _position(replica: Replica, _: Store, dataset: str, period: str, now: int) -> CutOff | None:
+    """What is held of a dataset at this moment, signed; None before this node is enrolled. In the writer's thread."""
+    core = replica.core
+    if not core.enrolment:
+        return None
+    body = CutOffBody(
+        federation=core.me.federation,
+        node=core.me.node,
+        instance=core.me.instance,
+        enrolment=core.enrolment,
+        dataset=dataset,
+        period=period,
+        at=now,
+        feeds=heads_of(core, dataset),
+    ).SerializeToString(deterministic=True)
+    signature = core.seams.signer.sign(CUT_OFF + core.suite.hash(body))
+    return CutOff(dataset, period, now, body, signature)
+
+
+def heads_of(core: Core, dataset: str) -> list[FeedPosition]:
+    """Where the feeds of a dataset stand that apply here, own ones too, in order of their names."""
+    return [
+        FeedPosition(
+            origin=name.origin,
+            head=FeedHead(
+                publication=name.publication,
+                addressee=name.addressee,
+                route=int(state.route),  # type: ignore[arg-type]
+                epoch=state.head.epoch,
+                seq=state.head.seq,
+                header_hash=state.head.hash,
+                row_digest=state.digest,
+            ),
+        )
+        for name, state in sorted(core.feeds.items())
+        if dataset_of(name.publication) == dataset
+        and (name.origin == core.me.node or core.applies(name, int(state.route)))
+    ]
+
+
+def is_signed(core: Core, cut: CutOff) -> bool:
+    """Whether a position is signed by the key of the enrolment that it names."""
+    body = CutOffBody.FromString(cut.body)
+    record = core.registry.enrolment(body.node, body.enrolment)
+    suite = core.seams.suites.get(record.suite) if record is not None else None
+    if record is None or suite is None:
+        return False
+    return suite.verify(record.public_key, cut.signature, CUT_OFF + suite.hash(cut.body))
+
+
+# --- reminders --------------------------------------------------------------------------------------------------------
+
+
+def reminder_of(issuer: str, item: Item) -> str:
+    """The id of the task by which `issuer` reminds of an item: the same however often it is asked for."""
+    said = "\0".join((issuer, item.dataset, item.period, item.node))
+    return f"w9d-{sha256(said.encode()).hexdigest()[:32]}"
+
+
+def reminders_at(reader: Reader) -> list[tuple[MoveBody, MoveBody]]:
+    """(first, last move) of each reminder that is known here, the most recently moved first."""
+    last = [body for body in reader.tasks(TASKS_READ_MAX) if body.flow == W9D.id]
+    return [(reader.moves(body.task)[0], body) for body in last]
+
+
+def is_open(last: MoveBody) -> bool:
+    """Whether a reminder has not ended."""
+    return not any(state.final for state in W9D.states if state.name == last.state)
+
+
+async def remind(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -> list[tuple[Item, str, str]]:
+    """Reminds of each item: (item, task, move made). title: of each dataset. Raises InputFault."""
+    found = []
+    for item in wanted:
+        task = reminder_of(node.config.node.node_id, item)
+        history = await node.read(partial(Reader.moves, task=task))
+        if history and not is_open(history[-1]):
+            continue
+        fields = {"why": item.why.value}
+        if not history:
+            fields |= {
+                "title": f"{title[item.dataset]} {item.period}",
+                "dataset": item.dataset,
+                "period": item.period,
+                "due": _day(node, item.due),
+            }
+        move = "again" if history else "remind"
+        await node.move(MoveWish(W9D.id, task, move, "" if history else item.node, "", "", fields))
+        found.append((item, task, move))
+    return found
+
+
+def _day(node: Node, at: int) -> str:
+    return day_of(at, ZoneInfo(node.config.run.time_zone)).isoformat()
+
+
+async def _settle(node: Node) -> None:
+    """Reminders of what has come are over."""
+    here = node.config.node.node_id
+    known = await node.read(reminders_at)
+    marks: dict[str, Any] = {}
+    for first, last in known:
+        said = fields_of(first)
+        name, period = said.get("dataset", ""), said.get("period", "")
+        if first.issuer != here or not is_open(last) or name not in node.catalogue.datasets:
+            continue
+        if name not in marks:
+            marks[name] = await node.read(partial(_marks, name))
+        if (first.holder, period) in marks[name]:
+            try:
+                await node.move(MoveWish(W9D.id, first.task, "settle", "", "", "", {}))
+            except InputFault as fault:  # the other side moved meanwhile: the next look sees it
+                node.log.warning("reminder_not_settled", task=first.task, detail=str(fault))

@@ -1,0 +1,54 @@
+"""When data of a period was first seen here, and what was held when a period was closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from node.store.session import Session
+
+_MARK = "INSERT INTO due_mark (node, dataset, period, arrived) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_MARKS = "SELECT node, period, arrived FROM due_mark WHERE dataset = ?"
+_CLOSE = "INSERT INTO cut_off (dataset, period, at, body, signature) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_CLOSED = "SELECT dataset, period, at, body, signature FROM cut_off WHERE dataset = ? AND period = ?"
+_ALL_CLOSED = "SELECT period FROM cut_off WHERE dataset = ?"
+
+
+class CutOff(NamedTuple):
+    """A period that was closed: when, and the signed position (CutOffBody)."""
+
+    dataset: str
+    period: str
+    at: int
+    body: bytes
+    signature: bytes
+
+
+class Dues:
+    """Reads, and writes inside the open transaction. Raises StoreFault."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def mark(self, dataset: str, seen: Iterable[tuple[str, str]], at: int) -> None:
+        """(node, period) whose data is here now. The first mark of each stays."""
+        self._session.run_many(_MARK, [(node, dataset, period, at) for node, period in seen])
+
+    def marks(self, dataset: str) -> dict[tuple[str, str], int]:
+        """When data was first seen, by node and period."""
+        return {(node, period): arrived for node, period, arrived in self._session.rows(_MARKS, (dataset,))}
+
+    def close(self, cut: CutOff) -> None:
+        """Keeps what was held. The first of a period stays."""
+        self._session.run(_CLOSE, cut)
+
+    def closed(self, dataset: str, period: str) -> CutOff | None:
+        """The position of a period; None while it was not closed."""
+        row = self._session.first(_CLOSED, (dataset, period))
+        return None if row is None else CutOff(*row)
+
+    def periods_closed(self, dataset: str) -> set[str]:
+        """The periods that were closed."""
+        return {period for (period,) in self._session.rows(_ALL_CLOSED, (dataset,))}

@@ -1,0 +1,129 @@
+"""Deadlines in a real tree: late for different reasons, reminded in one act, closed with a signed position."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
+
+from node import dues
+from node.cli.doctor import examine
+from node.cli.dues import _details, _scores
+from node.cli.session import Session
+from node.exporting.notice import write_sheets
+from node.testing import Member, Topology
+from node.testing.topology import Place
+from node.texts import translator
+from tests.integration.kit import has_no_link, node_of, run, seq
+from tests.integration.test_rollups import HOUR_US, ZONE, first_day, set_clocks, sound
+from tiers.periods import midnight_us
+
+DAY_US = 24 * HOUR_US
+CITIES = ("hangzhou", "ningbo", "wenzhou")
+COUNTRY = (
+    Place("nation", "national", "100000", "国家平台", ""),
+    Place("province", "provincial", "330000", "浙江省平台", "nation"),
+    *(Place(name, "city", f"330{n}00", name, "province") for n, name in enumerate(CITIES, 1)),
+)
+COLUMNS = ("division", "period", "indicator", "value", "quality")
+
+
+async def bring(member: Member, day: date, value: str = "1.5") -> None:
+    row = (member.place.region, day.isoformat(), "gas_supply", value, "normal")
+    result = await member.put("operation_vitals", COLUMNS, [row])
+    assert not result.rejected, list(result.rejected)
+
+
+async def standings(member: Member, day: date) -> dict[str, tuple[str, str]]:
+    """(standing, why) of the day by title."""
+    found = await member.command("due.list", dataset="operation_vitals")
+    return {one["title"]: (one["standing"], one["why"]) for one in found["items"] if one["period"] == day.isoformat()}
+
+
+async def closed(member: Member, day: date) -> dict[str, Any]:
+    return await member.command("due.position", dataset="operation_vitals", period=day.isoformat())
+
+
+def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path) -> None:
+    """One city is in time, one has no link, one was not filled in: reminded, it says why, and brings it late. The one
+    that was down brings it after the day was closed."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, COUNTRY) as net:
+            day = first_day(net)
+            after = midnight_us(day + timedelta(days=1), ZONE)
+            province, wenzhou = net["province"], net["wenzhou"]
+            await bring(net["hangzhou"], day)
+            await net.level()
+            await net["ningbo"].stop()
+            await province.until(has_no_link(net["ningbo"]))
+            set_clocks(net, after + HOUR_US)
+            assert await standings(province, day) == {
+                "hangzhou": ("on_time", ""),
+                "ningbo": ("waiting", "link_down"),
+                "wenzhou": ("waiting", "not_filled"),
+            }
+            set_clocks(net, after + DAY_US + HOUR_US)
+            assert (await standings(province, day))["wenzhou"] == ("overdue", "not_filled")
+            assert set(await standings(net["nation"], day)) == set(CITIES), "the province owes none of its own"
+            assert await standings(wenzhou, day) == {"wenzhou": ("overdue", "not_filled")}
+
+            wish = {"dataset": "operation_vitals", "period": day.isoformat()}
+            dry = await province.command("due.remind", **wish, dry_run=True)
+            assert {one["title"] for one in dry["reminded"]} == {"ningbo", "wenzhou"}
+            done = await province.command("due.remind", **wish)
+            assert {one["move"] for one in done["reminded"]} == {"remind"}
+            again = await province.command("due.remind", **wish)
+            assert [one["task"] for one in again["reminded"]] == [one["task"] for one in done["reminded"]]
+            assert {one["move"] for one in again["reminded"]} == {"again"}
+            down = f"{province.node}/moves@{wenzhou.node}"
+            await wenzhou.until(lambda status: seq(status, down) >= 2)
+            (reminder,) = (await wenzhou.command("due.list"))["reminders"]
+            assert (reminder["to_us"], reminder["state"]) == (True, "reminded")
+            told = await asyncio.to_thread(examine, Session(home_given=wenzhou.home))
+            assert [one.found.say(translator("en")) for one in told if str(one.name) == "overdue data"] == [
+                "this node is reminded of 1"
+            ]
+            await wenzhou.command("task.move", task=reminder["task"], move="answer", fields={"text": "仪表检修"})
+            await wenzhou.until(lambda status: seq(status, down) >= 3)
+            assert (await province.command("task.show", task=reminder["task"]))["state"] == "answered"
+
+            await bring(wenzhou, day)
+            feed = f"{wenzhou.node}/operation_vitals.ancestors"
+            await province.until(lambda status: seq(status, feed) >= 1)
+            await dues.look(node_of(province))
+            assert (await standings(province, day))["wenzhou"] == ("late", "")
+            await wenzhou.until(lambda status: seq(status, down) >= 4)
+            shown = await wenzhou.command("task.show", task=reminder["task"])
+            assert shown["state"] == "settled"
+
+            set_clocks(net, after + 4 * DAY_US)
+            await dues.look(node_of(province))
+            cut = await closed(province, day)
+            assert cut["signed"]
+            assert {f["feed"].partition(".")[0]: f["since"] for f in cut["feeds"]} == {"c330100": 0, "c330300": 0}
+            await net["ningbo"].start()
+            await bring(net["ningbo"], day)
+            await bring(net["hangzhou"], day, "2.5")
+            await net.level()
+            await dues.look(node_of(province))
+            assert (await standings(province, day))["ningbo"] == ("correction", "")
+            later = await closed(province, day)
+            assert (later["body"], later["signature"]) == (cut["body"], cut["signature"])
+            assert {f["feed"].partition(".")[0]: f["since"] for f in later["feeds"]} == {"c330100": 1, "c330300": 0}
+
+            found = await province.command("due.list", month=day.isoformat()[:7])
+            (wrong,) = [s for s in found["scores"] if s["title"] == "wenzhou" and s["dataset"] == "operation_vitals"]
+            assert wrong["on_time"] == 0
+            out = BytesIO()
+            write_sheets(out, (_scores(found, "2026-03", "=省平台"), _details(found, "Asia/Shanghai")))
+            book = load_workbook(out)
+            assert "=省平台" in str(book.worksheets[0]["A2"].value)
+            assert book.worksheets[1].max_row > 3
+            await sound(net)
+
+    run(work())
