@@ -43,6 +43,7 @@ from node.link.switchboard import Switchboard
 from node.link.watch import Watch
 from node.reading import text_of
 from node.reads import Read, is_watched
+from node.revising import PAUSE_S_MAX, ReviseJob
 from node.settings import ParentSection
 from node.silence import LOOKED_EVERY_S, Silent, find_silent
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
@@ -164,6 +165,7 @@ class Node:
         self._lock: HomeLock | None = None
         self._judge = TierJudge(self.catalogue)
         self._known: StoreKnown | None = None
+        self._publisher: TierPublisher | None = None
         self._republished: tuple[str, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self.silent: list[Silent] = []
@@ -201,6 +203,7 @@ class Node:
             if self._republished:
                 self.note(AuditEvent.PUBLICATION_CHANGED, publications=" ".join(self._republished))
                 self.log.info("publications_changed", publications=self._republished)
+            self._tasks.append(asyncio.create_task(self._follow_publications(), name="follow publications"))
             self.writer.submit(AnchorKnown(self.identity.anchor))
             self._follow_scope()
             if self.config.listen.exchange:
@@ -438,6 +441,7 @@ class Node:
             take_catalogue(store, self.catalogue)
             self._known = StoreKnown(store, self.catalogue)
             publisher = TierPublisher(self.catalogue, self._standing(self.identity.nation, signing=None))
+            self._publisher = publisher
             judge = _WatchfulJudge(self.catalogue, do)
             seams = Seams(SUITES, self.identity.log_key, judge, publisher, self._known, store, self._verify_anchor)
             boot = self.randomness.bytes(16)
@@ -459,6 +463,29 @@ class Node:
         except BaseException:
             store.close()
             raise
+
+    async def _follow_publications(self) -> None:
+        """Own feeds are made to say what is published now, some rows at a time, behind whatever else is to be done."""
+        publisher = self._publisher
+        assert publisher is not None
+        was_under_way = False
+        while not self.writer.stopped.done():
+            changed = self.changed
+            if publisher.revision is None:
+                if was_under_way:
+                    self.log.info("publications_followed")
+                was_under_way = False
+                await changed.wait()
+                continue
+            was_under_way = True
+            began = self.clock.monotonic_us()
+            try:
+                await self.writer.call(lambda ticket: ReviseJob(ticket, publisher, self.config.node.node_id))
+            except InputFault:
+                # All rows are to be compared with all feeds, once its own tail is back: that does it too.
+                await changed.wait()
+            # Half of the writer's time at most: other work waits for one step, never for the job.
+            await asyncio.sleep(min((self.clock.monotonic_us() - began) / 1e6, PAUSE_S_MAX))
 
     def _with_reader(self, question: Callable[[Reader], T]) -> T:
         """In the reading thread, which alone uses the reader."""

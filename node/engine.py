@@ -11,10 +11,21 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from node.republish import find_differences
+from node.store.state import REVISION
 from node.store.store import Store
-from sync.effects import Act, Effect, Reply, Republish, WakeAt
+from sync.effects import Act, Effect, Reply, Republish, SaveMeta, WakeAt
 from sync.errors import LocalFault
-from sync.events import BeforeCommit, Committed, Event, LocalMove, LocalPut, RegistryChange, Tick
+from sync.events import (
+    BeforeCommit,
+    Committed,
+    Event,
+    LocalDifferences,
+    LocalMove,
+    LocalPut,
+    LocalRevised,
+    RegistryChange,
+    Tick,
+)
 from sync.judge import Publisher
 from sync.ports import Rebuilt
 from sync.replica import Replica
@@ -132,11 +143,15 @@ class Engine:
         try:
             effects = self.replica.handle(event, now)
         except LocalFault as fault:
-            if not isinstance(event, LocalPut | LocalMove | RegistryChange):
+            if not isinstance(event, LocalPut | LocalMove | LocalRevised | RegistryChange):
                 raise
             acts.append(Reply(event.token, fault))
             return False
         self._perform(effects, acts)
+        if isinstance(event, LocalDifferences):
+            self._begin()
+            self.store.perform(SaveMeta(REVISION, b""))
+            self._publisher.levelled()
         return True
 
     def _begin(self) -> None:

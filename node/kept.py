@@ -6,6 +6,8 @@ A dataset that the catalogue no longer has keeps its table, its rows and its sha
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from node.faults import Code, UserFault
 from node.store.store import Store
 from node.texts import N_, Text
@@ -17,8 +19,31 @@ _KEPT = "shape."
 """Before a dataset's id: the name under which its shape is kept among the store's own facts."""
 
 
+class _Meta(Protocol):
+    def meta(self, name: str) -> int | str | bytes | None: ...
+
+
 def take_catalogue(store: Store, catalogue: Catalogue) -> None:
     """Gives the store its tables. Raises UserFault CATALOGUE_CHANGED with all that is not only added, StoreFault."""
+    fresh, refused = _compared(store, catalogue)
+    if refused:
+        raise _not_only_added(refused)
+    store.add_schemas([d.schema for d in catalogue.datasets.values()])
+    if fresh:
+        store.begin()
+        for write in fresh:
+            store.perform(write)
+        store.commit()
+
+
+def refusal(store: _Meta, catalogue: Catalogue) -> UserFault | None:
+    """With what `take_catalogue` would refuse this catalogue; nothing is written."""
+    _, refused = _compared(store, catalogue)
+    return _not_only_added(refused) if refused else None
+
+
+def _compared(store: _Meta, catalogue: Catalogue) -> tuple[list[SaveMeta], list[Change]]:
+    """Shapes that are to be kept from now on, and what of them did more than add."""
     fresh: list[SaveMeta] = []
     refused: list[Change] = []
     for dataset in catalogue.datasets.values():
@@ -30,14 +55,7 @@ def take_catalogue(store: Store, catalogue: Catalogue) -> None:
         before = unpack_shape(kept) if isinstance(kept, bytes) else None
         if before is not None:
             refused += [change for change in compare_shapes(before, shape) if not change.allowed]
-    if refused:
-        raise _not_only_added(refused)
-    store.add_schemas([d.schema for d in catalogue.datasets.values()])
-    if fresh:
-        store.begin()
-        for write in fresh:
-            store.perform(write)
-        store.commit()
+    return fresh, refused
 
 
 def _not_only_added(refused: list[Change]) -> UserFault:

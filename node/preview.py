@@ -12,17 +12,21 @@ from typing import Any
 
 from node.commands.stopped import publisher_of, reader_of
 from node.config import Config
+from node.kept import refusal
 from node.publications import changed, check_declared, settings_of
 from node.republish import Own, Way, compare
 from node.store.readers import Reader
 from node.store.state import PUBLICATIONS
 from sync.rows import EndKind, key_getter, key_text, to_schema_order
 from sync.schema import RowSchema
+from sync.scope import Scope
 from sync.values import FeedName, Key, dataset_of
 from tiers.catalogue import Catalogue
 from tiers.dataset import Dataset, Personal
 from tiers.personal import Guard
+from tiers.profile import PROFILES
 from tiers.publishing import TierPublisher
+from tiers.rules import RowRules
 
 SAMPLE_MAX = 1_000
 OnProgress = Callable[[int, int], None]
@@ -38,14 +42,16 @@ def held_back(catalogue: Catalogue) -> Held:
 def preview(
     home: Path, config: Config, catalogue: Catalogue, held_now: Held, sample: int, on_progress: OnProgress
 ) -> dict[str, Any]:
-    """{changed, feeds}: the publications whose settings differ from those that own feeds were written by, and each own
-    feed of their datasets that would have to say something.
+    """{changed, refused, feeds}: the publications whose settings differ from those that own feeds were written by, and
+    each own feed of their datasets that would have to say something.
 
     held_now: columns that were held back until now. sample: keys told of each kind. on_progress: entries read, of how
-    many. Raises CatalogueFault as the start would, StoreFault.
+    many. `refused`: in what datasets did more than add, so that the start would refuse them (E1014). Raises
+    CatalogueFault as the start would, StoreFault.
     """
     reader = reader_of(home, catalogue)
     try:
+        refused = refusal(reader, catalogue)
         publisher = publisher_of(home, config, catalogue, reader)
         node = config.node.node_id
         feeds = {state.name: state for state in reader.feeds()}
@@ -66,7 +72,31 @@ def preview(
                 one["is_changed"] = way.wanted.publication in differing
                 one["waiting"] = waiting.get(name, 0)
                 shown.append(one)
-        return {"node": node, "changed": list(differing), "feeds": [one for one in shown if _says(one)]}
+        return {
+            "node": node,
+            "changed": list(differing),
+            "refused": [line.say() for line in refused.details] if refused is not None else [],
+            "feeds": [one for one in shown if _says(one)],
+        }
+    finally:
+        reader.close()
+
+
+def outside(home: Path, config: Config, catalogue: Catalogue, scope: Scope, sample: int) -> list[dict[str, Any]]:
+    """Own rows that lie outside a signing scope, by dataset: with it the door would reject them and every tier above
+    refuse them at their next change. Raises StoreFault."""
+    reader = reader_of(home, catalogue)
+    try:
+        profile, parent = PROFILES[config.node.tier], config.parent.node_id if config.parent else ""
+        found = []
+        for dataset in catalogue.datasets.values():
+            if dataset.region and set(profile.tiers(parent)) & set(dataset.owner):
+                rules = RowRules(dataset, dataset.schema.names)
+                rows = reader.scan(dataset.id, config.node.node_id)
+                counted = _counted((key for key, _, row in rows if rules.lies_outside(row, scope)), sample)
+                if counted["rows"]:
+                    found.append({"dataset": dataset.id, **counted})
+        return found
     finally:
         reader.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from node.revising import job_of
 from node.store.readers import Reader
 from sync.core import Core
 from sync.effects import FeedState
@@ -60,6 +61,7 @@ async def status_now(node: Node) -> dict[str, Any]:
         for (dataset, column, rule), cells in sorted(node.personal.items())
     ]
     status["silent"] = [one.shown() for one in node.silent]
+    status["jobs"] = await node.read(job_of)
     status["alarms"] = node.alarms[-ALARMS_SHOWN:]
     status["alarm_count"] = node.alarm_count
     status["parent_link"] = dict(zip(("state", "detail"), node.link_state, strict=True))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sync.chain import BadRun, OpenedRun
 from sync.judge import LocalRows, Outgoing
-from sync.values import FeedName
+from sync.values import FeedName, Row
 from sync.wire.v1.entry_pb2 import EnrolmentRecord, EpochConfirmation, MoveBody
 from sync.wire.v1.frame_pb2 import Frame
 
@@ -87,6 +87,20 @@ class LocalDifferences:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalRevised:
+    """What own feeds say otherwise of some rows because publications changed.
+
+    moved: rows (whole, in schema order) that feeds put again: they stay as they are, under a new version. Answered with
+    Reply(token, group).
+    """
+
+    token: object
+    dataset: str
+    moved: Sequence[Row]
+    outgoing: Sequence[Outgoing]
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The node is about to stop: neighbours are told, nothing more is sent, what is under way may still be answered.
 
@@ -132,6 +146,7 @@ Event = (
     | LocalMove
     | RegistryChange
     | LocalDifferences
+    | LocalRevised
     | Drain
     | Rejudge
     | AnchorKnown

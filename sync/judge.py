@@ -112,7 +112,9 @@ class Outgoing(NamedTuple):
     puts: Sequence[Row]
     ends: Sequence[End]
     was: Sequence[tuple[Key, int, Row]]
-    """(key, version, published image in `columns` order) that this feed held before of the rows that change or end."""
+    """(key, version, published image) that this feed held before of the rows that change or end."""
+    was_columns: tuple[str, ...] = ()
+    """The order of cells in `was`, where it is not `columns`: what was said in others before a change of settings."""
 
 
 class Publisher(Protocol):
@@ -122,4 +124,8 @@ class Publisher(Protocol):
 
     def lacks(self, dataset: str, columns: Sequence[str], row: Row) -> bool:
         """Whether a published image may say less in these columns than was kept of its row."""
+        ...
+
+    def levelled(self) -> None:
+        """Every own feed says what is published now: nothing of earlier settings is left to be followed."""
         ...

@@ -88,7 +88,8 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
     order = to_schema_order(schema, out.columns)
     cells = out.puts if order is None else list(map(order, out.puts))
     added = sum_hashes(group, cells)
-    removed = sum(row_hash(version, was if order is None else order(was)) for _, version, was in out.was)
+    before = to_schema_order(schema, out.was_columns) if out.was_columns else order
+    removed = sum(row_hash(version, was if before is None else before(was)) for _, version, was in out.was)
     state.digest = shift_digest(state.digest, added, removed)
     state.rows += len(out.puts) - len(out.was)
     draft = Draft(

@@ -16,6 +16,7 @@ from sync.effects import (
     DropReread,
     FeedState,
     PatchRows,
+    Reply,
     Republish,
     Reread,
     SaveMeta,
@@ -23,11 +24,13 @@ from sync.effects import (
     UpsertRows,
 )
 from sync.errors import InputFault
-from sync.events import LocalDifferences
+from sync.events import LocalDifferences, LocalRevised
 from sync.judge import Outgoing
 from sync.origin import emit_rows
 from sync.overtaken import take_move_back
 from sync.payload import encode_records
+from sync.phrase import Phrase
+from sync.reasons import Reason
 from sync.rows import EndKind, RowBatch, key_getter
 from sync.values import FeedName, Key, Kind
 from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload, RegistryPayload
@@ -134,6 +137,21 @@ def differences(core: Core, event: LocalDifferences) -> None:
         core.alarm("rows_lack_held_back_columns", count=count)
     if count := core.to_reread.pop(Reread.BOTH_LIVES, 0):
         core.alarm("rows_changed_in_both_lives", count=count)
+
+
+def revised(core: Core, event: LocalRevised) -> None:
+    """Says what own feeds have to say of some rows since publications changed. Raises InputFault RECOVERING while a
+    comparison of all rows with all feeds is due: that says this too."""
+    if core.recovering or core.settle_due or core.republishing:
+        raise InputFault(Reason.RECOVERING, Phrase("all rows are about to be compared with all feeds"))
+    schema = core.seams.judge.schema("", event.dataset)
+    assert schema is not None, "its rows are kept here"
+    group = core.next_group()
+    if event.moved:
+        core.do(UpsertRows(event.dataset, core.me.node, None, schema.names, event.moved, group))
+    for out in event.outgoing:
+        _emit(core, out, group)
+    core.do(Reply(event.token, group))
 
 
 def _emit(core: Core, out: Outgoing, group: int) -> None:

@@ -25,6 +25,7 @@ from sync.events import (
     LocalDifferences,
     LocalMove,
     LocalPut,
+    LocalRevised,
     RegistryChange,
     Rejudge,
     RunArrived,
@@ -118,6 +119,8 @@ class Replica:
                 session.advance(core)
             case LocalDifferences():
                 recovery.differences(core, event)
+            case LocalRevised():
+                recovery.revised(core, event)
             case Drain():
                 session.drain(core, event.until)
             case Rejudge():

@@ -231,6 +231,30 @@ def read_cell(column: Column, raw: object, table: Table, key: str) -> Cell:
     return value
 
 
+def raw_of(tree: Filter) -> dict[str, Any]:
+    """A filter as it could be declared in JSON: parse_filter gives the same filter back."""
+    match tree:
+        case AllOf(parts):
+            return {"and": [raw_of(p) for p in parts]}
+        case AnyOf(parts):
+            return {"or": [raw_of(p) for p in parts]}
+        case Not(part):
+            return {"not": raw_of(part)}
+        case IsNull(column):
+            return {"column": column, "op": "is_null"}
+        case ComparePair(column, op, other):
+            return {"column": column, "op": op, "other": other}
+        case OneOf(column, values):
+            return {"column": column, "op": "in", "value": [_declared(v) for v in values]}
+        case Compare(column, op, value):
+            return {"column": column, "op": op, "value": _declared(value)}
+
+
+def _declared(value: Cell) -> Cell:
+    """Bytes are written as hex."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
 def columns_of(tree: Filter) -> frozenset[str]:
     """Names of all columns that a filter asks about."""
     match tree:

@@ -8,7 +8,6 @@ must move everywhere. A row that no longer matches a filter leaves that audience
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from sync.judge import LocalRows, Outgoing
@@ -17,26 +16,17 @@ from sync.schema import RowSchema
 from sync.values import Key, Route, Row
 from tiers.catalogue import Catalogue
 from tiers.dataset import NATION, Dataset, Publication
-from tiers.filters import compile_filter
-from tiers.personal import MASK, RULES, Guard
+from tiers.personal import MASK, Guard
 from tiers.profile import Standing
+from tiers.revision import Revision
 from tiers.rules import cells_of
-
-
-class _Way(NamedTuple):
-    """One publication of a dataset for one addressee ('' = all of its audience), made ready."""
-
-    publication: Publication
-    addressee: str
-    project: Callable[[Row], Row] | None
-    guard: Guard | None
-    matches: Callable[[Row], bool] | None
+from tiers.ways import Way, make_way, text_of
 
 
 class _Ready(NamedTuple):
     schema: RowSchema
     key_of: Callable[[Row], Key]
-    ways: tuple[_Way, ...]
+    ways: tuple[Way, ...]
     masked: frozenset[str]
 
 
@@ -45,6 +35,9 @@ class TierPublisher:
 
     def __init__(self, catalogue: Catalogue, standing: Standing) -> None:
         self._ready: dict[str, _Ready] = {}
+        self.revision: Revision | None = None
+        """While own feeds do not yet say all rows as the settings of now have it."""
+        self.declared = catalogue.datasets
         self._parent = standing.parent
         tiers = standing.profile.tiers(standing.parent)
         for dataset in catalogue.datasets.values():
@@ -61,6 +54,8 @@ class TierPublisher:
 
         Nothing for a dataset this node's tier does not own: it is kept here and goes nowhere.
         """
+        if self.revision is not None and self.revision.touches(rows.dataset):
+            return self.revision.publish(rows)
         ready = self._ready.get(rows.dataset)
         if ready is None:
             return []
@@ -79,25 +74,29 @@ class TierPublisher:
             name in masked and isinstance(cell, str) and MASK in cell for name, cell in zip(columns, row, strict=True)
         )
 
-    def settings(self) -> Mapping[str, str]:
-        """A digest of what decides who gets what, by publication: while it stays the same, `publish` may be given rows
-        that were published by an earlier life."""
+    def levelled(self) -> None:
+        """As sync.judge.Publisher.levelled."""
+        self.revision = None
+
+    def ways(self) -> Mapping[str, tuple[Way, ...]]:
+        """What is published, by dataset."""
+        return {dataset: ready.ways for dataset, ready in self._ready.items()}
+
+    def settings(self) -> Mapping[str, list[str]]:
+        """What decides who gets what, by publication: while it stays the same, `publish` may be given rows that were
+        published by an earlier life."""
         said: dict[str, list[str]] = {}
         for ready in self._ready.values():
             for way in ready.ways:
-                publication = way.publication
-                to: tuple[object, ...] = (self._parent, publication.route.name, way.addressee)
-                if way.guard is not None:
-                    to = (*to, RULES, way.guard.masked_columns)
-                said.setdefault(publication.id, []).append(repr((to, publication.columns, publication.filter)))
-        return {name: sha256("\n".join(sorted(ways)).encode()).hexdigest() for name, ways in said.items()}
+                said.setdefault(way.publication.id, []).append(text_of(way, self._parent))
+        return {name: sorted(ways) for name, ways in said.items()}
 
 
 _Parts = tuple[Sequence[Row], list[End], list[tuple[Key, int, Row]]]
 
 
 def _outgoing(
-    way: _Way, schema: RowSchema, puts: Sequence[Row], ends: list[End], was: list[tuple[Key, int, Row]]
+    way: Way, schema: RowSchema, puts: Sequence[Row], ends: list[End], was: list[tuple[Key, int, Row]]
 ) -> Outgoing:
     publication = way.publication
     return Outgoing(
@@ -114,29 +113,23 @@ def _outgoing(
     )
 
 
-def _ways(publication: Publication, standing: Standing, dataset: Dataset) -> list[_Way]:
+def _ways(publication: Publication, standing: Standing, dataset: Dataset) -> list[Way]:
     """One per addressee; none where there is nobody above to send to, and never to oneself."""
     if publication.route in (Route.PARENT, Route.ANCESTORS) and not standing.parent:
         return []
     named = [standing.nation if a == NATION else a for a in publication.addressees]
     addressees = [a for a in dict.fromkeys(named) if a != standing.node] if publication.route is Route.NODE else [""]
-    schema, project = dataset.schema, None
-    if publication.columns != schema.names:
-        project = cells_of([schema.names.index(c) for c in publication.columns])
-    matches = compile_filter(publication.filter, schema.names) if publication.filter else None
-    guard = Guard(dataset, publication.columns)
-    watched = guard if guard.masked_columns else None
-    return [_Way(publication, addressee, project, watched, matches) for addressee in addressees]
+    return [make_way(publication, addressee, dataset) for addressee in addressees]
 
 
-def _whole(rows: LocalRows, way: _Way) -> _Parts:
+def _whole(rows: LocalRows, way: Way) -> _Parts:
     """A publication of all rows."""
     before = rows.before
     ends = [End(key, EndKind.VOID, reason) for key, reason in rows.voids if key in before]
-    return _images(way, rows.puts), ends, _held(way, before)
+    return way.images(rows.puts), ends, _held(way, before)
 
 
-def _filtered(rows: LocalRows, way: _Way, key_of: Callable[[Row], Key]) -> _Parts:
+def _filtered(rows: LocalRows, way: Way, key_of: Callable[[Row], Key]) -> _Parts:
     """A publication of the rows that match: before and after decide between put, removal and nothing."""
     assert way.matches is not None
     after = list(filter(way.matches, rows.puts))
@@ -147,15 +140,9 @@ def _filtered(rows: LocalRows, way: _Way, key_of: Callable[[Row], Key]) -> _Part
         still = {key_of(row) for row in after}
         still.update(end.key for end in ends)
         ends += [End(key, EndKind.LEFT) for key in held if key not in still]
-    return _images(way, after), ends, _held(way, held)
+    return way.images(after), ends, _held(way, held)
 
 
-def _images(way: _Way, rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows as they leave: the publication's columns only, and numbers of persons masked."""
-    images = rows if way.project is None else list(map(way.project, rows))
-    return images if way.guard is None else way.guard.mask(images)
-
-
-def _held(way: _Way, held: Mapping[Key, tuple[int, Row]]) -> list[tuple[Key, int, Row]]:
-    images = _images(way, [row for _, row in held.values()])
+def _held(way: Way, held: Mapping[Key, tuple[int, Row]]) -> list[tuple[Key, int, Row]]:
+    images = way.images([row for _, row in held.values()])
     return [(key, version, image) for (key, (version, _)), image in zip(held.items(), images, strict=True)]

@@ -188,6 +188,10 @@ class RowRules:
         dates: list[Any] = list(map(itemgetter(self._date), rows))
         return business_day(min(dates)), business_day(max(dates))
 
+    def lies_outside(self, row: Row, scope: Scope) -> bool:
+        """Whether a row of this region, at its date, may not be written with this signing scope."""
+        return not self._places_good((row,), scope)
+
     def _place_known(self, region: Cell, day: str, scope: Scope) -> bool:
         """Whether a place was found good in this very scope before: rows that come one by one mostly share it."""
         if scope is not self._scope or len(self._good_places) >= _PLACES_MAX:

@@ -252,7 +252,26 @@ def _declarations(session: Session, config: Config) -> Iterator[Finding]:
         assert fault is not None
         yield Finding(name, "bad", fault.message, fault.next_step)
     else:
-        yield Finding(name, "good", found)
+        yield _only_added(session, config) or Finding(name, "good", found)
+
+
+def _only_added(session: Session, config: Config) -> Finding | None:
+    """Whether the next start would refuse these datasets, because they did more than add to what the store has."""
+    from node.commands.stopped import reader_of
+    from node.kept import refusal
+    from node.store.faults import StoreFault
+
+    try:
+        reader = reader_of(session.home, session.catalogue)
+    except StoreFault:
+        return None  # said by fsck; here only the declarations are looked at
+    try:
+        fault = refusal(reader, session.catalogue)
+        return None if fault is None else Finding(Text(N_("catalogue")), "bad", fault.message, fault.next_step)
+    except StoreFault:
+        return None
+    finally:
+        reader.close()
 
 
 def _certificates(session: Session, config: Config) -> Iterator[Finding]:

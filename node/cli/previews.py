@@ -14,9 +14,11 @@ from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
 from node.texts import N_, _
+from sync.errors import InputFault
 
 if TYPE_CHECKING:
     from node.config import Config
+    from sync.scope import Scope
     from tiers.catalogue import Catalogue
 
 VERBS = Verbs()
@@ -45,14 +47,22 @@ def preview(
             help=_("A changed dataset file: instead of the home's of that name, or beside them. May stand often."),
         ),
     ] = [],  # noqa: B006 - typer copies it
+    scope: Annotated[
+        str,
+        typer.Option(
+            metavar=_("REGIONS"),
+            help=_("A changed signing scope, as in an invite list: rows of this node that would lie outside it."),
+        ),
+    ] = "",
     sample: Annotated[
         int, typer.Option(metavar="N", min=0, max=SAMPLE_MAX, help=_("Keys to show of each kind."))
     ] = SAMPLE,
 ) -> None:
-    from node.preview import held_back
+    from node.preview import held_back, outside
     from node.preview import preview as compare
 
     session = here(context)
+    wished = _scope(scope)
     wanted = _config(session, config)
     changed = _catalogue(session, wanted, catalogue)
     # Of what has been edited in place nobody knows any more how it was.
@@ -61,9 +71,14 @@ def preview(
         found = compare(
             session.home, wanted, changed, held_now, sample, lambda done, of: progress({"entries": done, "of": of})
         )
+    if wished is not None:
+        found["outside"] = outside(session.home, wanted, changed, wished, sample)
     if session.as_json:
         return say_json(found)
-    return _tell(found)
+    _tell(found)
+    if wished is not None:
+        _tell_outside(found["outside"])
+    return None
 
 
 def _config(session: Session, path: Path | None) -> Config:
@@ -83,6 +98,31 @@ def _config(session: Session, path: Path | None) -> Config:
     return config
 
 
+def _scope(text: str) -> Scope | None:
+    """A signing scope as a person writes it. Raises UserFault."""
+    from node.enrol.lists import scope_from_text
+
+    try:
+        return scope_from_text(text)
+    except InputFault as fault:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{value}' cannot be read as a scope: {detail}"),
+            N_("Write division codes or prefixes with spaces between, such as 330100 or 65*-6590*."),
+            value=text,
+            detail=fault.detail,
+        ) from fault
+
+
+def _tell_outside(found: list[dict[str, Any]]) -> None:
+    if not found:
+        return say(_("No row of this node lies outside that scope."))
+    say(_("Rows of this node outside that scope: their next change would be rejected here and refused above."))
+    return table(
+        "", [_("dataset"), _("rows"), _("keys")], [(o["dataset"], o["rows"], " ".join(o["keys"])) for o in found]
+    )
+
+
 def _catalogue(session: Session, config: Config, files: Sequence[Path]) -> Catalogue:
     """The catalogue to look at. Raises CatalogueFault, UserFault, OSError."""
     from node.app import read_catalogue
@@ -91,6 +131,10 @@ def _catalogue(session: Session, config: Config, files: Sequence[Path]) -> Catal
 
 
 def _tell(found: dict[str, Any]) -> None:
+    if found["refused"]:
+        say(_("The node would refuse to start with these datasets (E1014): they did more than add."))
+        for line in found["refused"]:
+            say(f"  {line}")
     if not found["changed"]:
         say(_("Nothing changes: the publications are those that this node's feeds were written by."))
         return

@@ -98,6 +98,10 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     _show_feeds(found)
     _show_parked(found["parked"])
     _show_heard(found["heard"])
+    if found["jobs"]:
+        words = _("Work goes on in the background ({count}): `tiersync jobs` lists it.")
+        say(words.format(count=len(found["jobs"])))
+        say()
     if found["reread"]:
         words = _("{count} rows are to be read again from their source: `tiersync reread` lists them.")
         say(words.format(count=found["reread"]))

@@ -16,6 +16,7 @@ from certs.suites import SUITES
 from node.commands.view import View
 from node.config import Config
 from node.extensions import extensions_in_use, unregistered
+from node.revising import job_of
 from node.silence import find_silent
 from node.status import heard_of, status_of
 from node.store.home import DATABASE_FILE
@@ -94,6 +95,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
     found["reread"] = view.reader.reread_count()
     found["personal"] = []
+    found["jobs"] = job_of(view.reader)
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     factor = config.data.silence_factor
     silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us)

@@ -129,7 +129,7 @@ class Federation:
             raise
         except Exception as error:
             raise Violation("exception", f"{node.label}: {type(error).__name__}: {error}") from error
-        if node.engine.busy:
+        if node.busy:
             self._wake(node, self.now + STEP_US)
         if node.engine.wake_at is not None:
             self._wake(node, max(self.now + STEP_US, node.engine.wake_at - node.skew))

@@ -57,6 +57,8 @@ def behind(net: Federation, waiting: bool = False) -> Iterator[str]:
         core = node.core
         if core.recovering or core.republishing or core.restored:
             yield f"{node.label} is recovering or restored"
+        if node.publisher.revision is not None:
+            yield f"{node.label} is following a change of publications"
         for link in core.links.values():
             if not link.working:
                 yield f"{node.label} has a link in {link.phase.value}"

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from node.engine import Engine, Item
 from node.kept import take_catalogue
 from node.known import StoreKnown
-from node.publications import follow
+from node.publications import follow, settings_of
+from node.revising import ReviseJob
 from node.sim.keys import SimKey
 from node.sim.places import FEDERATION, Place, Tree, catalogue
 from node.sim.releases import FIRST
 from node.sim.violation import Crash
 from node.store.driver import Connection, connect_memory
+from node.store.state import PUBLICATIONS
 from node.store.store import INSTANCE, Store
 from sync.chain import open_run
 from sync.core import Identity, Seams
@@ -34,6 +36,9 @@ from tiers.publishing import TierPublisher
 
 if TYPE_CHECKING:
     from node.sim.network import Connection as Wire
+
+REVISED_ROWS = 3
+"""Rows of a changed publication followed in one transaction: few, so that much comes in between."""
 
 OnCommit = Callable[["SimNode", Sequence[Write]], None]
 
@@ -100,6 +105,10 @@ class SimNode:
         """Begins with an empty store and a new instance."""
         store = WatchedStore.in_memory(self.schemas, instance=self.random.randbytes(16))
         assert isinstance(store, WatchedStore)
+        # As the first start of a node leaves it.
+        store.begin()
+        store.perform(SaveMeta(PUBLICATIONS, settings_of(self.publisher)))
+        store.commit()
         self.use(store)
 
     def use(self, store: WatchedStore) -> None:
@@ -192,7 +201,15 @@ class SimNode:
     def step(self, now: int) -> None:
         """One transaction with all that has come. Raises Crash when the fuse blows."""
         items, self.inbox = self.inbox, []
+        if self.publisher.revision is not None:
+            items.append(ReviseJob(None, self.publisher, self.id, REVISED_ROWS))
         self.engine.step(items, now + self.skew)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step should follow at once."""
+        core = self.core
+        return self.engine.busy or (self.publisher.revision is not None and not (core.recovering or core.settle_due))
 
 
 def _anchor_body(anchor: object) -> AnchorBody:

@@ -24,7 +24,7 @@ from node.store.records import Records
 from node.store.replay import Replay, SchemaOf
 from node.store.schema import SEQ_MAX
 from node.store.session import Session
-from node.store.state import PUBLICATIONS
+from node.store.state import PUBLICATIONS, REVISION
 from sync.days import date_of, day_of_hlc
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
@@ -202,6 +202,8 @@ class _Check:
                     "makes its feeds follow"
                 )
             )
+        if self._records.meta(REVISION):
+            why.append(Phrase("own rows against own feeds: feeds are still following a change of publications"))
         if published is None:
             why = [Phrase("own rows against own feeds: no publications given")]
         if published is None or why:

@@ -168,6 +168,20 @@ class Rows:
                 cells = table.cells(tuple(row[:-4]))
                 yield table.key_of(cells), row[-4], cells
 
+    def page(self, dataset: str, origin: str, after: Key | None, limit: int) -> list[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of so many rows of an origin, in order of key, from behind `after`."""
+        table, number = self._table(dataset), self._names.find_node(origin)
+        if number is None:
+            return []
+        found = self._session.rows(table.select_page(after is not None), (number, *(after or ()), limit))
+        paged = ((table.cells(tuple(row[:-1])), row[-1]) for row in found)
+        return [(table.key_of(cells), version, cells) for cells, version in paged]
+
+    def count(self, dataset: str, origin: str) -> int:
+        """Number of rows of an origin."""
+        table, number = self._table(dataset), self._names.find_node(origin)
+        return 0 if number is None else int(self._session.first(table.count(), (number,))[0])
+
     def _selected(self, table: RowTable, origin: str, keys: Collection[Key]) -> Iterator[Any]:
         """Rows by key, as RowTable.select gives them."""
         number = self._names.find_node(origin)

@@ -133,6 +133,18 @@ class RowTable:
         `keys_ordered`."""
         return f'SELECT max({quoted(self.schema.key[0])}) FROM "{self.name}" WHERE "_origin" = ?'
 
+    def select_page(self, after: bool) -> str:
+        """Rows of an origin in order of key: cells in schema order, version. Parameters: the origin's number, the key
+        behind which to begin (`after`), how many."""
+        keys = _columns(self.schema.key)
+        behind = f" AND ({keys}) > ({', '.join('?' * len(self.schema.key))})" if after else ""
+        chosen = f'{_columns(self.schema.names)}, "_version"'
+        return f'SELECT {chosen} FROM "{self.name}" WHERE "_origin" = ?{behind} ORDER BY {keys} LIMIT ?'
+
+    def count(self) -> str:
+        """Number of rows of an origin. Parameters: its number."""
+        return f'SELECT count(*) FROM "{self.name}" WHERE "_origin" = ?'
+
     def select_all(self) -> str:
         """All rows of the view: cells in schema order, version, feed, column list, origin."""
         return f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_columns", "_origin" FROM "{self.view}"'

@@ -16,6 +16,8 @@ _OUTBOX_LAST = "SELECT coalesce(max(id), 0) FROM outbox"
 
 PUBLICATIONS = "publications"
 """Meta: the settings that own feeds were written by last, as node/publications.py says them."""
+REVISION = "revision"
+"""Meta: how far own feeds have followed changed publications, as node/revising.py keeps it; b'' where all have."""
 
 
 def load_state(session: Session, names: Names, log: Log, records: Records) -> Rebuilt:

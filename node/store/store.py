@@ -249,6 +249,14 @@ class Store:
         """
         return self._rows.scan(dataset, origin)
 
+    def page(self, dataset: str, origin: str, after: Key | None, limit: int) -> list[tuple[Key, int, Row]]:
+        """(key, version, cells in schema order) of so many rows of an origin, in order of key, from behind `after`."""
+        return self._rows.page(dataset, origin, after, limit)
+
+    def count(self, dataset: str, origin: str) -> int:
+        """Number of rows of an origin."""
+        return self._rows.count(dataset, origin)
+
     def moves(self, task: str) -> list[MoveBody]:
         """Numbered moves of a task, in order of number."""
         return self._records.moves(task)

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from node.app import read_catalogue
+from node.cli.doctor import examine
+from node.cli.session import Session
 from node.commands.stopped import reader_of
 from node.config import CONFIG_NAME, Config, DataSection, Publication, load_file, render
+from node.faults import Manner
 from node.preview import held_back, preview
 from node.testing import Member, Topology
 from sync.chain import open_content
@@ -207,5 +210,23 @@ def test_a_publication_that_ends_and_a_dataset_that_may_not_end_yet(tmp_path: Pa
             assert (one["leave"]["rows"], one["columns_new"], one["waiting"]) == (2, [], 0)
             done = await follow(net, city, load_file(city.home / CONFIG_NAME))
             assert ordered(as_said(found)) == ordered(done)
+
+    run(work())
+
+
+def test_datasets_that_did_more_than_add_are_refused_before_the_start(tmp_path: Path) -> None:
+    """The preview and the doctor say what the start would: E1014."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city = net["city"]
+            (city.home / SITE).write_text(site('"plan_id"'), "utf-8")
+            now = load_file(city.home / CONFIG_NAME)
+            await follow(net, city, replace(now, data=DataSection(catalogue=(SITE,))))
+            (city.home / SITE).write_text(site('"plan_id"').replace("length = 40, zh", "length = 20, zh"), "utf-8")
+            assert any("x_plan" in line for line in foreseen(city)["refused"])
+            session = Session(Manner())
+            session.home_given = city.home
+            assert any(str(f.name) == "catalogue" and f.verdict == "bad" for f in examine(session))
 
     run(work())

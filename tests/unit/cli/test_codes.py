@@ -38,7 +38,7 @@ def test_a_city_registers_an_extension_and_its_rows_count_under_the_standard_cla
     call: Call, country: Country, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """W11: before, the row is taken, and told as unregistered; afterwards it counts under the class."""
-    monkeypatch.setattr("node.control.service.EXTENSIONS_EVERY_US", -1)
+    monkeypatch.setattr("node.app.EXTENSIONS_EVERY_US", -1)
     city = country.home("city")
     row = case("extended-1", class_scheme="local:310000", class_code="7")
     assert call("--home", city, "put", "case", "--row", json.dumps(row)).code == 0

@@ -35,3 +35,21 @@ def test_a_configuration_of_another_node_is_refused(call: Call, country: Country
     other = str(Path(country.home("nation")) / "node.toml")
     called = call("--home", country.home("city"), "preview", "--config", other, "--json")
     assert called.json["error"]["code"] == "E1008"
+
+
+def test_rows_outside_a_changed_scope_are_foreseen(call: Call, country: Country) -> None:
+    """The scope that the parent is about to give: what could no longer be written is counted and named."""
+    city = country.home("city")
+    row = json.dumps(case("outside-1"))
+    assert call("--home", city, "put", "case", "--row", row, "--json").json["accepted"] == 1
+    found = call("--home", city, "preview", "--scope", "659001", "--sample", "1000", "--json").json["outside"]
+    (one,) = (o for o in found if o["dataset"] == "case")
+    assert '["outside-1"]' in one["keys"]
+    assert call("--home", city, "preview", "--scope", "*", "--json").json["outside"] == []
+    assert "outside that scope" in call("--home", city, "preview", "--scope", "659001").out
+    assert call("--home", city, "preview", "--scope", "33x", "--json").json["error"]["code"] == "E1008"
+
+
+def test_jobs_of_a_calm_node_are_none(call: Call, country: Country) -> None:
+    assert call("--home", country.home("city"), "jobs", "--json").json == {"jobs": []}
+    assert "background" in call("--home", country.home("city"), "jobs").out

@@ -91,6 +91,9 @@ class NoData:
     def publish(self, rows: LocalRows) -> Sequence[Outgoing]:
         return ()
 
+    def levelled(self) -> None:
+        pass
+
     def codes(self, table: str) -> frozenset[str]:
         return frozenset()
 
