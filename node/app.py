@@ -46,6 +46,7 @@ from node.reads import Read, is_watched
 from node.revising import PAUSE_S_MAX, ReviseJob
 from node.settings import ParentSection
 from node.silence import LOOKED_EVERY_S, Silent, find_silent
+from node.store.changes import LIFE_BYTES
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
@@ -75,6 +76,7 @@ T = TypeVar("T")
 ALARMS_KEPT = 200
 DISK_ASKED_EVERY_US = 2_000_000
 DRAIN_US = 2_000_000
+DAY_US = 86_400_000_000
 EXTENSIONS_EVERY_US = 60_000_000
 """How old the count of unregistered extension codes in a status may be."""
 ROW_BYTES_ABOUT = 500
@@ -440,6 +442,10 @@ class Node:
             check_instance(self.home, store)
             take_catalogue(store, self.catalogue)
             self._known = StoreKnown(store, self.catalogue)
+            store.begin()
+            keep_us = self.config.http.changes_keep_days * DAY_US
+            store.follow_changes(keep_us, self.randomness.bytes(LIFE_BYTES), self.writer.now)
+            store.commit()
             publisher = TierPublisher(self.catalogue, self._standing(self.identity.nation, signing=None))
             self._publisher = publisher
             judge = _WatchfulJudge(self.catalogue, do)

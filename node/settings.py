@@ -295,6 +295,12 @@ class HttpSection:
     body_bytes_max: int = setting(
         "单个请求的字节数上限", "Bytes of one request, at most", 8 * limits.MIB, _between(limits.KIB, 64 * limits.MIB)
     )
+    changes_keep_days: int = setting(
+        "变更流保留天数；0 为不记录变更",
+        "Days for which changes are kept for whoever follows them; 0: changes are not kept",
+        0,
+        _between(0, 90),
+    )
     connections_max: int = setting("同时连接数上限", "Connections at the same time, at most", 64, _between(1, 4096))
 
 

@@ -17,6 +17,8 @@ from node.texts import N_
 
 ANSWER_S: Final = 60.0
 """For a whole answer. One that never ends (changes) takes this bound off and bounds each of its writes."""
+WRITE_S: Final = 30.0
+"""For the peer to take what is written: who reads nothing is let go."""
 DEADLINE: Final = "deadline"
 """Name in the request's state: an asyncio.Timeout."""
 
@@ -31,7 +33,7 @@ class Bounds:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI."""
-        begun = False
+        begun = late = False
         taken = 0
 
         async def take() -> Message:
@@ -43,11 +45,16 @@ class Bounds:
             return message
 
         async def give(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, late
             begun = True
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
-            await send(message)
+            try:
+                async with asyncio.timeout(WRITE_S):
+                    await send(message)
+            except TimeoutError:
+                late = True
+                raise
 
         try:
             if _stated(scope) > self._most:
@@ -56,7 +63,7 @@ class Bounds:
                 scope["state"] = {**scope.get("state", {}), DEADLINE: deadline}
                 await self._app(scope, take, give)
         except TimeoutError:
-            self._log.warning("http_too_slow", path=scope["path"])
+            self._log.info("http_too_slow", path=scope["path"])
             if not begun:
                 await problem(_too_slow(), scope, 503)(scope, receive, send)
         except UserFault as fault:
@@ -65,6 +72,8 @@ class Bounds:
                 answer.headers["connection"] = "close"  # what is left of the body is not read
                 await answer(scope, receive, send)
         except Exception as error:
+            if late:  # what starlette makes of it is an exception of another kind
+                return
             # Its answer was given by Starlette; here it is told to whoever keeps the node.
             self._log.error("http_failed", path=scope["path"], exc_info=error)
 

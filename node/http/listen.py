@@ -32,10 +32,11 @@ class HttpServer:
     def __init__(self, node: Node) -> None:
         settings = node.config.http
         context = tls_context(node.home, settings) if settings.certificate else None
+        self._closing = asyncio.Event()
         self._address = split_address(settings.listen)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                make_app(node),
+                make_app(node, self._closing),
                 http=BoundedConnection,
                 ws="none",
                 lifespan="off",
@@ -69,6 +70,7 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Takes no more, and ends what is under way within STOP_S."""
+        self._closing.set()
         if self._serving is not None:
             self._server.should_exit = True
             await self._serving

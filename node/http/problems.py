@@ -26,6 +26,8 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.REQUEST_TOO_LARGE: 413,
         Code.REQUEST_TOO_SLOW: 503,
         Code.REQUEST_INVALID: 400,
+        Code.CHANGES_EXPIRED: 410,
+        Code.TOO_MANY_STREAMS: 429,
         Code.REQUEST_TYPE: 415,
         Code.CURSOR_INVALID: 400,
         Code.TOKEN_REFUSED: 401,

@@ -16,7 +16,15 @@ from node.store.driver import Connection, Error, fault_of, fence, unfence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.names import seq_of
 from node.store.rowsql import OF_EACH_ROW, RowTable, make_view
-from node.store.schema import API_TABLES, COUNTS_AND_MARKS, DUE_TABLES, FIRST_TABLES, SEQ_BITS, SOURCE_TABLES
+from node.store.schema import (
+    API_TABLES,
+    CHANGE_TABLES,
+    COUNTS_AND_MARKS,
+    DUE_TABLES,
+    FIRST_TABLES,
+    SEQ_BITS,
+    SOURCE_TABLES,
+)
 from node.store.session import Session
 from sync.schema import CellType, RowSchema
 from sync.wire.v1.entry_pb2 import EntryHeader
@@ -27,7 +35,8 @@ _SOURCES = "0002_sources"
 _COUNTS = "0003_counts_and_marks"
 _API = "0004_api"
 _DUES = "0005_dues"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES)
+_CHANGES = "0006_changes"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -75,6 +84,12 @@ def _api_tables(db: Database) -> None:
 @_migrations(name=_DUES)
 def _due_tables(db: Database) -> None:
     for statement in DUE_TABLES:
+        db.execute(statement)
+
+
+@_migrations(name=_CHANGES)
+def _change_tables(db: Database) -> None:
+    for statement in CHANGE_TABLES:
         db.execute(statement)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from node.store.absent import stand_in
+from node.store.changes import Changes
 from node.store.daily import Daily
 from node.store.daybook import Daybook
 from node.store.driver import connect_reader, fence
@@ -55,6 +56,7 @@ _HEARD_AT = """SELECT by_node, body FROM heard
 _HEARD_ABOUT = "SELECT by_node, body FROM heard WHERE key = ? AND dataset = ? ORDER BY rowid LIMIT ?"
 _QUEUED = "SELECT feed, count(*) FROM outbox WHERE change_group = ? GROUP BY feed"
 _NODES = "SELECT name FROM node ORDER BY name"
+_ORIGINS = "SELECT id, name FROM node"
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
 _OF_EACH_ROW = ("_origin", "_version", "_feed")
@@ -108,6 +110,8 @@ class Reader:
         self._sources = Sources(self._session)
         self._tokens = Tokens(self._session)
         self.dues = Dues(self._session)
+        self.changes = Changes(self._session)
+        """Its reads alone are for use here."""
 
     @property
     def session(self) -> Session:
@@ -331,6 +335,10 @@ class Reader:
     def rejects(self, load: int, limit: int) -> list[Reject]:
         """Lines of a load that were not let in."""
         return self._loads.rejects(load, limit)
+
+    def origins(self) -> dict[int, str]:
+        """Nodes by their numbers in this store."""
+        return dict(self._session.rows(_ORIGINS))
 
     def tokens(self) -> list[Token]:
         """All tokens of the API that were ever made, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from node.store.names import Names
 from node.store.rowsql import LOOKUP_CHUNKS, RowTable, flat_keys, padded, pieces, quoted
 from node.store.session import Session
 from sync.effects import DeleteRows, DropImages, HeldRow, Image, PatchRows, SaveImages, UpsertRows
+from sync.rows import key_getter
 from sync.schema import RowSchema
 from sync.values import FeedName, Key, Row
 
@@ -45,7 +46,7 @@ def unpack_cells(stored: bytes) -> Row:
 class Rows:
     """Writes and reads of rows. Raises StoreFault, REFUSED for a dataset or column that the catalogue lacks."""
 
-    __slots__ = ("_image_feeds", "_names", "_session", "_tables", "written")
+    __slots__ = ("_image_feeds", "_names", "_session", "_tables", "touched", "written")
 
     def __init__(self, session: Session, names: Names) -> None:
         self._session = session
@@ -53,6 +54,8 @@ class Rows:
         self._tables: dict[str, RowTable] = {}
         self.written: Counter[str] = Counter()
         """Per dataset a number that changes whenever one of its rows is written or a transaction is dropped."""
+        self.touched: Callable[[str, int, Sequence[Key]], None] | None = None
+        """Told of every write that is done, where somebody follows the changes: dataset, number of the origin, keys."""
         # Per dataset and origin the feeds that have row images: nearly always none, and then none are looked for.
         self._image_feeds: dict[tuple[str, str], set[int]] = {}
 
@@ -88,6 +91,8 @@ class Rows:
                 pairs = zip(part, zip(versions[start : start + size], strict=True), strict=True)
                 head, cells = 0, chain.from_iterable(chain.from_iterable(pairs))
             run(table.upsert(columns, size, isinstance(versions, int)), [head, feed, listed, origin, *cells])
+        if self.touched is not None:
+            self.touched(write.dataset, origin, list(map(key_getter(table.schema, columns), rows)))
 
     def patch(self, write: PatchRows) -> None:
         """Sets some columns of rows that exist; a key without a row is left out."""
@@ -100,6 +105,8 @@ class Rows:
             for row, version in zip(write.rows, write.versions, strict=True)
         ]
         self._session.run_many(table.patch(write.columns), parameters)
+        if self.touched is not None:
+            self.touched(write.dataset, origin, list(map(key_getter(table.schema, write.columns), write.rows)))
 
     def delete(self, write: DeleteRows) -> None:
         """Takes rows out."""
@@ -108,6 +115,8 @@ class Rows:
         origin, keys = self._names.node(write.origin), list(write.keys)
         for start, size in pieces(len(keys), LOOKUP_CHUNKS):
             self._session.run(table.delete(size), flat_keys(origin, keys[start : start + size]))
+        if self.touched is not None:
+            self.touched(write.dataset, origin, keys)
 
     def save_images(self, write: SaveImages) -> None:
         """Keeps what a feed says of rows."""

@@ -164,3 +164,11 @@ DUE_TABLES = (
         PRIMARY KEY (dataset, period)
     ) STRICT, WITHOUT ROWID""",
 )
+
+CHANGE_TABLES = (
+    """CREATE TABLE change (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, dataset TEXT NOT NULL, origin INTEGER NOT NULL,
+        keys BLOB NOT NULL
+    ) STRICT""",
+    "CREATE TABLE webhook (name TEXT PRIMARY KEY NOT NULL, cursor TEXT NOT NULL) STRICT",
+)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from node.store.answers import Answers
+from node.store.changes import Changes
 from node.store.daybook import Daybook
 from node.store.driver import (
     WAL_BYTES_MAX,
@@ -77,7 +78,7 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `answers`, `daybook`, `invites`, `loads`, `reread`, `sources` and `tokens` are for the runner, inside the
+    `answers`, `changes`, `daybook`, `invites`, `loads`, `reread`, `sources` and `tokens` are for the runner, inside the
     transaction it has begun. Raises StoreFault.
     """
 
@@ -96,11 +97,15 @@ class Store:
         self.reread = RereadList(self._session)
         self.tokens = Tokens(self._session)
         self.answers = Answers(self._session)
+        self.changes = Changes(self._session)
         self.sources = Sources(self._session)
         self.dues = Dues(self._session)
         self._acts = self._table_of_writes()
         try:
             self.add_schemas(schemas)
+            if self.changes.life():
+                # Whoever opens a store whose changes are followed writes them down too.
+                self._rows.touched = self.changes.touched
         except BaseException:
             connection.close()
             raise
@@ -119,6 +124,10 @@ class Store:
             store.perform(SaveMeta(INSTANCE, instance))
             store.commit()
         return store
+
+    def follow_changes(self, keep_us: int, life: bytes, now: Callable[[], int]) -> None:
+        """Switches the journal of changes on or off (as Changes.switch), in the open transaction."""
+        self._rows.touched = self.changes.touched if self.changes.switch(keep_us, life, now) else None
 
     def add_schemas(self, schemas: Iterable[RowSchema]) -> None:
         """Takes datasets of the catalogue, or newer versions of them, between transactions."""

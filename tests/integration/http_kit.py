@@ -15,6 +15,7 @@ import httpx
 from node.config import CONFIG_NAME, load_file, render
 from node.settings import HttpSection
 from node.testing import Member, Topology
+from node.testing.ports import free_ports
 from node.testing.topology import THREE, Place
 from tests.integration.kit import node_of
 
@@ -65,8 +66,13 @@ class Site:
         self._thread.start()
         self.net = Topology(folder, PLACES)
         self.do(self.net.__aenter__())
-        configure_http(self.city, **settings)
+        with free_ports(1) as ports:  # one that stays over a restart
+            listen = f"127.0.0.1:{ports[0]}"
+        configure_http(self.city, **{"listen": listen, **settings})
         self.do(self.city.restart())
+        if "changes_keep_days" in settings:
+            configure_http(self.net["nation"], listen="", changes_keep_days=settings["changes_keep_days"])
+            self.do(self.net["nation"].restart())
         self._clients: list[httpx.Client] = []
 
     @property

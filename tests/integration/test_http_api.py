@@ -370,3 +370,9 @@ def test_the_description_is_the_one_of_the_documents(full: httpx.Client) -> None
     told = full.get("/openapi.json", headers={"authorization": ""}).json()
     written = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
     assert told == json.loads(written.read_text("utf-8"))
+
+
+def test_changes_are_kept_only_where_that_is_switched_on(full: httpx.Client) -> None:
+    """Else it is said who can do so."""
+    answer = full.get("/changes")
+    assert (answer.status_code, answer.json()["code"]) == (409, "E1812")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -12,10 +13,22 @@ from starlette.routing import BaseRoute, Mount, Route
 from node.app import Node
 from node.commands.tokens import READ, WATCH, WRITE
 from node.http.access import Access
-from node.http.api import looking, reading, writing
+from node.http.api import changes, looking, reading, writing
 from node.http.api.describe import describe
-from node.http.api.endpoint import Call, Endpoint, Param, json_answer, params_of
-from node.http.api.shapes import Datasets, Health, Loads, Outcome, Page, Rejects, RowOut, RowsIn, Trace, VoidsIn
+from node.http.api.endpoint import Call, Endpoint, Param, Site, json_answer, params_of
+from node.http.api.shapes import (
+    ChangesPage,
+    Datasets,
+    Health,
+    Loads,
+    Outcome,
+    Page,
+    Rejects,
+    RowOut,
+    RowsIn,
+    Trace,
+    VoidsIn,
+)
 
 ROOT: Final = "/api/v1"
 
@@ -84,6 +97,24 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     ),
     Endpoint(
         "GET",
+        "/changes",
+        "changes",
+        "Rows that changed since a cursor, in order of commit; as text/event-stream for as long as it is read.",
+        changes.changes,
+        READ,
+        ChangesPage,
+        (
+            Param(
+                "cursor",
+                "`next` of the page before, or 'oldest' for all that is kept; from now on if not given. "
+                "Last-Event-ID says the same.",
+            ),
+            Param("dataset", "Only of this dataset."),
+        ),
+        streams=True,
+    ),
+    Endpoint(
+        "GET",
         "/trace",
         "trace",
         "One row's way through the tiers, as far as this node knows it.",
@@ -124,9 +155,9 @@ def openapi() -> dict[str, Any]:
     return describe(ENDPOINTS, ROOT)
 
 
-def routes(node: Node) -> list[BaseRoute]:
-    """The routes of the API."""
-    access = Access(node)
+def routes(node: Node, closing: asyncio.Event) -> list[BaseRoute]:
+    """The routes of the API. closing: set when the node stops."""
+    site = Site(Access(node), closing, set())
     described = openapi()
 
     async def document(request: Request) -> Response:
@@ -135,20 +166,20 @@ def routes(node: Node) -> list[BaseRoute]:
     by_path: dict[str, dict[str, Endpoint]] = {}
     for one in ENDPOINTS:
         by_path.setdefault(one.path, {})[one.method] = one
-    found = [Route(path, _serve(node, access, ends), methods=list(ends)) for path, ends in by_path.items()]
+    found = [Route(path, _serve(node, site, ends), methods=list(ends)) for path, ends in by_path.items()]
     return [Mount(ROOT, routes=[Route("/openapi.json", document), *found])]
 
 
-def _serve(node: Node, access: Access, ends: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+def _serve(node: Node, site: Site, ends: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
     """The token first, then what it asks for: a stranger learns nothing of what there is."""
 
     async def serve(request: Request) -> Response:
         one = ends["GET" if request.method == "HEAD" else request.method]
         grant = None
         if one.role is not None:
-            grant = await access.grant(request)
+            grant = await site.access.grant(request)
             if one.role:
                 grant.need(one.role, request.path_params.get("dataset", ""))
-        return await one.run(Call(node, request, grant, params_of(request, one.params)))
+        return await one.run(Call(node, request, grant, params_of(request, one.params), site))
 
     return serve

@@ -67,15 +67,18 @@ def _operation(one: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _responses(one: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
-    kind = "text/event-stream" if one.streams else "application/json"
-    schema = {"type": "string"} if one.streams else schemas.get(one.answer, {"type": "object"})
-    good = {"description": "As asked.", "content": {kind: {"schema": schema}}}
+    content: dict[str, Any] = {"application/json": {"schema": schemas.get(one.answer, {"type": "object"})}}
+    if one.streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    good = {"description": "As asked.", "content": content}
     bad = {"description": "A problem.", "content": {PROBLEM_TYPE: {"schema": schemas[Problem]}}}
     codes = ["400", "404", "409", "410", "413", "422", "503", "507"] if one.role is not None else ["400"]
     if one.body is not None:
         codes.append("415")
     if one.role is not None:
         codes += ["401", "403"]
+    if one.streams:
+        codes.append("429")
     return {"200": good, **dict.fromkeys(sorted(codes), bad)}
 
 

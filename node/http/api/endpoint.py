@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from node.app import Node
 from node.faults import Code, UserFault
-from node.http.access import Grant
+from node.http.access import Access, Grant
 from node.storable import storable
 from node.texts import N_
 from tiers.dataset import Dataset
@@ -31,6 +32,14 @@ class Param(NamedTuple):
     needed: bool = False
 
 
+class Site(NamedTuple):
+    """What all requests share. closing: set when the node stops: an answer that does not end ends then."""
+
+    access: Access
+    closing: asyncio.Event
+    streams: set[object]
+
+
 class Call(NamedTuple):
     """One request, let in. params: of the query, checked; absent ones are '' or 0."""
 
@@ -38,6 +47,7 @@ class Call(NamedTuple):
     request: Request
     grant: Grant | None
     params: Mapping[str, Any]
+    site: Site
 
     @property
     def granted(self) -> Grant:
@@ -56,7 +66,7 @@ class Call(NamedTuple):
 class Endpoint(NamedTuple):
     """role: what the token must be good for, '' for nothing more than being one, None for none at all.
 
-    body, answer: msgspec types. writes: takes an Idempotency-Key. streams: an answer that does not end.
+    body, answer: msgspec types. writes: takes an Idempotency-Key. streams: answers as text/event-stream too.
     """
 
     method: str

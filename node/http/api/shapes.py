@@ -85,6 +85,26 @@ class Page(Struct):
     next: str | None
 
 
+class ChangeOut(Struct):
+    """One row that changed. change: put, with the row as it is now; or gone: voided at its origin, or no longer
+    published to this node. key: the cells of its key columns.
+    """
+
+    dataset: str
+    origin: str
+    key: list[Cell]
+    change: str
+    row: RowOut | None
+
+
+class ChangesPage(Struct):
+    """Changes in order of commit, each at least once. next: where to go on; more: there is more now."""
+
+    changes: list[ChangeOut]
+    next: str
+    more: bool
+
+
 class Datasets(Struct):
     """The datasets that this token is good for, each as `tiersync catalogue list --json` tells it."""
 
