@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,7 @@ def test_datasets_that_did_more_than_add_are_refused_before_the_start(tmp_path: 
             assert any("x_plan" in line for line in foreseen(city)["refused"])
             session = Session(Manner())
             session.home_given = city.home
-            assert any(str(f.name) == "catalogue" and f.verdict == "bad" for f in examine(session))
+            findings = await asyncio.to_thread(examine, session)
+            assert any(str(f.name) == "catalogue" and f.verdict == "bad" for f in findings)
 
     run(work())
