@@ -45,7 +45,7 @@ from node.reading import text_of
 from node.reads import Read, is_watched
 from node.revising import PAUSE_S_MAX, ReviseJob
 from node.settings import ParentSection
-from node.silence import LOOKED_EVERY_S, Silent, find_silent
+from node.silence import LOOKED_EVERY_S, Silent, find_silent, spans_declared
 from node.store.changes import LIFE_BYTES
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
@@ -417,7 +417,9 @@ class Node:
         """Tells of every source, and every dataset of another node, that fell silent since this was last asked."""
         own, now, catalogue = self.config.node.node_id, self.clock.now_us(), self.catalogue
         factor = self.config.data.silence_factor
-        found = await self.read(lambda reader: find_silent(reader, catalogue, own, factor, now))
+        found = await self.read(
+            lambda reader: find_silent(reader, catalogue, own, factor, now, spans_declared(self.home))
+        )
         told = {one[:3] for one in self.silent}
         self.silent = found
         for one in found:

@@ -6,10 +6,14 @@ late but not there. At the door rows count that were there already; of another n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from node.clock import iso
+from node.faults import UserFault
+from node.sources import declared
 from node.store.readers import Reader
 from sync.days import DAY_MAX, day_begins_us
 from sync.values import WITHOUT_ROWS, dataset_of
@@ -41,24 +45,41 @@ class Silent(NamedTuple):
         }
 
 
-def find_silent(reader: Reader, catalogue: Catalogue, node: str, factor: int, now_us: int) -> list[Silent]:
-    """In order of origin and dataset. Reads a line for each source, dataset and feed. Raises StoreFault."""
+def find_silent(
+    reader: Reader, catalogue: Catalogue, node: str, factor: int, now_us: int, spans: Mapping[str, int]
+) -> list[Silent]:
+    """In order of origin and dataset. Reads a line for each source, dataset and feed. Raises StoreFault.
+
+    spans: microseconds for the sources that say themselves how long they may bring nothing new.
+    """
     allowed = {name: span for name, d in catalogue.datasets.items() if (span := allowed_us(d.cadence, factor))}
-    found = [
-        Silent(origin, dataset, source, heard, allowed[dataset])
-        for origin, dataset, source, heard in _heard(reader, node)
-        if dataset in allowed and now_us - heard > allowed[dataset]
-    ]
+    found = []
+    for origin, dataset, source, heard in _heard(reader, node, spans):
+        span = spans[source] if source in spans else allowed.get(dataset, 0)
+        if span and now_us - heard > span:
+            found.append(Silent(origin, dataset, source, heard, span))
     return sorted(found)
 
 
-def _heard(reader: Reader, node: str) -> Iterator[tuple[str, str, str, int]]:
+def spans_declared(home: Path) -> dict[str, int]:
+    """Source -> microseconds that it may bring nothing new; those that do not say are left out."""
+    found = {}
+    for name in declared.names(home):
+        # Who reads a source says what is wrong with its declaration.
+        with suppress(UserFault, OSError):
+            if seconds := declared.read(home, name).silent_after_s:
+                found[name] = seconds * 1_000_000
+    return found
+
+
+def _heard(reader: Reader, node: str, spans: Mapping[str, int]) -> Iterator[tuple[str, str, str, int]]:
     """(origin, dataset, source, when it was heard last) of all that was ever heard."""
     door = reader.daily.newest_at_door()
     for source in reader.sources():
-        # One that answers and has nothing new is not silent.
+        # One that answers and has nothing new is not silent, unless it says for how long.
         if source.contact:
-            yield node, source.dataset, source.name, source.contact
+            is_told = source.name in spans and source.news
+            yield node, source.dataset, source.name, source.news if is_told else source.contact
         door.pop(source.dataset, None)
     for dataset, at in door.items():
         yield node, dataset, "", at

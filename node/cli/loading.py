@@ -14,9 +14,7 @@ from node.cli.output import LIMIT_MAX, cell, moment, remark, say, say_json, tabl
 from node.cli.progress import counting, moving
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
-from node.datasets import dataset_named
-from node.faults import Code, Exit, UserFault
-from node.reading import bytes_of, text_of
+from node.faults import Exit
 from node.texts import N_, _, current, reasons
 from sync.schema import CellType
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from node.loading.mapping import Source
     from sync.schema import RowSchema
     from sync.values import Cell
-    from tiers.dataset import Dataset
 
 VERBS = Verbs()
 REJECTS_SHOWN = 20
@@ -109,46 +106,9 @@ def _source(converter: Converter, form: str, sheet: str) -> Source:
 
 def _converter(session: Session, name: str, dataset: str) -> Converter:
     """The mapping, bound to its dataset. Raises UserFault that names all mistakes."""
-    from node.loading.convert import bind
+    from node.loading.chosen import converter_named
 
-    described = dataset_named(session.catalogue.datasets, dataset)
-    path, mapping = _mapping(session, name, described)
-    if mapping.dataset != dataset:
-        raise UserFault(
-            Code.MAPPING_INVALID,
-            N_("The mapping {file} is for the dataset '{found}', not '{wanted}'."),
-            N_("Name that dataset, or another mapping with --map."),
-            file=path,
-            found=mapping.dataset,
-            wanted=dataset,
-        )
-    return bind(path, mapping, described)
-
-
-def _mapping(session: Session, name: str, dataset: Dataset) -> tuple[str, Any]:
-    """(what messages call it, the mapping): built in, one of the site's, a file, or that of the dataset's template."""
-    from node import mappings
-    from node.loading import template
-    from node.loading.mapping import MAPPING_BYTES_MAX, parse
-
-    if name == template.NAME:
-        return name, parse(name, template.mapping_text(dataset, session.zone), mappings.read_table)
-    if name in mappings.names():
-        return name, parse(name, mappings.text(name), mappings.read_table)
-    site = {Path(known).stem: session.home / known for known in session.config.data.mappings}
-    path = site.get(name, Path(name))
-    if not path.is_file():
-        raise UserFault(
-            Code.FILE_MISSING,
-            N_("There is no mapping '{name}': it is neither built in ({known}) nor a file."),
-            N_("Give a built-in mapping's name or the path of a mapping file with --map."),
-            name=name,
-            known=", ".join((template.NAME, *mappings.names(), *site)),
-        )
-    text = text_of(path, MAPPING_BYTES_MAX)
-    return str(path), parse(
-        str(path), text, lambda beside: bytes_of(path.parent / Path(beside).name, MAPPING_BYTES_MAX)
-    )
+    return converter_named(session.home, session.config, session.catalogue, name, dataset)
 
 
 # --- loading into a running node ------------------------------------------------------------------------------------
@@ -161,7 +121,7 @@ def _load(session: Session, converter: Converter, file: Path, source: Source, dr
     loader = Loader(file, converter, _own_regions(session), source)
     with open_sink(session.home, converter.dataset.id, file, loader, dry_run=dry_run) as sink:
         with moving(_("Loading")) as tell:
-            report = loader.run(sink, dry_run, sink.keep, lambda counts: tell(_counts(counts)))
+            report = loader.run(sink, dry_run, sink.keep, lambda counts: tell(counted(counts)))
         sink.finish(report.counts)
     _tell(session, report, sink.number, _preview(loader) if dry_run else [])
     return report
@@ -182,7 +142,8 @@ def _own_regions(session: Session) -> Callable[[str], bool]:
     return scope.covers
 
 
-def _counts(counts: Counts) -> str:
+def counted(counts: Counts) -> str:
+    """Counts in words."""
     return _("{read} read, {taken} taken, {unchanged} unchanged, {not_ours} not ours, {rejected} rejected").format(
         read=counts.read,
         taken=counts.taken,
@@ -212,7 +173,7 @@ def _rehearse_alone(session: Session, converter: Converter, file: Path, source: 
     scope = signing_scope(PROFILES[own.tier], own.region)
     loader = Loader(file, converter, scope.covers, source)
     with moving(_("Loading")) as tell:
-        report = loader.run(_NoDoor(), dry_run=True, on_progress=lambda counts: tell(_counts(counts)))
+        report = loader.run(_NoDoor(), dry_run=True, on_progress=lambda counts: tell(counted(counts)))
     remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))
     _tell(session, report, 0, _preview(loader))
     return report
@@ -232,7 +193,7 @@ def _tell(session: Session, report: Report, number: int, preview: Sequence[Shown
         say(_("Load {load}: {file} into '{dataset}'.").format(load=number, **_names(report)))
     if report.encoding not in ("", "utf-8"):
         say(_("Read as {encoding}.").format(encoding=report.encoding.upper()))
-    say(_counts(report.counts))
+    say(counted(report.counts))
     if report.counts.rejected:
         _show_rejects(report, number)
     if report.warnings:

@@ -41,7 +41,6 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "source.took": sources.took,
         "source.failed": sources.failed,
         "source.reset": sources.reset,
-        "source.claimed": sources.claimed,
         "source.unclaim": sources.unclaim,
         "source.compared": sources.compared,
         "rollup.show": rollups.show,

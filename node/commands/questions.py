@@ -9,7 +9,7 @@ from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
 from node.commands.rollups import list_rollups
-from node.commands.sources import list_sources
+from node.commands.sources import list_claimed, list_sources
 from node.commands.statement import statement
 from node.commands.tasks import list_tasks, show_task
 from node.commands.tokens import list_tokens
@@ -22,6 +22,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "loads": list_loads,
         "rejects": list_rejects,
         "sources": list_sources,
+        "source.claimed": list_claimed,
         "unload.plan": plan_unload,
         "task.list": list_tasks,
         "task.show": show_task,

@@ -6,20 +6,20 @@ on from where that store is.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from node.app import Node
 from node.clock import iso
 from node.commands.view import Arguments, View, limit, number, text
 from node.commands.work import in_store
 from node.faults import Code, UserFault
+from node.sources.declared import names
 from node.store.sources import DATABASE, FOLDER, SourceCounts, SourceDay, SourceState
 from node.store.store import Store
 from node.texts import N_
+from sync.days import date_of, day_of_us
 from sync.errors import InputFault
 from sync.reasons import Reason
 from sync.values import DIGEST_BYTES
@@ -48,7 +48,7 @@ async def begin(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, 
 async def load(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """source.load {source, file?, digest?} -> {load, done}: the load that rows of now go into.
 
-    A database has one load a day. A file has its own; done: it came in whole before, as that load.
+    A database has one load a day. A file has its own; done: all of it came in before, as that load.
     """
     file, given, now = text(arguments, "file"), text(arguments, "digest"), node.clock.now_us()
     day = _today(node)
@@ -56,8 +56,10 @@ async def load(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     def work(store: Store, source: SourceState) -> dict[str, Any]:
         digest = _digest(given) if file else sha256(f"{source.name}\0{day}".encode()).digest()
         known = store.sources.load_of(source, digest, ended=bool(file))
-        if known is not None:
-            return {"load": known, "done": bool(file)}
+        before = None if known is None else store.loads.get(known)
+        # A file of which rows were rejected may come again as it is: the code or mapping that lacked may be there now.
+        if before is not None and not (file and (before.counts.rejected or not before.counts.lines)):
+            return {"load": before.id, "done": bool(file)}
         made = store.loads.start(source.dataset, file or f"{source.name} {day}", digest, now)
         store.sources.add_load(source, made)
         return {"load": made, "done": False}
@@ -91,10 +93,12 @@ async def failed(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
 
     def work(store: Store, source: SourceState) -> dict[str, Any]:
         store.sources.failed(source, fault, now)
-        return {}
+        return {"dataset": source.dataset, "was_well": not source.fault}
 
-    node.log.warning("source_failed", source=text(arguments, "source"), detail=fault)
-    yield await _of_source(node, arguments, work)
+    found = await _of_source(node, arguments, work)
+    if found["was_well"]:
+        node.alarm("source_failed", source=text(arguments, "source"), dataset=found["dataset"])
+    yield found
 
 
 async def reset(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
@@ -103,18 +107,6 @@ async def reset(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, 
     def work(store: Store, source: SourceState) -> dict[str, Any]:
         store.sources.reset(source)
         return _shown(source)
-
-    yield await _of_source(node, arguments, work)
-
-
-async def claimed(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """source.claimed {source, after, limit} -> {keys: [[packed key in hex, whether another source has it too]]}."""
-    most = min(number(arguments, "limit") or CLAIMED_AT_ONCE_MAX, CLAIMED_AT_ONCE_MAX)
-    after = _packed(text(arguments, "after"))
-
-    def work(store: Store, source: SourceState) -> dict[str, Any]:
-        found = store.sources.claimed(source, after, most)
-        return {"keys": [[one.packed.hex(), one.shared] for one in found]}
 
     yield await _of_source(node, arguments, work)
 
@@ -156,14 +148,17 @@ def list_sources(view: View, arguments: Arguments) -> dict[str, Any]:
     return {"sources": [_shown(s) for s in known], "days": [_day_shown(d) for d in days[max(0, len(days) - most) :]]}
 
 
+def list_claimed(view: View, arguments: Arguments) -> dict[str, Any]:
+    """source.claimed {source, after, limit} -> {keys: [[packed key in hex, whether another source has it too]]}."""
+    most = min(number(arguments, "limit") or CLAIMED_AT_ONCE_MAX, CLAIMED_AT_ONCE_MAX)
+    after, declared = _packed(text(arguments, "after")), names(view.home)
+    found = view.reader.source_claimed(text(arguments, "source"), after, most, declared)
+    return {"keys": [[one.packed.hex(), one.shared] for one in found]}
+
+
 def _today(node: Node) -> str:
-    zone = ZoneInfo(node.config.run.time_zone)
-    return (
-        (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=node.clock.now_us()))
-        .astimezone(zone)
-        .date()
-        .isoformat()
-    )
+    """The day as every statement has it."""
+    return date_of(day_of_us(node.clock.now_us()))
 
 
 async def _of_source(
@@ -181,7 +176,7 @@ async def _of_source(
         raise UserFault(
             Code.SOURCE_UNKNOWN,
             N_("The source '{source}' was never read by this node."),
-            N_("Check its name; a source is known from the first time that it is read."),
+            N_("`tiersync source list` shows the sources; `tiersync source run NAME --once` reads one."),
             source=name,
         )
     return found

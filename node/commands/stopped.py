@@ -17,7 +17,7 @@ from node.commands.view import View
 from node.config import Config
 from node.extensions import extensions_in_use, unregistered
 from node.revising import job_of
-from node.silence import find_silent
+from node.silence import find_silent, spans_declared
 from node.status import heard_of, status_of
 from node.store.home import DATABASE_FILE
 from node.store.readers import Reader
@@ -98,7 +98,8 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["jobs"] = job_of(view.reader)
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     factor = config.data.silence_factor
-    silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us)
+    spans = spans_declared(view.home)
+    silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans)
     found["silent"] = [one.shown() for one in silent]
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}

@@ -24,7 +24,7 @@ from sync.payload import check_cell
 from sync.reasons import Reason
 from sync.rows import key_text
 from sync.schema import CellType
-from sync.values import Cell, Row
+from sync.values import Cell, Key, Row
 from tiers.dataset import SOURCE_COLUMN, Dataset, Field
 
 Record = Mapping[str, str | None]
@@ -114,6 +114,17 @@ class Converter:
     _still: Row
     """A row with the cells that no record changes: constants, and columns that stay empty."""
     _moving: tuple[tuple[int, _Target], ...]
+    _key: tuple[_Target, ...]
+
+    @property
+    def key_needs(self) -> frozenset[str]:
+        """The source columns that the key and the region are made of."""
+        named = (name for target in self._key if target.rule is not None for name in target.rule.sources)
+        return frozenset(named) | _ours_column(self.mapping.ours)
+
+    def key(self, record: Record, region: str) -> Key:
+        """The key alone of a record's row. Raises BadCell."""
+        return tuple(target.cell(record, region) for target in self._key)
 
     def region(self, record: Record) -> str | None:
         """The region of a record, by `ours`; '' without `ours`, None when its value is not listed."""
@@ -166,7 +177,9 @@ def bind(path: str, mapping: FileMapping, dataset: Dataset) -> Converter:
     needs = frozenset(name for rule in mapping.rules for name in rule.sources) | _ours_column(mapping.ours)
     still = tuple(None if target.moves else target.cell({}, "") for target in targets)
     moving = tuple((place, target) for place, target in enumerate(targets) if target.moves)
-    return Converter(mapping, dataset, needs, still, moving)
+    names = dataset.schema.names
+    key = tuple(targets[names.index(name)] for name in dataset.key)
+    return Converter(mapping, dataset, needs, still, moving, key)
 
 
 def _ours_column(ours: Ours | None) -> frozenset[str]:

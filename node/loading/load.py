@@ -144,69 +144,38 @@ def load_id(file_digest: str, mapping_digest: str, dataset: str, source: Source)
     return sha256(text.encode()).hexdigest()[:LOAD_ID_CHARACTERS]
 
 
-class Loader:
-    """One file on its way into one dataset.
+class Inlet:
+    """Records on their way into one dataset, by a mapping.
 
     is_ours: by the record's region ('' without [ours] in the mapping: such records are always this node's).
-    source: how the file is written, where that is not as the mapping says.
-    Raises UserFault as `survey` does when made, and as `records` does when run.
     """
 
-    def __init__(self, path: Path, converter: Converter, is_ours: IsOurs, source: Source | None = None) -> None:
+    def __init__(self, converter: Converter, is_ours: IsOurs, load_id: str) -> None:
         self._converter = converter
-        self._source = source or converter.mapping.source
         self._is_ours = is_ours
-        self._survey: Survey = survey(path, self._source)
         self._columns = converter.dataset.schema.names
         self._key_at = tuple(self._columns.index(name) for name in converter.dataset.key)
         self._source_at = self._columns.index(SOURCE_COLUMN) if SOURCE_COLUMN in self._columns else None
-        dataset = converter.dataset.id
-        self.load_id = load_id(self._survey.digest, converter.mapping.digest, dataset, self._source)
+        self.load_id = load_id
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of the file as it lies on disk."""
-        return self._survey.digest
-
-    def preview(self, rows: int = PREVIEW_ROWS) -> list[Shown]:
-        """The first records before and after; nothing goes anywhere."""
-        shown: list[Shown] = []
-        with records(self._survey, self._source, self._converter.needs) as found:
-            for one in found:
-                if len(shown) >= rows:
-                    break
-                shown.append(self._show(one))
-        return shown
-
-    def run(
+    def pour(
         self,
+        found: Iterator[Found | Unreadable],
         sink: Sink,
-        dry_run: bool = False,
+        report: Report,
         on_reject: Callable[[Reject], None] | None = None,
         on_progress: Callable[[Counts], None] | None = None,
-    ) -> Report:
-        """Loads the whole file; the callbacks hear each reject, and the counts after each batch."""
-        at = self._survey
-        report = Report(
-            at.path.name, at.digest, at.format, at.encoding, self._converter.dataset.id, self.load_id, dry_run
-        )
+    ) -> None:
+        """Converts and puts all of them, and adds to the report; the callbacks hear each reject, and the counts after
+        each batch. Each is durable at the end. Raises as Sink.put.
+        """
         tell = _Teller(report, on_reject)
-        with records(at, self._source, self._converter.needs) as found:
-            for batch, outcome in _through(sink, self._batches(found, tell, dry_run)):
-                tell.outcome(batch, outcome, self._key_at, self._source_at)
-                if on_progress is not None:
-                    on_progress(report.counts)
+        for batch, outcome in _through(sink, self._batches(found, tell, report.dry_run)):
+            tell.outcome(batch, outcome, self._key_at, self._source_at)
+            if on_progress is not None:
+                on_progress(report.counts)
         counts = report.counts
         assert counts.read == counts.taken + counts.unchanged + counts.not_ours + counts.rejected
-        return report
-
-    def _show(self, one: Found | Unreadable) -> Shown:
-        if isinstance(one, Unreadable):
-            return Shown(one.line, {}, Reject(*one))
-        result = self._convert(one)
-        if result is None or isinstance(result, Reject):
-            return Shown(one.line, one.record, result)
-        return Shown(one.line, one.record, dict(zip(self._columns, result, strict=True)))
 
     def _convert(self, found: Found) -> Row | Reject | None:
         """The row of a record, why it has none, or None when it is another node's."""
@@ -260,6 +229,59 @@ class Loader:
             size += more
         if rows:
             yield full()
+
+
+class Loader(Inlet):
+    """One file on its way into one dataset; is_ours as of an Inlet.
+
+    source: how the file is written, where that is not as the mapping says.
+    Raises UserFault as `survey` does when made, and as `records` does when run.
+    """
+
+    def __init__(self, path: Path, converter: Converter, is_ours: IsOurs, source: Source | None = None) -> None:
+        self._source = source or converter.mapping.source
+        self._survey: Survey = survey(path, self._source)
+        named = load_id(self._survey.digest, converter.mapping.digest, converter.dataset.id, self._source)
+        super().__init__(converter, is_ours, named)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the file as it lies on disk."""
+        return self._survey.digest
+
+    def preview(self, rows: int = PREVIEW_ROWS) -> list[Shown]:
+        """The first records before and after; nothing goes anywhere."""
+        shown: list[Shown] = []
+        with records(self._survey, self._source, self._converter.needs) as found:
+            for one in found:
+                if len(shown) >= rows:
+                    break
+                shown.append(self._show(one))
+        return shown
+
+    def run(
+        self,
+        sink: Sink,
+        dry_run: bool = False,
+        on_reject: Callable[[Reject], None] | None = None,
+        on_progress: Callable[[Counts], None] | None = None,
+    ) -> Report:
+        """Loads the whole file; the callbacks hear each reject, and the counts after each batch."""
+        at = self._survey
+        report = Report(
+            at.path.name, at.digest, at.format, at.encoding, self._converter.dataset.id, self.load_id, dry_run
+        )
+        with records(at, self._source, self._converter.needs) as found:
+            self.pour(found, sink, report, on_reject, on_progress)
+        return report
+
+    def _show(self, one: Found | Unreadable) -> Shown:
+        if isinstance(one, Unreadable):
+            return Shown(one.line, {}, Reject(*one))
+        result = self._convert(one)
+        if result is None or isinstance(result, Reject):
+            return Shown(one.line, one.record, result)
+        return Shown(one.line, one.record, dict(zip(self._columns, result, strict=True)))
 
 
 def _through(sink: Sink, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Outcome]]:

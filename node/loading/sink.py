@@ -35,7 +35,7 @@ UNDER_WAY: Final = 4
 REJECTS_AT_ONCE: Final = 1_000
 
 
-class _Loop:
+class Loop:
     """An event loop in a thread of its own."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class ControlSink:
     number: the load's id in the node's books; 0 for a dry run, which has none.
     """
 
-    def __init__(self, client: ControlClient, loop: _Loop, number: int) -> None:
+    def __init__(self, client: ControlClient, loop: Loop, number: int) -> None:
         self.number = number
         self._client = client
         self._loop = loop
@@ -127,6 +127,10 @@ class ControlSink:
         lines = said.taken + said.unchanged + said.rejected
         self._loop.do(self._client.command("load.finish", load=self.number, lines=lines, **about))
 
+    def flush(self) -> None:
+        """Puts what was kept so far into the books. Raises UserFault."""
+        self._send_rejects()
+
     def _send_rejects(self) -> None:
         waiting, self._rejects = self._rejects, []
         if waiting and self.number:
@@ -152,7 +156,7 @@ def open_sink(home: Path, dataset: str, file: Path, loader: Loader, *, dry_run: 
 
     A load that breaks off stays open in the books. Raises UserFault that says what is in then, and what to do.
     """
-    loop = _Loop()
+    loop = Loop()
     client = ControlClient(home)
     try:
         loop.do(client.__aenter__())
@@ -175,6 +179,9 @@ def _told(sink: ControlSink) -> Iterator[None]:
     try:
         yield
     except UserFault as fault:
+        if fault.code is Code.FILE_HEADER and not sink.done:
+            sink.finish()
+            raise
         raise UserFault(
             fault.code,
             N_("Load {load} broke off; {rows} rows of the file or more are in, and stay. {fault}"),

@@ -110,6 +110,13 @@ def connect_memory() -> Connection:
     return connection
 
 
+def connect_scratch(path: Path) -> Connection:
+    """A database for the time of one piece of work, in a file that nobody needs afterwards. Raises StoreFault."""
+    connection = _open(path.absolute().as_uri())
+    _pragmas(connection, "trusted_schema=OFF", "synchronous=OFF", "journal_mode=OFF", f"cache_size=-{WRITER_CACHE_KIB}")
+    return connection
+
+
 def connect_reader(path: Path, over: Callable[[], bool] | None = None) -> Connection:
     """A connection that can only read and never checkpoints; small cache. Raises UnsafeSqlite, StoreFault.
 

@@ -25,7 +25,7 @@ from node.store.reread import Listed, RereadList
 from node.store.rows import Rows
 from node.store.rowsql import RowTable, quoted
 from node.store.session import Session
-from node.store.sources import SourceDay, Sources, SourceState
+from node.store.sources import Claimed, SourceDay, Sources, SourceState
 from node.store.state import load_state
 from node.store.tokens import Token, Tokens
 from sync.effects import FateRow, FeedState, LogEntry
@@ -368,6 +368,11 @@ class Reader:
     def source_days(self, first: str, last: str) -> Sequence[SourceDay]:
         """What came of the sources from one day to another (ISO dates, both included), in order of day and name."""
         return self._sources.days(first, last)
+
+    def source_claimed(self, source: str, after: bytes, limit: int, others: Sequence[str]) -> list[Claimed]:
+        """As node.store.sources.Sources.claimed."""
+        known = self._sources.get(source)
+        return [] if known is None else self._sources.claimed(known, after, limit, others)
 
     def load_state(self) -> Rebuilt:
         """All that a replica starts from, as committed."""

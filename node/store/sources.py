@@ -6,6 +6,7 @@ A row belongs to every source that has brought it, so that it goes only when non
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -44,7 +45,8 @@ _UNCLAIM = "DELETE FROM source_key WHERE source = ? AND key = ?"
 _UNCLAIM_ALL = "DELETE FROM source_key WHERE source = ?"
 _CLAIMED = """SELECT own.key, EXISTS (
         SELECT 1 FROM source_key AS other JOIN source ON source.id = other.source
-        WHERE other.key = own.key AND other.source <> own.source AND source.dataset = ?3)
+        WHERE other.key = own.key AND other.source <> own.source AND source.dataset = ?3
+            AND source.name IN (SELECT value FROM json_each(?5)))
     FROM source_key AS own WHERE own.source = ?1 AND own.key > ?2 ORDER BY own.key LIMIT ?4"""
 _COUNT_REJECTS = (
     "SELECT count(*) FROM load_reject JOIN load USING (digest) WHERE load.id = ?1 AND load_reject.load = ?1"
@@ -88,7 +90,7 @@ class SourceCounts(NamedTuple):
 
 
 class SourceDay(NamedTuple):
-    """What came of one source on one day (ISO date in the node's time zone).
+    """What came of one source on one day (ISO date; days are those of sync/days.py).
 
     Rows that are read again count again as unchanged; a row rejected again and again counts once a day.
     held: how many rows the source held when its keys were last compared that day; None if they were not.
@@ -204,9 +206,12 @@ class Sources:
         """The source has these rows no more."""
         self._session.run_many(_UNCLAIM, [(source, key) for key in packed])
 
-    def claimed(self, source: SourceState, after: bytes, limit: int) -> list[Claimed]:
-        """Rows that the source brought, in order of their packed keys, from behind `after` on."""
-        found = self._session.rows(_CLAIMED, (source.id, after, source.dataset, limit))
+    def claimed(self, source: SourceState, after: bytes, limit: int, others: Sequence[str]) -> list[Claimed]:
+        """Rows that the source brought, in order of their packed keys, from behind `after` on.
+
+        others: the sources that there are besides: one that was given up keeps no row here.
+        """
+        found = self._session.rows(_CLAIMED, (source.id, after, source.dataset, limit, json.dumps(list(others))))
         return [Claimed(key, bool(shared)) for key, shared in found]
 
     def days(self, first: str, last: str) -> Sequence[SourceDay]:

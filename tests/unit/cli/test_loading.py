@@ -224,7 +224,7 @@ KILLED = """
 import os, sys
 from node.cli import loading
 from node.cli.main import run
-loading._counts = lambda counts: os.kill(os.getpid(), 9)
+loading.counted = lambda counts: os.kill(os.getpid(), 9)
 run(sys.argv[1:])
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from node.store.loads import Reject
-from node.store.sources import DATABASE, FOLDER, SourceCounts, SourceState, pack_key
+from node.store.sources import DATABASE, FOLDER, Claimed, SourceCounts, SourceState, pack_key
 from node.store.store import Store
 from sync.reasons import Reason
 
@@ -17,6 +17,10 @@ def begun(store: Store, name: str = "hotline", kind: str = DATABASE, shape: str 
     if not store.in_transaction:
         store.begin()
     return store.sources.begin(name, "demo", kind, shape)
+
+
+def claimed(store: Store, source: SourceState, after: bytes = b"", limit: int = 9) -> list[Claimed]:
+    return store.sources.claimed(source, after, limit, ["hotline", "second", "third"])
 
 
 def loading(store: Store, source: SourceState) -> int:
@@ -35,9 +39,9 @@ def test_a_source_is_made_once_and_begins_anew_when_its_declaration_is_another(s
     again = begun(store)
     assert (again.id, again.position, again.contact, again.news) == (source.id, "here", 7, 7)
     changed = begun(store, shape="2")
-    assert (changed.position, len(store.sources.claimed(changed, b"", 9))) == ("", 1)
+    assert (changed.position, len(claimed(store, changed))) == ("", 1)
     other = store.sources.begin("hotline", "other", DATABASE, "3")
-    assert (other.dataset, store.sources.claimed(other, b"", 9)) == ("other", [])
+    assert (other.dataset, claimed(store, other)) == ("other", [])
 
 
 def test_counts_add_up_by_day_and_a_row_rejected_twice_is_one(store: Store) -> None:
@@ -76,11 +80,12 @@ def test_a_row_that_two_sources_brought_is_told(store: Store) -> None:
     store.sources.claim(one.id, [("a", 1)])
     store.sources.claim(two.id, [("b", 1)])
     store.sources.claim(elsewhere.id, [("c", 1)])
-    first = store.sources.claimed(one, b"", 2)
-    rest = store.sources.claimed(one, first[-1].packed, 2)
+    first = claimed(store, one, b"", 2)
+    rest = claimed(store, one, first[-1].packed, 2)
     assert [(c.key, c.shared) for c in (*first, *rest)] == [(("a", 1), False), (("b", 1), True), (("c", 1), False)]
+    assert not any(c.shared for c in store.sources.claimed(one, b"", 9, ["hotline"]))
     store.sources.unclaim(one.id, [pack_key(("a", 1))])
-    assert len(store.sources.claimed(one, b"", 9)) == 2
+    assert len(claimed(store, one)) == 2
 
 
 def test_only_loads_of_databases_claim_rows(store: Store) -> None:
