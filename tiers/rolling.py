@@ -291,19 +291,19 @@ def hold_back(rollup: RollUp, cells: Mapping[Place, Figures]) -> Mapping[Place, 
     small = rollup.small_cells
     if small is None:
         return cells
-    at = [m.to for m in rollup.measures].index(small.of)
+    counts = [i for i, measure in enumerate(rollup.measures) if measure.counts_rows]
     hidden: set[Place] = set()
     for group in rollup.groups:
         named = {name for name, _ in group.columns}
         of_group = [place for place in cells if _is_in(rollup, place, named)]
-        hidden |= _to_hide([(_count(cells[place], at), place) for place in of_group], small.below)
+        hidden |= _to_hide([(_rows_behind(cells[place], counts), place) for place in of_group], small.below)
     empty: Numbers = (None,) * len(rollup.measures)
     return {place: Figures(empty, 1) if place in hidden else figures for place, figures in cells.items()}
 
 
-def _count(figures: Figures, at: int) -> int:
-    value = figures.values[at]
-    return 0 if value is None else int(value)
+def _rows_behind(figures: Figures, counts: Sequence[int]) -> int:
+    """How many rows stand behind a cell, as far as its figures tell."""
+    return max(int(figures.values[i] or 0) for i in counts)
 
 
 def _is_in(rollup: RollUp, place: Place, named: set[str]) -> bool:

@@ -4,7 +4,7 @@
     source = "case"                    whose rows are counted; parts below hand up rows of case_stat itself
     date = "reported_at"               when a row counts, unless a measure says its own; without any: what there is now
     groups = [{ name = "source", columns = { dim_source = "source" } }]
-    small_cells = { below = 3, of = "reported" }
+    small_cells = { below = 3 }
     measures = [
       { to = "reported" },                                                   rows
       { to = "closed", where = { column = "state", op = "=", value = "closed" } },
@@ -74,6 +74,11 @@ class Measure:
     unit_us: int = 1
 
     @property
+    def counts_rows(self) -> bool:
+        """Whether it says how many rows there are."""
+        return not self.sum and not self.since
+
+    @property
     def columns(self) -> frozenset[str]:
         """Columns of the source that it asks for."""
         asked = columns_of(self.where) if self.where is not None else frozenset[str]()
@@ -101,10 +106,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class SmallCells:
-    """A cell of a group in which `of` lies from 1 to `below` - 1 is held back."""
+    """A cell of a group in which something was counted, and no count of rows reaches `below`, is held back."""
 
     below: int
-    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +282,10 @@ class _Reading:
         if raw is None:
             return None
         inner = Table(raw, self.table.at("small_cells"), self.table.mistakes)
-        small = SmallCells(inner.whole("below", 2, 1_000), inner.text("of"))
+        small = SmallCells(inner.whole("below", 2, 1_000))
         inner.finish()
-        counts = {m.to for m in measures if not m.sum and not m.since}
-        if small.of not in counts:
-            inner.wrong("of", f"'{small.of}' is no measure that counts rows")
+        if not any(measure.counts_rows for measure in measures):
+            inner.wrong("", "no measure counts rows: nothing says how many stand behind a cell")
         named = [to for group in groups for to, _ in group.columns]
         if len(set(named)) != len(named):
             inner.wrong("", "two groups share a column: what one holds back, the other would tell")

@@ -104,7 +104,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "deadline": "{cadence}: due {due} days after the period, closed after {cut} days",
         "rolled": "Rolled up",
         "rolled from": "from rows of `{source}` and what the tiers below hand up; cells by {groups}, and the total",
-        "small": "cells of 1 to {most} by `{of}` are held back",
+        "small": "cells in which no count of rows reaches {below} are held back",
         "rows": "rows",
         "sum of": "sum of {}",
         "time": "whole minutes from {} to {}",
@@ -152,7 +152,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "deadline": "{cadence}：期末后 {due} 天内报送，{cut} 天后截止定稿",
         "rolled": "汇总",
         "rolled from": "由 `{source}` 的数据行及下级报来的统计计算；分{groups}统计，另有合计",
-        "small": "`{of}` 为 1 至 {most} 的分格隐去",
+        "small": "各项计数均不足 {below} 的分格隐去",
         "rows": "行数",
         "sum of": "{} 之和",
         "time": "{} 至 {} 的整分钟数之和",
@@ -301,7 +301,7 @@ class _Page:
         said = [words["rolled from"].format(source=rollup.source.id, groups=groups)]
         if rollup.small_cells is not None:
             small = rollup.small_cells
-            said.append(words["small"].format(of=small.of, most=small.below - 1))
+            said.append(words["small"].format(below=small.below))
         yield from ("", f"**{words['rolled']}**{words['colon']}{words['next'].join(said)}", "")
         for measure in rollup.measures:
             yield f"- `{measure.to}`{words['colon']}{words['next'].join(self._measured(measure))}"

@@ -74,7 +74,7 @@ measures = [
   { to = "by_guest", ratio = ["paid", "guests"], decimals = 3 },
 ]
 """
-SMALL = 'small_cells = { below = 3, of = "visits" }'
+SMALL = "small_cells = { below = 3 }"
 MONTH = parse_period("2026-03")
 COLUMNS = ("id", "day", "kind", "hall", "guests", "paid", "came", "went", "name")
 

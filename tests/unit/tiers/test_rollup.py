@@ -24,7 +24,7 @@ from tests.unit.tiers.rollups import (
 from tiers.catalogue import Catalogue
 from tiers.dataset import Cadence, Deadline
 from tiers.faults import CatalogueFault
-from tiers.rolling import Figures, Parts, handed_up, merge, missing_part, rows_of
+from tiers.rolling import Figures, Parts, handed_up, hold_back, merge, missing_part, rows_of
 from tiers.rollup import ALL, EMPTY
 
 
@@ -149,10 +149,25 @@ def test_mistakes_are_told(old: str, new: str, told: str) -> None:
     assert told in wrong(old, new)
 
 
-def test_small_cells_are_of_a_count() -> None:
+def test_small_cells_need_a_count() -> None:
     """A sum says nothing of how many people stand behind it."""
-    text = ROLLUP.replace("SMALL", 'small_cells = { below = 3, of = "guests" }')
-    assert "'guests' is no measure that counts rows" in wrong("[rollup", "[rollup", text)
+    assert "no measure counts rows" in wrong('{ to = "visits" }', '{ to = "visits", sum = "guests" }')
+
+
+def test_a_cell_is_small_by_its_largest_count() -> None:
+    """A case reported before the period whose limit ends in it stands behind a cell too, though none was reported."""
+    rollup = CATALOGUE.rollups["case_stat"]
+    names = [m.to for m in rollup.measures]
+    zeros = dict.fromkeys(names, 0)
+    total = ("*", "*", "*")
+    one, many = ("*", "*", "public"), ("*", "*", "video")
+    cells = {
+        total: Figures(tuple({**zeros, "reported": 9, "need_dispose": 1}.values())),
+        one: Figures(tuple({**zeros, "need_dispose": 1}.values())),
+        many: Figures(tuple({**zeros, "reported": 9, "cancelled": 1}.values())),
+    }
+    shown = hold_back(rollup, cells)
+    assert [shown[place].withheld for place in (total, one, many)] == [0, 1, 1]
 
 
 def test_statistics_without_marks_or_deadlines_cannot_be_rolled_up() -> None:
