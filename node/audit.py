@@ -77,6 +77,7 @@ class Event(Enum):
     ROWS_UNLOADED = "rows_unloaded"
     ROWS_EXPORTED = "rows_exported"
     ROWS_READ = "rows_read"
+    ROWS_MENDED = "rows_mended"
     PUBLICATION_CHANGED = "publication_changed"
 
     CHECK_PASSED = "check_passed"

@@ -101,6 +101,13 @@ class LocalRevised:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsMadeAgain:
+    """Rows were made again from the entries held. feeds: digest and number of the rows of each feed as they are now."""
+
+    feeds: Mapping[FeedName, tuple[bytes, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The node is about to stop: neighbours are told, nothing more is sent, what is under way may still be answered.
 
@@ -147,6 +154,7 @@ Event = (
     | RegistryChange
     | LocalDifferences
     | LocalRevised
+    | RowsMadeAgain
     | Drain
     | Rejudge
     | AnchorKnown

@@ -28,6 +28,7 @@ from sync.events import (
     LocalRevised,
     RegistryChange,
     Rejudge,
+    RowsMadeAgain,
     RunArrived,
     Tick,
 )
@@ -121,6 +122,8 @@ class Replica:
                 recovery.differences(core, event)
             case LocalRevised():
                 recovery.revised(core, event)
+            case RowsMadeAgain():
+                self._made_again(event)
             case Drain():
                 session.drain(core, event.until)
             case Rejudge():
@@ -131,6 +134,15 @@ class Replica:
                 self._after_registry()
             case _:
                 assert_never(event)
+
+    def _made_again(self, event: RowsMadeAgain) -> None:
+        core = self.core
+        for feed, (digest, rows) in event.feeds.items():
+            state = core.feeds[feed]
+            state.digest, state.rows = digest, rows
+            core.save(state)
+        # What parked may have waited for a row that was missing.
+        core.rejudge_wanted = bool(core.parked)
 
     def _frame(self, link: Link, frame: Frame) -> None:
         core = self.core

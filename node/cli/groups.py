@@ -17,6 +17,7 @@ from node.cli import (
     loading,
     mapping,
     previews,
+    reconcile,
     rehearse,
     rollups,
     rows,
@@ -52,6 +53,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     previews.VERBS,
     checks.VERBS,
     checks.AUDIT,
+    reconcile.VERBS,
     clones.CLONES,
     rehearse.VERBS,
 )

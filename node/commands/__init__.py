@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import dues, fsck, invites, loads, rollups, sources, standing, tasks, tokens, unload
+from node.commands import dues, fsck, invites, loads, reconcile, rollups, sources, standing, tasks, tokens, unload
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "token.make": tokens.make,
         "token.revoke": tokens.revoke,
         "fsck": fsck.fsck,
+        "reconcile": reconcile.reconcile,
         "invite.make": invites.make,
         "invite.make_many": invites.make_many,
         "invite.list": invites.list_invites,

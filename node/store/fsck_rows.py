@@ -38,7 +38,7 @@ class RowChecks:
     def compare(self, feed: FeedName, number: int, said: dict[tuple[str, Key], Said]) -> Iterator[Finding]:
         """The rows that the tables hold of a feed against its replay (which is used up)."""
         total = self.count = 0
-        for dataset, key, found in self._carried(feed, number):
+        for dataset, key, found in self.carried(feed, number):
             self.count += 1
             total += found.hash
             expected = said.pop((dataset, key), None)
@@ -104,7 +104,7 @@ class RowChecks:
             for dataset, key in left:
                 yield Finding(Fault.PUBLISHED_EXTRA, feed, 0, key_text(key), dataset)
 
-    def _carried(self, feed: FeedName, number: int) -> Iterator[tuple[str, Key, Said]]:
+    def carried(self, feed: FeedName, number: int) -> Iterator[tuple[str, Key, Said]]:
         """What the tables say that a feed says: rows it alone carries, and its images of shared ones."""
         for table in self._tables:
             schema = table.schema

@@ -248,6 +248,10 @@ class Reader:
         wanted = None if fate is None else fate.value
         return self._told(_FATES, (number, wanted, limit))
 
+    def not_applied(self, feed: FeedName, epoch: bytes) -> dict[int, frozenset[int]]:
+        """Places of rows of a feed that are not in effect here, by seq; -1 stands for a whole entry."""
+        return self._records.not_applied(feed, epoch)
+
     def heard(self, limit: int) -> list[tuple[str, Refusal]]:
         """(node, refusal): what other nodes said of this node's rows, newest first."""
         return [(by, Refusal.FromString(body)) for by, body in self._session.rows(_HEARD, (limit,))]

@@ -48,6 +48,7 @@ _PARKED_AFTER = """SELECT seq, place, dataset, key, reason FROM fate INDEXED BY 
 _PARKED_AMONG = """SELECT seq, place, dataset, key, reason FROM fate INDEXED BY fate_parked_key
     WHERE fate = 3 AND chain = ? AND dataset = ? AND key IN ({})"""
 _REFUSED = "SELECT seq, place FROM fate WHERE chain = ? AND seq > ? AND fate = 2"
+_NOT_APPLIED = "SELECT seq, place FROM fate WHERE chain = ? AND fate <> 1"
 _FIRST_PARKED = """SELECT min(seq) FROM fate INDEXED BY fate_parked
     WHERE fate = 3 AND chain = (SELECT max(id) FROM chain WHERE feed = ?)"""
 _SAVE_HEARD = """INSERT OR REPLACE INTO heard (by_node, publication, addressee, epoch, seq, dataset, key, body)
@@ -165,6 +166,14 @@ class Records:
         """As sync.ports.Log.refused."""
         chain = self._names.find_chain(feed, epoch)
         return frozenset() if chain is None else frozenset(self._session.rows(_REFUSED, (chain, after_seq)))
+
+    def not_applied(self, feed: FeedName, epoch: bytes) -> dict[int, frozenset[int]]:
+        """Places of rows of a feed that are not in effect here, by seq; -1 stands for a whole entry."""
+        chain = self._names.find_chain(feed, epoch)
+        found: dict[int, set[int]] = {}
+        for seq, place in () if chain is None else self._session.rows(_NOT_APPLIED, (chain,)):
+            found.setdefault(seq, set()).add(place)
+        return {seq: frozenset(places) for seq, places in found.items()}
 
     def first_parked(self, feed: FeedName) -> int:
         """Smallest seq with a parked row in the feed's newest epoch, 0 if none."""

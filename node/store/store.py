@@ -244,6 +244,10 @@ class Store:
         """Parked rows in order of feed, epoch, seq, place; of one feed or of all."""
         return self._records.parked(feed, limit)
 
+    def not_applied(self, feed: FeedName, epoch: bytes) -> dict[int, frozenset[int]]:
+        """Places of rows of a feed that are not in effect here, by seq; -1 stands for a whole entry."""
+        return self._records.not_applied(feed, epoch)
+
     def read_rows(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
         """(version, cells in schema order) of each key that has a row: `before` of LocalRows."""
         return self._rows.read(dataset, origin, keys)
