@@ -86,6 +86,7 @@ class Event(Enum):
     ACCESS_GRANTED = "access_granted"
     ACCESS_REVOKED = "access_revoked"
     ACCESS_REFUSED = "access_refused"
+    SIGNED_IN = "signed_in"
 
     MOVE_SIGNED = "move_signed"
     MOVE_REFUSED = "move_refused"

@@ -274,7 +274,7 @@ class RunSection:
 
 @dataclass(frozen=True, slots=True)
 class HttpSection:
-    """The API for the platform's own systems. Empty: it is off, and nothing of it is loaded."""
+    """The API for the platform's own systems, and the pages for people. Empty: off, and nothing of them is loaded."""
 
     listen: str = setting(
         "HTTP 接口监听地址（主机:端口）；留空则不启用。非本机地址必须使用 TLS",
@@ -319,6 +319,13 @@ class RollUpSection:
         "Statistics that this node does not work out, since another system brings them",
         (),
     )
+
+
+def pages_at(settings: HttpSection, port: int) -> str:
+    """Where a browser on this machine finds the pages."""
+    host = split_address(settings.listen)[0]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - every address has this machine's own
+    return f"{'https' if settings.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 @dataclass(frozen=True, slots=True)

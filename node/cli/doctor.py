@@ -25,6 +25,7 @@ from tiers.faults import CatalogueFault
 
 if TYPE_CHECKING:
     from node.config import Config
+    from node.settings import HttpSection
 
 OUR_PACKAGES = ("node", "sync", "tiers", "certs")
 PYTHON_LEAST = (3, 11)
@@ -310,6 +311,16 @@ def _addresses(config: Config) -> Iterator[Finding]:
         address = getattr(config.listen, sort)
         if address:
             yield _listening(Text(N_("{sort} address {address}"), sort=sort, address=address), address)
+    if config.http.listen:
+        yield _pages(config.http)
+
+
+def _pages(settings: HttpSection) -> Finding:
+    """Where the pages and the API are, and whether they answer or could."""
+    from node.settings import pages_at, split_address
+
+    at = pages_at(settings, split_address(settings.listen)[1])
+    return _listening(Text(N_("API and pages {address}"), address=at), settings.listen)
 
 
 def _dial(name: Text, address: str) -> Finding:
@@ -343,5 +354,5 @@ def _taken(name: Text, address: str, error: OSError) -> Finding:
 
     if error.errno == errno.EADDRINUSE:
         return Finding(name, "good", Text(N_("in use, by this node if it runs")))
-    todo = Text(N_("Choose an address of this machine in node.toml under [listen]."))
+    todo = Text(N_("Choose an address of this machine in node.toml, under [listen] or [http]."))
     return Finding(name, "bad", Text(N_("cannot be used ({detail})"), detail=error.strerror or error), todo)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from node.storable import visible
-from node.texts import N_, _
+from node.texts import _
+from node.texts.standing import WAYS
 from sync.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -115,18 +116,9 @@ def moment(us: int | str, zone: str) -> str:
         return str(us)
 
 
-_WAYS = {
-    "parent": N_("the parent"),
-    "ancestors": N_("all above"),
-    "descendants": N_("all below"),
-    "node": N_("one node"),
-    "everywhere": N_("everywhere"),
-}
-
-
 def way(route: str) -> str:
     """Where a feed of this route goes (its name in JSON, as sync.values.Route)."""
-    return _(_WAYS.get(route, route))
+    return _(WAYS.get(route, route))
 
 
 def size(count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,28 +12,19 @@ from node.cli.asking import ask, client, done, is_running, view
 from node.cli.output import LIMIT_MAX, clean, moment, pairs, remark, say, say_json, size, table, way, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
-from node.texts import N_, _, current, reasons
+from node.settings import pages_at
+from node.texts import N_, _, current
+from node.texts.standing import FATES, PHASES, STATES
+from node.texts.steps import reason, steps
+from node.tree import in_order
 
 VERBS = Verbs()
 FOLLOW_MS = 500
 
-_STATES = {
-    "working": N_("working"),
-    "recovering": N_("comes back: compares with its neighbours"),
-    "restored": N_("restored: waits until every neighbour was compared"),
-    "not_enrolled": N_("not enrolled yet: its registration has not come"),
-}
 _PERSONAL = {
     "mask": N_("masked in what leaves"),
     "refuse": N_("rows not let in"),
     "warn": N_("left as they are"),
-}
-_PHASES = {
-    "hello": N_("greeting"),
-    "compare": N_("comparing"),
-    "exchange": N_("linked"),
-    "draining": N_("ending"),
-    "closed": N_("closed"),
 }
 
 
@@ -89,8 +81,9 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         [
             (_("Node"), found["node"]),
             (_("Federation"), found["federation"]),
-            (_("State"), _(_STATES.get(found["state"], found["state"])) if found["running"] else _("stopped")),
+            (_("State"), _(STATES.get(found["state"], found["state"])) if found["running"] else _("stopped")),
             (_("Parent"), found["parent"] or _("none: this is the root")),
+            *([(_("Pages"), pages_at(session.config.http, port))] if (port := found.get("http_port", 0)) else []),
         ]
     )
     say()
@@ -132,28 +125,11 @@ def _show_silent(session: Session, silent: Sequence[Mapping[str, Any]]) -> None:
 
 def _show_tree(session: Session, found: dict[str, Any]) -> None:
     heads = [_("node"), _("title"), _("region"), _("link"), _("last heard"), _("under way"), _("clock ahead")]
-    table(_("Tree"), heads, [_tree_row(session, found, *line) for line in _ordered(found["tree"])])
+    table(_("Tree"), heads, [_tree_row(session, found, *line) for line in in_order(found["tree"])])
     say()
 
 
-def _ordered(members: Sequence[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
-    """(depth, member), each node right above what stands below it."""
-    below: dict[str, list[dict[str, Any]]] = {}
-    known = {member["node"] for member in members}
-    for member in members:
-        below.setdefault(member["parent"] if member["parent"] in known else "", []).append(member)
-    found: list[tuple[int, dict[str, Any]]] = []
-
-    def walk(parent: str, depth: int) -> None:
-        for member in sorted(below.get(parent, []), key=lambda m: str(m["region"])):
-            found.append((depth, member))
-            walk(member["node"], depth + 1)
-
-    walk("", 0)
-    return found
-
-
-def _tree_row(session: Session, found: dict[str, Any], depth: int, member: dict[str, Any]) -> tuple[object, ...]:
+def _tree_row(session: Session, found: dict[str, Any], depth: int, member: Mapping[str, Any]) -> tuple[object, ...]:
     name = "  " * depth + member["node"] + (" *" if member["node"] == found["node"] else "")
     link = next((one for one in found["links"] if one["peer"] == member["node"]), None)
     if link is None:
@@ -163,14 +139,14 @@ def _tree_row(session: Session, found: dict[str, Any], depth: int, member: dict[
         name,
         member["title"],
         member["region"],
-        _(_PHASES.get(link["phase"], link["phase"])),
+        _(PHASES.get(link["phase"], link["phase"])),
         moment(link["heard_us"], session.zone),
         size(link["under_way_bytes"]),
         f"{ahead:+.1f} s" if abs(ahead) >= 1 else "",
     )
 
 
-def _link_word(found: dict[str, Any], member: dict[str, Any]) -> str:
+def _link_word(found: dict[str, Any], member: Mapping[str, Any]) -> str:
     """What to say of a node without a link: only neighbours could have one."""
     if member["node"] == found["node"]:
         return ""
@@ -218,7 +194,7 @@ def _feed_row(one: dict[str, Any]) -> tuple[object, ...]:
 def _show_parked(parked: Sequence[Mapping[str, Any]]) -> None:
     if parked:
         heads = [_("feed"), _("seq"), _("dataset"), _("key"), _("waits for")]
-        rows = [(p["feed"], p["seq"], p["dataset"], p["key"], _reason(p["reason"])) for p in parked]
+        rows = [(p["feed"], p["seq"], p["dataset"], p["key"], reason(p["reason"], current())) for p in parked]
         table(_("Parked here: valid, and waits for something"), heads, rows)
         say()
 
@@ -234,8 +210,7 @@ def _HEARD_HEADS() -> list[str]:  # noqa: N802 - a table's heads, in the languag
 
 
 def _heard_row(one: Mapping[str, Any]) -> tuple[object, ...]:
-    fate = {"REFUSED": _("refused"), "PARKED": _("parked"), "APPLIED": _("applied later"), "SUPERSEDED": _("overtaken")}
-    known = fate.get(one["fate"], one["fate"])
+    known = _(FATES.get(one["fate"], one["fate"]))
     return (
         one["by"],
         one["publication"],
@@ -243,17 +218,9 @@ def _heard_row(one: Mapping[str, Any]) -> tuple[object, ...]:
         one["dataset"],
         one["key"],
         known,
-        _reason(one["reason"]),
+        reason(one["reason"], current()),
         worded(one),
     )
-
-
-def _reason(name: str) -> str:
-    """Number, name and title of a reason, as they are read out over the phone."""
-    from sync.reasons import Reason
-
-    found = next((r for r in Reason if r.name == name), None)
-    return name if found is None else f"{int(found)} {name}: {reasons.title(found, current())}"
 
 
 def _show_alarms(session: Session, found: dict[str, Any]) -> None:
@@ -321,7 +288,9 @@ def refused(
     )
     say()
     heads = [_("feed"), _("seq"), _("dataset"), _("key"), _("reason"), _("detail")]
-    rows = [(r["feed"], r["seq"], r["dataset"], r["key"], _reason(r["reason"]), worded(r)) for r in found["here"]]
+    rows = [
+        (r["feed"], r["seq"], r["dataset"], r["key"], reason(r["reason"], current()), worded(r)) for r in found["here"]
+    ]
     table(_("What this node refused of others' rows"), heads, rows)
 
 
@@ -378,61 +347,5 @@ def trace(
 def _show_trace(session: Session, row: dict[str, Any]) -> None:
     named = row["key"] or row["source"]
     say(_("{dataset} {key} of {origin}").format(dataset=row["dataset"], key=named, origin=row["origin"] or "?"))
-    for line in _trace_lines(row, session.zone):
-        say("  " + clean(line))
-
-
-def _trace_lines(row: dict[str, Any], zone: str) -> list[str]:
-    """The row's way, step by step, in words."""
-    lines = []
-    if row["source"]:
-        lines.append(_("number in its source system: {source}").format(source=row["source"]))
-    for one in row["rejects"]:
-        words = _("rejected in line {line} of load {load}: {reason} {detail}")
-        lines.append(words.format(**{**one, "reason": _reason(one["reason"])}))
-    if row["version"]:
-        lines.append(_("written in transaction {version}").format(version=row["version"]))
-    if row["load"]:
-        at = moment(row["load"]["at"], zone)
-        lines.append(_("by load {load} from {file}, begun {at}").format(**{**row["load"], "at": at}))
-    lines += [_("waits to be sealed in {feed}").format(feed=feed) for feed in row["waiting"]]
-    for entry in row["entries"]:
-        words = _("sealed as entry {seq} of {feed} ({says}) at {at}")
-        lines.append(words.format(**entry, at=moment(entry["sealed_at"], zone)))
-        lines += ["  " + _tier_words(tier, zone) for tier in entry["tiers"]]
-    for publication in row["not_in"]:
-        words = _("not in {publication}: its filter leaves the row out, or nothing of it goes there from this node")
-        lines.append(words.format(publication=publication))
-    words = _("{fate} by {by}: {reason} {detail}")
-    lines += [words.format(**{**h, "reason": _reason(h["reason"]), "detail": worded(h)}) for h in row["heard"]]
-    here_words = _("{fate} here (entry {seq} of {feed}): {reason} {detail}")
-    lines += [here_words.format(**{**f, "reason": _reason(f["reason"]), "detail": worded(f)}) for f in row["fates"]]
-    return lines
-
-
-_OUTCOMES = {
-    "REFUSED": N_("{node}: received, and refused: {reason}"),
-    "PARKED": N_("{node}: received, and waits there: {reason}"),
-    "SUPERSEDED": N_("{node}: received; overtaken by a newer version while it waited"),
-    "APPLIED": N_("{node}: received, waited, and was applied later"),
-}
-
-
-def _tier_words(tier: Mapping[str, Any], zone: str) -> str:
-    """What is known of an entry at one node, and since when it has signed that."""
-    signed = [moment(tier[name], zone) for name in ("received_at", "applied_at")]
-    if tier["fate"]:
-        words = _(_OUTCOMES[tier["fate"]]).format(node=tier["node"], reason=_reason(tier["reason"]))
-    elif not tier["received"]:
-        words = _("{node}: not known, no receipt reaches so far").format(node=tier["node"])
-    elif tier["applied"]:
-        words = _("{node}: received and applied").format(node=tier["node"])
-    elif tier["applied"] is None:
-        words = _("{node}: received; whether it was applied is not known here").format(node=tier["node"])
-    else:
-        words = _("{node}: received, not yet applied").format(node=tier["node"])
-    if signed[0] and tier["received"]:
-        words += _(" (received by {received} at the latest)").format(received=signed[0])
-    if signed[1]:
-        words += _(" (applied by {applied} at the latest)").format(applied=signed[1])
-    return words
+    for step in steps(row, current(), partial(moment, zone=session.zone)):
+        say("  " * (step.depth + 1) + clean(step.words))

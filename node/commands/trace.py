@@ -63,13 +63,18 @@ def trace(view: View, arguments: Arguments) -> dict[str, Any]:
     if origin not in ("", view.node):
         rejected = []
     if not (found or told or rejected):
-        raise UserFault(
-            Code.ROW_UNKNOWN,
-            N_("Nothing is known here of a row '{what}'."),
-            N_("Give its key as the node that owns it writes it; of several columns as JSON, such as '[\"a\", 1]'."),
-            what=what,
-        )
+        raise nothing_known(what)
     return {"what": what, "rows": [*found, *told, *rejected]}
+
+
+def nothing_known(what: str) -> UserFault:
+    """No row of that key or number, as far as whoever asks may know."""
+    return UserFault(
+        Code.ROW_UNKNOWN,
+        N_("Nothing is known here of a row '{what}'."),
+        N_("Give its key as the node that owns it writes it; of several columns as JSON, such as '[\"a\", 1]'."),
+        what=what,
+    )
 
 
 def _rows(view: View, dataset: Dataset, what: str, origin: str) -> Iterator[dict[str, Any]]:

@@ -68,19 +68,31 @@ class Access:
     async def grant(self, request: Request) -> Grant:
         """What came with a request. Raises UserFault TOKEN_REFUSED; whether by id, secret or date is not told."""
         kind, _, secret = request.headers.get("authorization", "").partition(" ")
-        secret = secret.strip()
-        if kind.lower() != "bearer" or not secret:
+        if kind.lower() != "bearer":
+            raise self._refused()
+        return await self.of_secret(secret.strip(), request.client.host if request.client else "")
+
+    async def of_secret(self, secret: str, peer: str) -> Grant:
+        """What a token that was shown is good for. Raises as grant."""
+        if not secret:
             raise self._refused()
         await self._learn()
         token = self._tokens.get(token_id(secret))
         # Compared also where there is no such token, so that the time tells nothing.
         same = compare_digest(token.digest if token else _NOBODY, digest_of(secret))
         if token is None or not same:
-            raise self._noted("", "unknown", request)
+            raise self._noted("", "unknown", peer)
         state = token.state(self._node.clock.now_us())
         if state != "valid":
-            raise self._noted(token.id, state, request)
+            raise self._noted(token.id, state, peer)
         return Grant(token, self._node)
+
+    async def of_id(self, token: str) -> Grant | None:
+        """What a token that was shown before is good for now; None if it has ended since."""
+        await self._learn()
+        found = self._tokens.get(token)
+        valid = found is not None and found.state(self._node.clock.now_us()) == "valid"
+        return Grant(found, self._node) if found is not None and valid else None
 
     async def _learn(self) -> None:
         newest = self._node.tokens_changed
@@ -88,8 +100,7 @@ class Access:
             self._tokens = {token.id: token for token in await self._node.read(lambda reader: reader.tokens())}
             self._as_of = newest
 
-    def _noted(self, access: str, why: str, request: Request) -> UserFault:
-        peer = request.client.host if request.client else ""
+    def _noted(self, access: str, why: str, peer: str) -> UserFault:
         self._node.note_sparingly(
             AuditEvent.ACCESS_REFUSED, f"{peer} {access} {why}", access=access, why=why, peer=peer
         )

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from node.app import Node
 from node.faults import UserFault
-from node.http import api
+from node.http import api, pages
 from node.http.bounds import Bounds
 from node.http.problems import on_bug, on_fault, on_http
 from sync.errors import SyncError
@@ -24,5 +24,5 @@ def make_app(node: Node, closing: asyncio.Event) -> ASGIApp:
         HTTPException: on_http,
         Exception: on_bug,
     }
-    app = Starlette(routes=api.routes(node, closing), exception_handlers=handlers)
+    app = Starlette(routes=[*api.routes(node, closing), *pages.routes(node)], exception_handlers=handlers)
     return Bounds(app, node.config.http.body_bytes_max, node.log)

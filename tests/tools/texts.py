@@ -29,6 +29,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "ngettext": (1, 2),
     "Phrase": (1,),
 }
+METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 FOLDERS = ("node", "sync", "tiers", "certs")
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # a date in the header would make every run a change
 
@@ -56,7 +57,7 @@ def extracted() -> dict[str | tuple[str, ...], set[str]]:
     found: dict[str | tuple[str, ...], set[str]] = {}
     for folder in FOLDERS:
         for name, _line, message, _comments, _context in extract_from_dir(
-            ROOT / folder, method_map=[("**.py", "python")], keywords=KEYWORDS, comment_tags=()
+            ROOT / folder, method_map=METHODS, keywords=KEYWORDS, comment_tags=()
         ):
             if message and message != ("",):
                 found.setdefault(message, set()).add(f"{folder}/{name}")

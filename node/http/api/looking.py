@@ -8,15 +8,14 @@ from starlette.responses import Response
 
 from node.commands.loads import list_loads, list_rejects
 from node.commands.tokens import READ, WRITE
+from node.commands.trace import nothing_known
 from node.commands.trace import trace as ask_trace
 from node.commands.work import view_of
 from node.datasets import check_shown, dataset_shown, field_shown
-from node.faults import Code, UserFault
 from node.http.access import Grant
 from node.http.api.endpoint import Call, json_answer
 from node.http.api.shapes import Datasets, Health
 from node.status import status_now
-from node.texts import N_
 
 LOADS = 100
 LOADS_MAX = 1_000
@@ -61,12 +60,7 @@ async def trace(call: Call) -> Response:
     found = await node.read(lambda reader: ask_trace(view_of(node, reader), arguments))
     rows = [row for row in found["rows"] if grant.may(READ, row["dataset"])]
     if not rows:
-        raise UserFault(
-            Code.ROW_UNKNOWN,
-            N_("Nothing is known here of a row '{what}'."),
-            N_("Give its key as the node that owns it writes it; of several columns as JSON, such as '[\"a\", 1]'."),
-            what=arguments["what"],
-        )
+        raise nothing_known(arguments["what"])
     return json_answer({**found, "rows": rows})
 
 

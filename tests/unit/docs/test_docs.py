@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
+from node.texts import translator
+from node.texts.alarms import ALARMS
 from sync.reasons import Reason
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,6 +24,7 @@ _TWINS = (
     ("docs/operations.md", "docs/operations.zh-CN.md"),
     ("docs/datasets.md", "docs/datasets.zh-CN.md"),
     ("docs/api.md", "docs/api.zh-CN.md"),
+    ("docs/pages.md", "docs/pages.zh-CN.md"),
 )
 _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -251,3 +254,13 @@ def test_nothing_of_the_workplace_is_in_the_project() -> None:
         files += [p for p in (ROOT / folder).rglob("*") if p.suffix in (".py", ".toml", ".json", ".service", ".proto")]
     found = [f"{_name(path)}: {text}" for path in set(files) for text in _FOREIGN if text in path.read_text("utf-8")]
     assert not sorted(found)
+
+
+@pytest.mark.parametrize(("name", "language"), [("docs/operations.md", "en"), ("docs/operations.zh-CN.md", "zh")])
+def test_what_the_pages_say_of_alarms_is_of_alarms_that_there_are(name: str, language: Any) -> None:
+    """Each has a row in the table of alarms, and words in both languages."""
+    to, section = translator(language), _read(name).partition("\n## 8. ")[2].partition("\n## 9. ")[0]
+    for alarm, words in ALARMS.items():
+        assert f"\n| `{alarm}` | " in section
+        assert to(words.means)
+        assert to(words.todo)

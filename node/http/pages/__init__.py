@@ -1,0 +1,32 @@
+"""Pages for people: the tree and how each node of it stands, one node, a row's way, a day's statement. Read-only.
+
+    door.py       signing in with a token of the API, and out; which page a token opens
+    sessions.py   who has signed in, and how often somebody tried in vain
+    speech.py     the reader's language, and how times and counts are said in it
+    look.py       templates into HTML, the style sheet, and the headers that keep a browser from doing more
+    views.py      what stands on each page
+    templates/    Jinja2, all escaped; no script is served or allowed
+
+Only signing in and out change anything (a session in this process's memory). Every page asks the node by the same
+questions as the command line and the API.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute, Route
+
+from node.app import Node
+from node.http.pages import views
+from node.http.pages.door import Door
+from node.http.pages.look import icon, style
+
+
+def routes(node: Node) -> list[BaseRoute]:
+    """The routes of the pages."""
+    door = Door(node)
+    return [
+        *(Route(kept.path, kept.serve) for kept in (style(), icon())),
+        Route("/sign-in", door.sign_in, methods=["GET", "POST"]),
+        Route("/sign-out", door.sign_out, methods=["POST"]),
+        *(Route(path, door.page(view), name=view.name) for path, view in views.made(node).items()),
+    ]

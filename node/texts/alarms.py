@@ -1,0 +1,203 @@
+"""What each alarm means to an administrator, and what to do. docs/operations.md, section 8, says the same."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from node.texts import N_
+
+
+class AlarmWords(NamedTuple):
+    """English texts: message ids of the catalogue."""
+
+    means: str
+    todo: str
+
+
+ALARMS: Final[dict[str, AlarmWords]] = {
+    "fork": AlarmWords(
+        N_(
+            "Two different entries at one place of a feed, both sealed by its origin; or a record closed an "
+            "older life of the origin before the end of what is held here. The feed is frozen, nothing else."
+        ),
+        N_(
+            "Keep both servers as they are; telephone the origin; a person decides which history holds. "
+            "Opening a new epoch is not there yet: ask your supplier."
+        ),
+    ),
+    "clone": AlarmWords(
+        N_("Two installations speak as one node. Both links are closed."),
+        N_(
+            "Find the second one, stop both. At the one that goes on: `tiersync clone keep`. At the "
+            "neighbour, stopped: `tiersync clone clear NODE`. Start both; delete the other home: started "
+            "again, it is refused, and the alarm stands anew."
+        ),
+    ),
+    "held_back_refused": AlarmWords(
+        N_(
+            "A node below sent columns that must stay where they are. The rows were not applied, but the "
+            "entry lies in the log."
+        ),
+        N_("Telephone its administrator: its catalogue or its programs differ from what was agreed."),
+    ),
+    "link_closed": AlarmWords(
+        N_("One side ended a session for cause; the reason says which."),
+        N_("As the reason's own text says; the child dials again by itself."),
+    ),
+    "link_refused": AlarmWords(
+        N_(
+            "A node dialled and was not let in: the reason says why. Told once for each name and reason, "
+            "until it is let in."
+        ),
+        N_(
+            "Telephone its administrator: a key that is not registered wants a new invite; a name that nobody "
+            "knows may be an attack."
+        ),
+    ),
+    "parent_refused": AlarmWords(
+        N_(
+            "What answers at the parent's address is not the parent, or its certificate is not in order: the "
+            "reason says why. This node tells it nothing. Told once for each reason, until the parent is let "
+            "speak."
+        ),
+        N_(
+            "Telephone the parent's administrator: its certificate may have ended; if it knows of nothing, "
+            "somebody else answers there. `link_closed` with CERTIFICATE_NOT_REGISTERED says the same of a "
+            "key that the registry does not show."
+        ),
+    ),
+    "disk_low": AlarmWords(
+        N_("Less free disk than `[limits] disk_reserve_bytes`: local rows are not taken, links go on."),
+        N_("Free space or enlarge the volume; the node goes on by itself."),
+    ),
+    "audit_failed": AlarmWords(
+        N_(
+            "A line of the security audit could not be written; the detail says why. The node works on; the "
+            "next line that can be written says how many are missing."
+        ),
+        N_("Free space, or mend `audit/`; `tiersync audit verify`."),
+    ),
+    "rollup_failed": AlarmWords(
+        N_("Statistics could not be worked out, or the node's own door let a row of them not in; the detail says why."),
+        N_("As the detail says; `tiersync rollup run` tries again."),
+    ),
+    "deadlines_failed": AlarmWords(
+        N_("What is owed could not be looked at, or a period not be closed; the detail says why."),
+        N_("As the detail says; it is tried again by itself."),
+    ),
+    "dialler_failed": AlarmWords(
+        N_("A mistake of the program ended the dialling of the parent; it is dialled again after a minute."),
+        N_("Nothing at once; send the log to your supplier."),
+    ),
+    "writer_failed": AlarmWords(
+        N_("A mistake of the program; the process ends, nothing half done is kept."),
+        N_("Start again; send the log to your supplier."),
+    ),
+    "store_failed": AlarmWords(
+        N_("The disk or the database failed; the process ends."),
+        N_("Look at the disk; start again; `tiersync fsck`."),
+    ),
+    "record_of_this_node_not_asked_for": AlarmWords(
+        N_("The registry names another key for this node than its own."),
+        N_("Telephone the parent at once: someone may act in your name."),
+    ),
+    "anchor_refused": AlarmWords(
+        N_("A neighbour showed an anchor that the root did not sign, or an older one."),
+        N_("Telephone that neighbour and the nation."),
+    ),
+    "head_contradicts": AlarmWords(
+        N_("An origin states a head that differs from the sealed entry held here."),
+        N_("Keep everything; telephone the origin."),
+    ),
+    "rows_diverge": AlarmWords(
+        N_("At the same head, rows here differ from those at the origin."),
+        N_("`tiersync fsck` at both ends."),
+    ),
+    "feed_withheld": AlarmWords(
+        N_("An origin has stated entries, and for three minutes of working link nothing of that feed has arrived."),
+        N_("Look at the relays in between."),
+    ),
+    "source_silent": AlarmWords(
+        N_(
+            "A source of this node (`source`), or its door, has brought nothing of a dataset for longer than "
+            "its cadence times `[data] silence_factor`. Rows that were there already count as life, and so "
+            "does a database that answers; where the source itself says `silent_after`, only what changed a "
+            "row counts, and only for so long."
+        ),
+        N_("Look at the system the data comes from, and at the load, the watched folder or the database reader."),
+    ),
+    "dataset_silent": AlarmWords(
+        N_(
+            "Nothing of a dataset has come from another node for longer than its cadence times `[data] "
+            "silence_factor`. It may have nothing new: its own statement says what came to its door."
+        ),
+        N_("`tiersync statement --child NODE`; then ask there."),
+    ),
+    "source_failed": AlarmWords(
+        N_("A source could not be read, having been read before; told once until it can be read again."),
+        N_("`tiersync source list` says why."),
+    ),
+    "origin_silent": AlarmWords(
+        N_(
+            "For ten minutes of working link no statement of an origin's heads has come; one is due each "
+            "minute. It is off-line, or kept from being heard."
+        ),
+        N_("Ask whether it is off-line; if it works, look at the relays in between."),
+    ),
+    "run_dropped": AlarmWords(
+        N_("Something arrived damaged or unproved. It was not stored and is asked for again."),
+        N_("Once: nothing. Often: line, proxy, or the node that sent it."),
+    ),
+    "feed_keeps_failing": AlarmWords(
+        N_("The same feed failed three times in a row."),
+        N_("The reason names what; `tiersync fsck` at the sender."),
+    ),
+    "recovering": AlarmWords(
+        N_("A neighbour holds more of this node's own log than it does. It fetches it back first."),
+        N_("Expected after putting back an older copy. Otherwise ask how the store went back."),
+    ),
+    "rows_changed_in_both_lives": AlarmWords(
+        N_("Rows were changed before and after such a return."),
+        N_("Compare them with the source: `tiersync reread` lists them."),
+    ),
+    "rows_lack_held_back_columns": AlarmWords(
+        N_("Rows came back from a neighbour, which never had their held-back columns."),
+        N_("Load them from the source again: `tiersync reread` lists them."),
+    ),
+    "move_overtaken": AlarmWords(
+        N_(
+            "After such a return this node made a move of a task under a number that an earlier one already "
+            "had; the earlier one holds, the other is kept as refused."
+        ),
+        N_("Tell the desk: `tiersync task show` names both; make the move again if it is still wanted."),
+    ),
+    "statement_refused": AlarmWords(
+        N_("A signed statement (heads, receipt) does not verify or goes backwards."),
+        N_("Once: nothing. Often: telephone the node it names."),
+    ),
+    "statements_refused": AlarmWords(
+        N_("More statements in one message than allowed."),
+        N_("The neighbour's version; telephone it."),
+    ),
+    "evidence_refused": AlarmWords(
+        N_("A neighbour sent evidence of a fork that proves nothing."),
+        N_("Telephone it."),
+    ),
+    "epoch_unknown": AlarmWords(
+        N_("A neighbour holds an epoch of a feed that is not known here."),
+        N_("Its runs are refused meanwhile; telephone the origin and ask whether its node was set up anew."),
+    ),
+    "cursor_not_proved": AlarmWords(
+        N_("A neighbour says it holds more than we do, and does not prove it. The link is closed and tried again."),
+        N_("Telephone it if it stays."),
+    ),
+    "addressee_unknown": AlarmWords(
+        N_("Something is addressed to a node that the registry does not show (yet)."),
+        N_("Wait for the registry; then look whether that node was ever enrolled."),
+    ),
+    "peer_notice": AlarmWords(
+        N_("The other side dropped or refused something of ours; reason and detail say what."),
+        N_("Follow the reason's next step."),
+    ),
+}
+"""By name, the most serious first."""

@@ -1,0 +1,93 @@
+"""Words for how a node, its links and its rows stand: what the command line and the pages say alike."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from node.texts import N_
+from tiers.grades import Grade
+
+STATES: Final[dict[str, str]] = {
+    "working": N_("working"),
+    "recovering": N_("comes back: compares with its neighbours"),
+    "restored": N_("restored: waits until every neighbour was compared"),
+    "not_enrolled": N_("not enrolled yet: its registration has not come"),
+}
+PHASES: Final[dict[str, str]] = {
+    "hello": N_("greeting"),
+    "compare": N_("comparing"),
+    "exchange": N_("linked"),
+    "draining": N_("ending"),
+    "closed": N_("closed"),
+}
+FATES: Final[dict[str, str]] = {
+    "REFUSED": N_("refused"),
+    "PARKED": N_("parked"),
+    "APPLIED": N_("applied later"),
+    "SUPERSEDED": N_("overtaken"),
+}
+WAYS: Final[dict[str, str]] = {
+    "parent": N_("the parent"),
+    "ancestors": N_("all above"),
+    "descendants": N_("all below"),
+    "node": N_("one node"),
+    "everywhere": N_("everywhere"),
+}
+
+
+class GradeWords(NamedTuple):
+    """A word, why it is given, and what to do."""
+
+    word: str
+    why: str
+    todo: str
+
+
+GRADES: Final[dict[Grade, GradeWords]] = {
+    Grade.UNCONNECTED: GradeWords(
+        N_("not connected"),
+        N_("It was let in, and nothing of it has been heard yet."),
+        N_("Ask its administrator whether the node runs; there, `tiersync doctor` looks at the line."),
+    ),
+    Grade.NETWORK: GradeWords(
+        N_("network up"),
+        N_("A session has begun; the two nodes have not finished greeting each other."),
+        N_("Wait a minute. If it stays, look at the alarms of both nodes."),
+    ),
+    Grade.SERVICE: GradeWords(
+        N_("service up"),
+        N_("The link works and both nodes have proved who they are; no data has come from it yet."),
+        N_("Nothing, if nothing is published to this node; else ask what was loaded there."),
+    ),
+    Grade.DATA: GradeWords(
+        N_("data flowing"),
+        N_("Data comes; nothing is late, parked or disputed."),
+        N_("Nothing needs to be done."),
+    ),
+    Grade.LAGGING: GradeWords(
+        N_("lagging"),
+        N_("The link works, and changes have been on their way for more than five minutes."),
+        N_("Look whether the figure falls. If it stays, run `tiersync doctor` at both ends."),
+    ),
+    Grade.AWAY: GradeWords(
+        N_("link down"),
+        N_("There is no link at the moment; it was last heard less than 15 minutes ago."),
+        N_("Wait: it comes back by itself. After 15 minutes telephone its administrator."),
+    ),
+    Grade.INTERRUPTED: GradeWords(
+        N_("interrupted"),
+        N_("Nothing has been heard of it for more than 15 minutes."),
+        N_("Telephone its administrator; work there goes on, and is sent when the link is back."),
+    ),
+    Grade.QUALITY: GradeWords(
+        N_("data in doubt"),
+        N_("Rows of it are parked here, or a feed is disputed."),
+        N_("`tiersync parked` says what they wait for; of a disputed feed the alarms say more."),
+    ),
+    Grade.LEFT: GradeWords(
+        N_("left"),
+        N_("It is not enrolled any more."),
+        N_("Nothing needs to be done."),
+    ),
+}
+"""Proposals: no standard's words for them are confirmed."""
