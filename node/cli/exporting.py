@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from node.cli.asking import view
+from node.cli.asking import ask, view
 from node.cli.output import remark, say, say_json
 from node.cli.progress import moving
 from node.cli.session import Session, here
@@ -113,6 +113,9 @@ def template(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=_("Dataset to write a template of."))],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.xlsx", help=_("File to write."))],
+    titles: Annotated[
+        str, typer.Option("--titles", metavar="zh|en", help=_("Language of headings, notes and lists."))
+    ] = "zh",
     force: Annotated[bool, typer.Option("--force", help=_("Replace the file if it is there."))] = False,
 ) -> None:
     from node.exporting.files import whole
@@ -120,13 +123,37 @@ def template(
 
     session = here(context)
     known = _dataset(session, dataset)
+    language = next((one for one in LANGUAGES if one == titles), None)
+    if language is None:
+        raise _not_one_of(titles, "--titles", LANGUAGES)
     with whole(output, replaces=force) as out:
-        write_template(out, known)
+        write_template(out, known, language, _codes_of(session, known, language))
     if session.as_json:
         return say_json({"dataset": dataset, "file": str(output), "columns": list(known.schema.names)})
     words = _("{file} is the template of {dataset}. Filled in: `tiersync load {dataset} {file} --map template`")
     say(words.format(file=output, dataset=dataset))
     return None
+
+
+def _codes_of(session: Session, dataset: Dataset, language: str) -> dict[str, list[str]]:
+    """Column -> the codes in effect that it may have, with what they stand for; of several tables, with the table."""
+    from node.loading.template import BEHIND_CODE
+
+    found: dict[str, list[str]] = {}
+    refs = {field.column.name: field.codes for field in dataset.fields if field.codes is not None}
+    known = [one["table"] for one in ask(session, "codes.list")["tables"]] if refs else []
+    for column, ref in refs.items():
+        tables = [ref.table] if ref.table else sorted(set(known))
+        listed: dict[str, None] = {}
+        for table in tables:
+            for one in ask(session, "codes.list", table=table)["codes"]:
+                if one["status"] in ("", "effective"):
+                    row = one["row"]
+                    title = (row.get("name_en") if language == "en" else "") or row.get("name_zh") or ""
+                    where = f" ({table})" if len(tables) > 1 else ""
+                    listed[f"{one['code']}{BEHIND_CODE}{title}{where}"] = None
+        found[column] = sorted(listed)
+    return found
 
 
 def _write(

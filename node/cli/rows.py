@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -222,10 +223,14 @@ def _plain(value: Cell) -> Any:
 
 def _csv(names: Sequence[str], rows: Sequence[Row]) -> None:
     """CSV with a line of names. What a spreadsheet would take for a formula gets an apostrophe in front."""
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(names)
-    for row in rows:
-        out.writerow(["" if c is None else harmless(_plain(c)) for c in row])
+    # Of both ends of lines: a carriage return inside a cell is only then put in quotes.
+    line = io.StringIO(newline="")
+    out = csv.writer(line, lineterminator="\r\n")
+    for cells in (names, *(["" if c is None else harmless(_plain(c)) for c in row] for row in rows)):
+        out.writerow(cells)
+        sys.stdout.write(line.getvalue().removesuffix("\r\n") + "\n")
+        line.seek(0)
+        line.truncate()
 
 
 def harmless(value: Any) -> Any:

@@ -349,7 +349,7 @@ def compare(
         raise UserFault(
             Code.BAD_ARGUMENT,
             N_("Source '{source}' is a folder: there are no keys to compare."),
-            N_("Void rows with `tiersync put`, or take a load back with `tiersync unload`."),
+            N_("Void rows with `tiersync void`, or take a load back with `tiersync unload`."),
             source=name,
         )
     seen = 0

@@ -122,6 +122,10 @@ def _encoding(path: Path, raw: io.BufferedReader, packed: bool, source: Source) 
         if number == 1 and line.startswith(_BOMS_16):
             todo = N_("Save the file as UTF-8 and load it again.")
             raise UserFault(Code.FILE_ENCODING, N_("'{file}' is written in UTF-16."), todo, file=path)
+        if number == 1 and b"\0" in line:
+            todo = N_("Save the file as UTF-8 and load it again.")
+            words = N_("'{file}' holds zero bytes: it is written in UTF-16, or is no text.")
+            raise UserFault(Code.FILE_ENCODING, words, todo, file=path)
         if line.isascii():
             continue
         if _is(line, _UTF8):

@@ -187,6 +187,24 @@ def test_a_template_is_filled_in_and_loaded(call: Call, country: Country, tmp_pa
     assert json.loads(called.out) == {"category": "event", "supervised": True, "reported_at": REPORTED}
 
 
+def test_a_template_lists_the_codes_that_the_node_has(call: Call, country: Country, tmp_path: Path) -> None:
+    """Those in effect, with what they stand for in the language of the template."""
+    row = {"table_name": "T1", "code": "0110", "table_version": 1, "name_zh": "暴露垃圾", "name_en": "exposed waste"}
+    said = {**row, "is_extension": False, "status": "effective", "effective_on": "2026-01-01"}
+    for one in (said, {**said, "code": "0111", "status": "draft"}):
+        called = call("--home", country.home("nation"), "put", "class_code", "--row", json.dumps(one))
+        assert called.code == 0, called
+    file = tmp_path / "case.xlsx"
+    options = ("--titles", "en", "-o", str(file), "--json")
+    names = call("--home", country.home("nation"), "template", "case", *options).json["columns"]
+    sheet, codes = load_workbook(file).worksheets
+    place = names.index("class_code") + 1
+    assert sheet.cell(1, place).value == "Class code"
+    listed = [cell.value for cell in codes[sheet.cell(1, place).column_letter] if cell.value]
+    assert any(text.startswith("0110 | exposed waste") for text in listed)
+    assert not any(text.startswith("0111") for text in listed)
+
+
 def test_what_is_rejected_comes_back_marked_in_the_same_file(call: Call, country: Country, tmp_path: Path) -> None:
     """The reason stands beside the row; corrected and handed in again, the old mark is gone and nothing is loaded
     twice. A file that is there is not overwritten, and then nothing is loaded."""

@@ -229,6 +229,18 @@ run(sys.argv[1:])
 """
 
 
+def test_a_load_that_its_heading_stopped_is_not_broken_off(
+    call: Call, country: Country, tmp_path: Path, mapping: str
+) -> None:
+    """Nothing of it began: the fault is the heading's own, and nobody is told to load it again or to take it back."""
+    home, file = country.home("city"), tmp_path / "other.csv"
+    file.write_text("some,other\n1,2\n")
+    error = call("--home", home, "load", "case", str(file), "--map", mapping, "--json").json["error"]
+    assert (error["name"], "broke off" in error["message"]) == ("FILE_HEADER", False)
+    newest = call("--home", home, "loads", "list", "--json").json["loads"][0]
+    assert (newest["file"], newest["state"], newest["lines"]) == ("other.csv", "ended", 0)
+
+
 def test_a_load_that_was_killed_is_shown_as_broken_off(
     call: Call, country: Country, tmp_path: Path, mapping: str
 ) -> None:

@@ -126,13 +126,17 @@ def test_a_filter_that_is_none_is_told_how_to_write_one(call: Call, country: Cou
 
 
 def test_csv_is_safe_for_spreadsheets(call: Call, country: Country) -> None:
-    """The first line has the names; what a spreadsheet would run as a formula gets an apostrophe."""
-    row = json.dumps(case("csv-1", summary="=1+1", dispose_unit="浦东, 区"))
+    """The first line has the names; what a spreadsheet would run as a formula gets an apostrophe; an end of line of any
+    kind stands in quotes."""
+    row = json.dumps(case("csv-1", summary="=1+1", dispose_unit="浦东, 区", grid_code="a\rb"))
     call("--home", country.home("city"), "put", "case", "--row", row)
     wanted = json.dumps({"column": "case_id", "op": "=", "value": "csv-1"})
-    columns = "case_id,summary,dispose_unit,overtime"
+    columns = "case_id,summary,dispose_unit,overtime,grid_code"
     out = call("--home", country.home("city"), "query", "case", "--filter", wanted, "--columns", columns, "--csv").out
-    assert list(csv.reader(io.StringIO(out))) == [columns.split(","), ["csv-1", "'=1+1", "浦东, 区", ""]]
+    assert list(csv.reader(io.StringIO(out, newline=""))) == [
+        columns.split(","),
+        ["csv-1", "'=1+1", "浦东, 区", "", "a\rb"],
+    ]
 
 
 @pytest.mark.parametrize(

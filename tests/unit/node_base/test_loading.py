@@ -223,8 +223,10 @@ def test_files_that_cannot_be_loaded_say_so_before_the_first_row(tmp_path: Path)
     for broken in (packed[:-20], packed[:50] + b"\0" * 50 + packed[100:]):
         path.write_bytes(broken)
         assert fault(path).code is Code.FILE_UNREADABLE
-    path.write_bytes("ID,A,N\n1,a,1\n".encode("utf-16"))
-    assert fault(path).code is Code.FILE_ENCODING
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        path.write_bytes("ID,A,N\n1,a,1\n".encode(encoding))
+        assert fault(path).code is Code.FILE_ENCODING
+        assert "UTF-16" in str(fault(path).message)
     for header, words in (
         (b"\n", "no column names"),
         (b"\xff\n1,a,1\n", "the line is not utf-8"),

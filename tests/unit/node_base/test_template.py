@@ -82,6 +82,44 @@ def test_the_sheet_says_what_goes_where() -> None:
     assert [codes[f"{kind}{row}"].value for row in (1, 2)] == ["甲", "乙"]
 
 
+def test_a_template_in_english_is_read_by_the_same_mapping(tmp_path: Path) -> None:
+    """Headings, notes and lists in English; nobody has to say in which language it was made."""
+    out = io.BytesIO()
+    write_template(out, small(), "en")
+    book = load_workbook(out)
+    sheet, codes = book.worksheets
+    assert (sheet["A1"].value, sheet["B1"].value) == ("id *", "division")
+    column = sheet.cell(1, NAMES.index("open") + 1).column_letter
+    assert [codes[f"{column}{row}"].value for row in (1, 2)] == ["Yes", "No"]
+    for name, value in {"id": "001", "open": "Yes", "kind": "b"}.items():
+        sheet.cell(3, NAMES.index(name) + 1).value = value
+    book.save(tmp_path / "in.xlsx")
+    sink = ListSink()
+    loader(tmp_path, (tmp_path / "in.xlsx").read_bytes(), mapping(small()), "in.xlsx").run(sink)
+    (row,) = (dict(zip(NAMES, one, strict=True)) for one in sink.rows())
+    assert (row["open"], row["kind"]) == (True, "b")
+
+
+def test_codes_of_tables_are_chosen_from_and_others_may_be_typed(tmp_path: Path) -> None:
+    """What stands behind a code is for people; a code of an own table is no mistake of the sheet."""
+    case = catalogue().datasets["case"]
+    out = io.BytesIO()
+    write_template(out, case, "zh", {"class_code": ["0110 | 暴露垃圾", "0111 | 积存垃圾"]})
+    book = load_workbook(out)
+    sheet, codes = book.worksheets
+    names = list(case.schema.names)
+    column = sheet.cell(1, names.index("class_code") + 1).column_letter
+    (rule,) = (r for r in sheet.data_validations.dataValidation if str(r.sqref).startswith(f"{column}3:"))
+    assert (rule.formula1, bool(rule.showErrorMessage)) == (f"{CODES}!${column}$1:${column}$2", False)
+    assert codes[f"{column}1"].value == "0110 | 暴露垃圾"
+    converter = mapping(case)
+    place = names.index("class_code")
+    needed = {"case_id": "1", "category": "事件", "source": "其他", "division": "330106", "state": "结案"}
+    record = {**dict.fromkeys(names), **needed, "reported_at": "2026-03-01 08:00", "supervised": "否"}
+    for typed, code in (("0110 | 暴露垃圾", "0110"), ("0111", "0111"), ("A 12", "A 12")):
+        assert converter.row({**record, "class_code": typed}, "")[place] == code
+
+
 @pytest.mark.parametrize("name", sorted(catalogue().datasets))
 def test_every_dataset_has_its_template_and_its_mapping(name: str) -> None:
     dataset = catalogue().datasets[name]

@@ -118,6 +118,7 @@ def test_a_closed_case_in_full(tmp_path: Path) -> None:
     assert filled == {
         "case_id": "0",
         "source_key": "杭城管〔2026〕123号",
+        "case_no": "杭城管〔2026〕123号",
         "category": "event",
         "class_scheme": "local:to_stat_info",
         "class_version": 1,
