@@ -42,6 +42,7 @@ class Event(Enum):
     """The closed list of audited events, each emitted somewhere. Names are stable."""
 
     NODE_INITIALISED = "node_initialised"
+    TRIAL_ENDED = "trial_ended"
     NODE_STARTED = "node_started"
     NODE_STOPPED = "node_stopped"
     START_REFUSED = "start_refused"

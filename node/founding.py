@@ -39,6 +39,7 @@ from node.enrol.home import (
     write_marker,
 )
 from node.faults import Code, UserFault
+from node.golive import drop_kept, put_back, with_kept
 from node.identity import NodeIdentity, load_identity, read_home
 from node.store.home import write_durably
 from node.texts import N_
@@ -103,7 +104,7 @@ def found_nation(
             detail=fault.detail,
         ) from fault
     config = Config(NodeSection(federation, node, profile.id, region, title), listen=listen)
-    config = replace(config, run=replace(config.run, approval=approval))
+    config = with_kept(home, replace(config, run=replace(config.run, approval=approval)))
     check_config(home, config)
     if root_dir.absolute().is_relative_to(home.absolute()):
         raise UserFault(
@@ -247,7 +248,7 @@ def found_child(
     Raises UserFault FILE_EXISTS, CONFIG_INVALID; HomeFault, StoreFault, OSError.
     """
     check_free(home, Begun.JOINING)
-    config = child_config(invite, exchange_address, listen)
+    config = with_kept(home, child_config(invite, exchange_address, listen))
     check_config(home, config)
     assert keys.log.public_key == enrolled.record.log_public_key
     paths = HomeFiles(home)
@@ -281,4 +282,6 @@ def _write_home(
     files.save_certificates(paths.root, certificate)
     files.save_public(paths.anchor, anchor)
     make_store(home, randomness)
+    put_back(home)
     write_durably(home / CONFIG_NAME, configs.render(config).encode())
+    drop_kept(home)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.revising import job_of
 from node.store.readers import Reader
+from node.trial import is_trial
 from sync.core import Core
 from sync.effects import FeedState
 from sync.link import Link
@@ -33,6 +34,7 @@ def status_of(replica: Replica, store: Log) -> dict[str, Any]:
     return {
         "node": core.me.node,
         "federation": core.me.federation,
+        "trial": is_trial(core.me.federation),
         "parent": core.me.parent,
         "instance": core.me.instance.hex(),
         "state": _state(core),

@@ -17,6 +17,7 @@ from node.cli.verbs import Verbs
 from node.datasets import dataset_named
 from node.faults import Code, UserFault
 from node.texts import LANGUAGES, N_, _
+from node.trial import TRIAL_COLUMN
 
 if TYPE_CHECKING:
     from node.exporting.cells import Head
@@ -71,7 +72,8 @@ def export(
             check_free(output, replaces=force)
         _check_fits(kind, source)
         _audit(session, dataset, chosen, where, origin, output)
-        rows = _write(session, source, kind, heads(known, chosen, titles), output, bom=bom, force=force)
+        named = _marked(session, heads(known, chosen, titles))
+        rows = _write(session, source, kind, named, output, bom=bom, force=force)
     if left_out:
         words = _("Left out, as they never leave this node: {columns}. With --held-back they are written too.")
         remark(words.format(columns=", ".join(left_out)))
@@ -163,9 +165,17 @@ def _write(
     from node.exporting.files import whole
 
     if output is None:
-        return _fill(source, _started(session, kind, sys.stdout.buffer, columns, source.dataset, bom))
+        return _fill(session, source, _started(session, kind, sys.stdout.buffer, columns, source.dataset, bom))
     with whole(output, replaces=force) as out:
-        return _fill(source, _started(session, kind, out, columns, source.dataset, bom))
+        return _fill(session, source, _started(session, kind, out, columns, source.dataset, bom))
+
+
+def _marked(session: Session, columns: list[Head]) -> list[Head]:
+    """In a trial every row says so, in whatever file it lands."""
+    from node.exporting.cells import Head
+    from sync.schema import CellType
+
+    return [*columns, Head(TRIAL_COLUMN, TRIAL_COLUMN, CellType.TEXT)] if session.is_trial else columns
 
 
 def _started(session: Session, kind: str, out: BinaryIO, columns: list[Head], dataset: str, bom: bool) -> Format:
@@ -174,7 +184,7 @@ def _started(session: Session, kind: str, out: BinaryIO, columns: list[Head], da
     if kind == "xlsx":
         from node.exporting.workbook import WorkbookFormat
 
-        return WorkbookFormat(out, columns, zone, dataset)
+        return WorkbookFormat(out, columns, zone, f"TRIAL {dataset}" if session.is_trial else dataset)
     if kind == "parquet":
         from node.exporting.parquet import ParquetFormat
 
@@ -184,13 +194,14 @@ def _started(session: Session, kind: str, out: BinaryIO, columns: list[Head], da
     return JsonlFormat(out, columns, zone) if kind == "jsonl" else CsvFormat(out, columns, zone, bom)
 
 
-def _fill(source: Source, made: Format) -> int:
+def _fill(session: Session, source: Source, made: Format) -> int:
     """How many rows were written."""
     written = 0
+    mark = (session.config.node.federation,) if session.is_trial else ()
     try:
         with moving(_("Exporting")) as tell:
             for page in source.pages():
-                made.write(page)
+                made.write([(*row, *mark) for row in page] if mark else page)
                 written += len(page)
                 tell(_("{count} rows").format(count=written))
             made.finish()

@@ -12,6 +12,7 @@ from node.cli import (
     divisions,
     dues,
     exporting,
+    golive,
     invites,
     jobs,
     loading,
@@ -32,6 +33,7 @@ from node.cli.verbs import Verbs
 
 ALL: Final[tuple[Verbs, ...]] = (
     setup.VERBS,
+    golive.VERBS,
     invites.VERBS,
     state.VERBS,
     jobs.VERBS,

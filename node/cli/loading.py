@@ -118,7 +118,7 @@ def _load(session: Session, converter: Converter, file: Path, source: Source, dr
     from node.loading.load import Loader
     from node.loading.sink import open_sink
 
-    loader = Loader(file, converter, _own_regions(session), source)
+    loader = Loader(file, converter, _own_regions(session), source, live=not session.is_trial)
     with open_sink(session.home, converter.dataset.id, file, loader, dry_run=dry_run) as sink:
         with moving(_("Loading")) as tell:
             report = loader.run(sink, dry_run, sink.keep, lambda counts: tell(counted(counts)))
@@ -171,7 +171,7 @@ def _rehearse_alone(session: Session, converter: Converter, file: Path, source: 
 
     own = session.config.node
     scope = signing_scope(PROFILES[own.tier], own.region)
-    loader = Loader(file, converter, scope.covers, source)
+    loader = Loader(file, converter, scope.covers, source, live=not session.is_trial)
     with moving(_("Loading")) as tell:
         report = loader.run(_NoDoor(), dry_run=True, on_progress=lambda counts: tell(counted(counts)))
     remark(_("The node is not running: only the conversion was tried, its own rules and code tables were not asked."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from node.cli.output import remark
 from node.faults import Code, Manner, UserFault
-from node.texts import N_
+from node.texts import N_, _
+from node.trial import is_trial
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE = "TIERSYNC_HOME"
 CONFIG_FILE = "node.toml"
+_FEDERATION = re.compile(r'^\s*federation\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
 @dataclass
@@ -27,6 +31,7 @@ class Session:
 
     manner: Manner = field(default_factory=Manner)
     home_given: Path | None = None
+    _told: bool = False
 
     @property
     def as_json(self) -> bool:
@@ -83,6 +88,24 @@ class Session:
             check_finished(self.home)
         return load_file(path)
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether the home is of a trial federation. Raises as `config`."""
+        return is_trial(self.config.node.federation)
+
+    def tell_trial(self) -> None:
+        """Before anything else is said of a node of a trial, that it is one. Without reading more than need be: many
+        commands need nothing of the configuration."""
+        if self._told or not self.is_named:
+            return
+        self._told = True
+        try:
+            said = _FEDERATION.search((self.new_home / CONFIG_FILE).read_text("utf-8", "replace"))
+        except OSError:
+            return
+        if said is not None and is_trial(said[1]):
+            remark(_("TRIAL federation '{name}': nothing of it counts.").format(name=said[1]))
+
     @cached_property
     def catalogue(self) -> Catalogue:
         """The home's catalogue. Raises CatalogueFault, UserFault."""
@@ -103,4 +126,5 @@ def here(context: typer.Context) -> Session:
     """The session of a command."""
     session = context.obj
     assert isinstance(session, Session)
+    session.tell_trial()
     return session

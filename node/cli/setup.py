@@ -129,7 +129,7 @@ def join(
     session, clock = here(context), SystemClock()
     joined = done(
         enrol(
-            _invite_text(invite),
+            invite_text(invite),
             session.new_home,
             clock,
             SystemRandomness(),
@@ -176,7 +176,7 @@ def _tell(step: Any) -> None:
     remark(text.format(node=step.node, parent=step.parent, fingerprint=step.fingerprint))
 
 
-def _invite_text(given: str) -> str:
+def invite_text(given: str) -> str:
     """The text of an invite: as given, from a file, from stdin; '' for the one that the home has kept."""
     if given != STDIN and not given.startswith("@"):
         return given

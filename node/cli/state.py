@@ -77,10 +77,11 @@ async def _follow(session: Session) -> None:
 def _show(session: Session, found: dict[str, Any]) -> None:
     if not found["running"]:
         remark(_("The node is not running; this is what its store says."))
+    trial = _(" (TRIAL: nothing of it counts)") if found["trial"] else ""
     pairs(
         [
             (_("Node"), found["node"]),
-            (_("Federation"), found["federation"]),
+            (_("Federation"), found["federation"] + trial),
             (_("State"), _(STATES.get(found["state"], found["state"])) if found["running"] else _("stopped")),
             (_("Parent"), found["parent"] or _("none: this is the root")),
             *([(_("Pages"), pages_at(session.config.http, port))] if (port := found.get("http_port", 0)) else []),

@@ -39,7 +39,11 @@ from node.texts import N_
 from sync.errors import InputFault
 
 MARKER_BYTES_MAX: Final = 128 * 1024
-_HARMLESS: Final = frozenset({LOCK_FILE, "logs", "audit", "lost+found"})
+ARCHIVE: Final = "archive"
+"""What was put aside and is not this node's any more (node/golive.py)."""
+KEPT: Final = "kept"
+"""Settings of the node that stood here before, which a new one takes over."""
+_HARMLESS: Final = frozenset({LOCK_FILE, "logs", "audit", "lost+found", ARCHIVE, KEPT})
 """What may lie in a folder that is still empty for our purposes."""
 
 
@@ -48,6 +52,7 @@ class Begun(Enum):
 
     FOUNDING = "founding.json"
     JOINING = "joining.json"
+    GOING_LIVE = "going-live.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ def check_finished(home: Path) -> None:
     todo = {
         Begun.FOUNDING: N_("Give the same `tiersync init` again: it goes on where it stopped."),
         Begun.JOINING: N_("Finish it with `tiersync --home {home} join`: it goes on where it stopped, invite and all."),
+        Begun.GOING_LIVE: N_("Give the same `tiersync go-live` again: it goes on where it stopped."),
     }
     what = N_("The set-up of the node in {home} is not finished.")
     raise UserFault(Code.ENROLMENT_PENDING, what, todo[begun], home=home)

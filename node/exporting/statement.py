@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 from node.texts import N_, Language, Translator
+from node.trial import is_trial
 
 Cell = str | int
 Moment = Callable[[str], str]
@@ -70,7 +71,8 @@ def remarks(page: Mapping[str, Any], to: Translator, moment: Moment) -> list[str
 
 def title(page: Mapping[str, Any], to: Translator) -> str:
     """What the page is."""
-    return to(N_("Statement of {day}, made at {node}")).format(day=page["day"], node=page["node"])
+    said = to(N_("Statement of {day}, made at {node}")).format(day=page["day"], node=page["node"])
+    return to(N_("TRIAL, nothing of it counts: {title}")).format(title=said) if is_trial(page["node"]) else said
 
 
 def write_html(out: BinaryIO, page: Mapping[str, Any], to: Translator, moment: Moment) -> None:

@@ -13,11 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from node.faults import Code, UserFault
 from node.loading.convert import BadCell, Converter
 from node.loading.found import Found, Survey, Unreadable
 from node.loading.mapping import Source
 from node.loading.readers import records, survey
 from node.texts import N_, Text
+from node.trial import TRIAL_COLUMN
 from sync.limits import KIB
 from sync.reasons import Reason
 from sync.rows import key_text
@@ -234,11 +236,14 @@ class Inlet:
 class Loader(Inlet):
     """One file on its way into one dataset; is_ours as of an Inlet.
 
-    source: how the file is written, where that is not as the mapping says.
+    source: how the file is written, where that is not as the mapping says. live: whether rows of a trial are refused.
     Raises UserFault as `survey` does when made, and as `records` does when run.
     """
 
-    def __init__(self, path: Path, converter: Converter, is_ours: IsOurs, source: Source | None = None) -> None:
+    def __init__(
+        self, path: Path, converter: Converter, is_ours: IsOurs, source: Source | None = None, live: bool = False
+    ) -> None:
+        self._live = live
         self._source = source or converter.mapping.source
         self._survey: Survey = survey(path, self._source)
         named = load_id(self._survey.digest, converter.mapping.digest, converter.dataset.id, self._source)
@@ -272,7 +277,8 @@ class Loader(Inlet):
             at.path.name, at.digest, at.format, at.encoding, self._converter.dataset.id, self.load_id, dry_run
         )
         with records(at, self._source, self._converter.needs) as found:
-            self.pour(found, sink, report, on_reject, on_progress)
+            checked = _of_no_trial(found, at.path) if self._live else found
+            self.pour(checked, sink, report, on_reject, on_progress)
         return report
 
     def _show(self, one: Found | Unreadable) -> Shown:
@@ -282,6 +288,20 @@ class Loader(Inlet):
         if result is None or isinstance(result, Reject):
             return Shown(one.line, one.record, result)
         return Shown(one.line, one.record, dict(zip(self._columns, result, strict=True)))
+
+
+def _of_no_trial(found: Iterator[Found | Unreadable], path: Path) -> Iterator[Found | Unreadable]:
+    """The records of a file that was not exported from a trial. Raises UserFault FILE_HEADER."""
+    for one in found:
+        if isinstance(one, Found) and TRIAL_COLUMN in one.record:
+            raise UserFault(
+                Code.FILE_HEADER,
+                N_("{file} was exported from the trial '{name}': its rows do not count, and are not let in here."),
+                N_("Load the file that the live system writes; a trial's rows go into a node of the trial."),
+                file=path.name,
+                name=one.record[TRIAL_COLUMN] or "",
+            )
+        yield one
 
 
 def _through(sink: Sink, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Outcome]]:

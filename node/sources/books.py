@@ -14,6 +14,7 @@ from typing import Any
 from node.control.client import ControlClient
 from node.loading.load import Counts, IsOurs
 from node.loading.sink import ControlSink, Loop
+from node.trial import is_trial
 from sync.scope import Scope, ScopeItem
 from sync.values import Key
 
@@ -60,6 +61,10 @@ class Books:
         return Scope(
             tuple(ScopeItem(i["region"], tuple(i["leaving_out"]), i["since"], i["until"]) for i in items)
         ).covers
+
+    def is_trial(self) -> bool:
+        """Whether this node is one of a trial."""
+        return is_trial(str(self.ask("standing")["node"]))
 
     def took(self, source: str, load: int, position: str, counts: Counts, *, voided: int = 0) -> None:
         """These rows are in, and reading goes on behind `position`."""

@@ -161,7 +161,7 @@ def _one(declared: Declared, converter: Converter, books: Books, path: Path, sta
     """One file; None for one that is not whole after all."""
     load, counts = 0, Counts()
     try:
-        loader = Loader(path, converter, books.own_regions())
+        loader = Loader(path, converter, books.own_regions(), live=not books.is_trial())
         said = books.ask("source.load", source=declared.name, file=visible(path.name), digest=loader.digest)
         load = int(said["load"])
         if said["done"]:

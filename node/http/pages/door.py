@@ -24,6 +24,7 @@ from node.http.pages.speech import Speech, language_of
 from node.http.problems import status_of
 from node.store.faults import StoreFault
 from node.texts import LANGUAGES, N_
+from node.trial import is_trial
 from node.version import VERSION
 from sync.errors import SyncError
 
@@ -185,6 +186,7 @@ class Door:
                 "title": title,
                 "place": config.title,
                 "federation": config.federation,
+                "trial": is_trial(config.federation),
                 "version": VERSION,
                 "style": style().path,
                 "icon": icon().path,
