@@ -159,6 +159,8 @@ class Node:
         self.link_state: tuple[str, str] = ("", "")
         self.exchange_port = 0
         self.http_port = 0
+        self.dues: dict[str, Any] = {"overdue": 0, "reminded": 0, "at": ""}
+        """What was overdue, and what others reminded of, when it was last looked (node/dues.py)."""
         self.rolling = asyncio.Lock()
         """Held while statistics are worked out: what two at a time wrote would not add up."""
         self.tokens_changed = 0

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from node.app import Node
+from node.clock import iso
 from node.jobs import MoveWish, StoreJob
 from node.rolling import WINDOW, closes_us, linked_now
 from node.store.dues import CutOff
@@ -90,12 +91,23 @@ def periods_in(dataset: Dataset, month: str) -> list[Period]:
 
 
 async def look(node: Node) -> None:
-    """Marks what has come, closes what is over, settles reminders. Raises InputFault, StoreFault."""
+    """Marks what has come, closes what is over, settles reminders, counts what is overdue. Raises InputFault,
+    StoreFault."""
+    overdue = 0
     for dataset in datasets_of(node):
         periods = periods_now(node, dataset)
-        await _mark(node, dataset, periods)
+        found = await items(node, dataset, periods)
+        overdue += sum(item.standing is Standing.OVERDUE and not item.own for item in found)
         await _close(node, dataset, periods)
     await _settle(node)
+    known = await node.read(reminders_at)
+    node.dues = counted(node.config.node.node_id, known, overdue, iso(node.clock.now_us()))
+
+
+def counted(here: str, reminders: Iterable[tuple[MoveBody, MoveBody]], overdue: int, at: str) -> dict[str, Any]:
+    """What a status says of deadlines. at: when it was looked."""
+    reminded = sum(first.holder == here and is_open(last) for first, last in reminders)
+    return {"overdue": overdue, "reminded": reminded, "at": at}
 
 
 async def items(node: Node, dataset: Dataset, periods: Sequence[Period]) -> list[Item]:
@@ -105,6 +117,7 @@ async def items(node: Node, dataset: Dataset, periods: Sequence[Period]) -> list
     held_up = await node.read(partial(_held_up, dataset))
     linked = await node.writer.ask(lambda replica, _: linked_now(replica))
     registry, now, zone = node.core().registry, node.clock.now_us(), ZoneInfo(node.config.run.time_zone)
+    mute = _own_source_is_silent(node, dataset)
     found = []
     for period in periods:
         due, cut_off = due_us(dataset, period, zone), closes_us(node, dataset, period)
@@ -114,12 +127,20 @@ async def items(node: Node, dataset: Dataset, periods: Sequence[Period]) -> list
             hop = node.parent if own else registry.next_hop(node.config.node.node_id, owing.node)
             neighbour = own or hop == owing.node
             is_linked = hop in linked if neighbour or hop not in linked else None
-            evidence = Evidence(marks.get(at), is_linked, held_up.get(at, 0), at in seen.silent)
+            evidence = Evidence(marks.get(at), is_linked, held_up.get(at, 0), at in seen.silent or (own and mute))
             standing, why = judge(due, cut_off, now, evidence)
             found.append(
                 Item(dataset.id, at[1], at[0], owing.title, due, cut_off, standing, why, marks.get(at, 0), own)
             )
     return found
+
+
+def _own_source_is_silent(node: Node, dataset: Dataset) -> bool:
+    """Whether a source of this node that the dataset comes from has fallen silent."""
+    rollup = node.catalogue.rollups.get(dataset.id)
+    wanted = {dataset.id, rollup.source.id if rollup is not None else dataset.id}
+    here = node.config.node.node_id
+    return any(one.source and one.origin == here and one.dataset in wanted for one in node.silent)
 
 
 def owed_by(node: Node, registry: Registry, dataset: Dataset, period: Period) -> list[Enrolment]:

@@ -57,6 +57,7 @@ async def status_now(node: Node) -> dict[str, Any]:
     status = await node.writer.ask(status_of)
     status["heard"] = await node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
     status["reread"] = await node.read(lambda reader: reader.reread_count())
+    status["dues"] = node.dues
     status["unregistered"] = await node.unregistered()
     status["personal"] = [
         {"dataset": dataset, "column": column, "rule": rule, "cells": cells}

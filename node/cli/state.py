@@ -104,6 +104,10 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         words = _("Unregistered extensions: {codes} codes in {rows} rows; `tiersync codes extensions` lists them.")
         say(words.format(**found["unregistered"]))
         say()
+    if any(found["dues"][name] for name in ("overdue", "reminded")):
+        words = _("Deadlines: {overdue} overdue below, {reminded} open reminders to this node: `tiersync due list`.")
+        say(words.format(**found["dues"]))
+        say()
     _show_silent(session, found["silent"])
     if found["personal"]:
         say(_("Phone, identity, passport or card numbers seen in texts at the door since the start:"))

@@ -15,6 +15,7 @@ from certs.files import HomeFiles
 from certs.suites import SUITES
 from node.commands.view import View
 from node.config import Config
+from node.dues import counted, reminders_at
 from node.extensions import extensions_in_use, unregistered
 from node.revising import job_of
 from node.silence import find_silent, spans_declared
@@ -101,6 +102,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     spans = spans_declared(view.home)
     silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans)
     found["silent"] = [one.shown() for one in silent]
+    found["dues"] = counted(view.node, reminders_at(view.reader), 0, "")
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
     found["exchange_port"] = found["http_port"] = 0

@@ -88,6 +88,11 @@ def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path)
             assert [one.found.say(translator("en")) for one in told if str(one.name) == "overdue data"] == [
                 "this node is reminded of 1"
             ]
+            await dues.look(node_of(province))
+            await dues.look(node_of(wenzhou))
+            late, own = (await province.status())["dues"], (await wenzhou.status())["dues"]
+            assert (late["reminded"], own["overdue"], own["reminded"]) == (0, 0, 1)
+            assert late["overdue"] >= 2
             await wenzhou.command("task.move", task=reminder["task"], move="answer", fields={"text": "仪表检修"})
             await wenzhou.until(lambda status: seq(status, down) >= 3)
             assert (await province.command("task.show", task=reminder["task"]))["state"] == "answered"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,16 @@ from zoneinfo import ZoneInfo
 from node.clock import SystemClock
 from node.demo.reader import fsck
 from node.rollups import RollUps
+from node.settings import RollUpSection
 from node.testing import Member, Topology
 from node.testing.topology import Place
+from sync.errors import InputFault
+from sync.reasons import Reason
 from sync.values import Row
-from tests.integration.kit import COLUMNS, has_no_link, node_of, run
+from tests.integration.kit import COLUMNS, has_no_link, node_of, run, seq
+from tiers.door import Checked, Door
 from tiers.periods import midnight_us
+from tiers.rules import CodesKnown
 
 ZONE = ZoneInfo("Asia/Shanghai")
 HOUR_US = 3_600_000_000
@@ -171,6 +178,37 @@ def test_the_node_works_out_what_is_open_by_itself(tmp_path: Path) -> None:
             assert again[day.isoformat()].state == "brought"
             dry = await net["city"].command("rollup.run", dry_run=True)
             assert {one["dataset"] for one in dry["rollups"]} == {"case_stat", "component_stat"}
+            await sound(net)
+
+    run(work())
+
+
+def test_statistics_come_by_themselves_and_what_goes_wrong_is_told(tmp_path: Path) -> None:
+    """On the node's own cadence, without anybody asking; a door that lets nothing in is an alarm, and it goes on."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, node = net["city"], node_of(net["city"])
+            day = first_day(net)
+            await bring(city, case("a", "330106", midnight_us(day, ZONE)))
+            set_clocks(net, midnight_us(day + timedelta(days=1), ZONE) + HOUR_US)
+            node.config = replace(node.config, rollup=RollUpSection(every_s=1))
+            task, door = RollUps(node), node.door
+
+            class Shut(Door):
+                def check_local_rows(self, dataset: str, rows: Sequence[Row], known: CodesKnown) -> Checked:
+                    raise InputFault(Reason.OUT_OF_SCOPE, "shut")
+
+            node.door = Shut(node.catalogue, node.standing)
+            task.start()
+            try:
+                await city.until(lambda status: any(a["name"] == "rollup_failed" for a in status["alarms"]))
+                node.door = door
+                own = f"{city.node}/case_stat.ancestors"
+                await city.until(lambda status: seq(status, own) > 0 and bool(status["dues"]["at"]))
+            finally:
+                await task.stop()
+            await net.level()
             await sound(net)
 
     run(work())
