@@ -26,6 +26,8 @@ from node.store.sources import DATABASE, FOLDER
 from node.texts import N_, Text
 
 SOURCES_FOLDER: Final = "sources"
+MAPPING_END: Final = ".map.toml"
+"""How the names of mappings end that lie beside the declarations."""
 FILE_BYTES_MAX: Final = 1024 * 1024
 SOURCES_MAX: Final = 1_000
 SELECT_CHARACTERS_MAX: Final = 20_000
@@ -97,7 +99,9 @@ class Declared:
 def names(home: Path) -> list[str]:
     """The sources that are declared, in order. Raises OSError."""
     folder = home / SOURCES_FOLDER
-    return sorted(path.stem for path in folder.glob("*.toml"))[:SOURCES_MAX] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(path.stem for path in folder.glob("*.toml") if not path.name.endswith(MAPPING_END))[:SOURCES_MAX]
 
 
 def read(home: Path, name: str) -> Declared:

@@ -116,7 +116,7 @@ class Runner:
         """The source's mapping, in its time zone. Raises UserFault that names all mistakes."""
         name = declared.mapping
         beside = self.home / declarations.SOURCES_FOLDER / name
-        if name.endswith(".toml") and beside.is_file():
+        if name.endswith(declarations.MAPPING_END) and beside.is_file():
             name = str(beside)
         found = converter_named(self.home, self.config, self.catalogue, name, declared.dataset)
         if declared.database is None or not declared.database.time_zone:

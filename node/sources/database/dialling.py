@@ -6,7 +6,6 @@ Nothing is ever written there: the session is read-only where the server knows t
 from __future__ import annotations
 
 import datetime as dt
-import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool
 
 from node.faults import Code, UserFault
+from node.reading import text_of
 from node.sources.declared import Database, Declared
 from node.texts import N_
 
@@ -117,7 +117,7 @@ def dial(declared: Declared, zone: str, environment: Mapping[str, str]) -> Diall
     """The engine of a source; nothing is connected yet.
 
     zone: of times without offset. Raises UserFault SOURCE_INVALID for what it cannot be made of, KEY_CUSTODY for a
-    password file that others may read; OSError.
+    password file that others may read, FILE_ENCODING; OSError.
     """
     database = declared.database
     assert database is not None
@@ -185,12 +185,9 @@ def _password(declared: Declared, database: Database, environment: Mapping[str, 
     if not database.password_file:
         return ""
     path = declared.file.parent / database.password_file
-    with path.open("rb") as held:
-        found = os.fstat(held.fileno())
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            raise _open_to_others(path)
-        content = held.read(PASSWORD_BYTES_MAX)
-    return content.decode("utf-8", "strict").strip("\r\n")
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise _open_to_others(path)
+    return text_of(path, PASSWORD_BYTES_MAX).strip("\r\n")
 
 
 def _open_to_others(path: Path) -> UserFault:

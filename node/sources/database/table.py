@@ -122,7 +122,11 @@ def stream(connection: Connection, statement: Select[Any]) -> Generator[Cells, N
     """The rows of a statement, few in memory at a time."""
     options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
     with connection.execute(statement, execution_options=options) as found:
-        yield from found
+        try:
+            yield from found
+        except (UnicodeError, ValueError, OverflowError) as error:
+            # Of a value that the driver itself cannot read; it may hold what must not be told.
+            raise sa.exc.InvalidRequestError(f"a value cannot be read ({type(error).__name__})") from None
 
 
 def _from(declared: Declared, columns: Sequence[str]) -> sa.FromClause:

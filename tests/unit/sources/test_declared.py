@@ -90,6 +90,7 @@ def test_the_name_of_the_file_is_the_name_of_the_source(tmp_path: Path) -> None:
     """One that is not declared is told with those that are."""
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "hotline.toml").write_text(DATABASE, "utf-8")
+    (tmp_path / "sources" / "hotline.map.toml").write_text("", "utf-8")
     assert declared.names(tmp_path) == ["hotline"]
     assert declared.read(tmp_path, "hotline").name == "hotline"
     with pytest.raises(UserFault, match="hotline") as failed:
