@@ -32,6 +32,7 @@ from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, s
 from node.faults import Code, Exit, translated
 from node.identity import read_home
 from node.rollups import RollUps
+from node.stating import Days
 from node.telemetry import make_logger, make_sink
 from node.texts import _
 from sync.errors import LocalFault
@@ -93,6 +94,9 @@ class Served:
             rollups = RollUps(node)
             rollups.start()
             stack.push_async_callback(rollups.stop)
+            days = Days(node)
+            days.start()
+            stack.push_async_callback(days.stop)
             ports = {"exchange_port": node.exchange_port, "enrolment_port": port, "http_port": node.http_port}
             log.info("node_ready", **ports)
             self._stack = stack.pop_all()

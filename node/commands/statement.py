@@ -8,7 +8,7 @@ figure that nothing proves here is None: not known, which is not zero.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from node.clock import iso
@@ -26,6 +26,11 @@ from sync.values import WITHOUT_ROWS, Fate, FeedName, Route, dataset_of
 from sync.wire.v1.frame_pb2 import FeedHead, HeadsStatement
 
 ZONE = "UTC+08:00"
+STATED = "reconciliation"
+"""The dataset in which nodes state their own days (node/stating.py)."""
+_ROWS_MAX = 100_000
+_DOOR = ("in_source", "brought", "taken", "unchanged", "rejected")
+_STATED = (*_DOOR, "waiting", "sent_entries", "sent_rows")
 
 
 class _Known(NamedTuple):
@@ -36,6 +41,8 @@ class _Known(NamedTuple):
     stated: Mapping[FeedName, FeedHead]
     door: Mapping[str, AtDoor]
     sources: Mapping[str, list[SourceDay]]
+    own_words: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]
+    """What other nodes have stated of themselves: by origin and dataset, per feed."""
 
 
 def statement(view: View, arguments: Arguments) -> dict[str, Any]:
@@ -89,12 +96,25 @@ def _known(view: View, day: int) -> _Known:
     sources: dict[str, list[SourceDay]] = {}
     for one in reader.source_days(date_of(day), date_of(day)):
         sources.setdefault(one.dataset, []).append(one)
-    return _Known(feeds, receipts_of(reader), stated, reader.daily.door(day), sources)
+    return _Known(feeds, receipts_of(reader), stated, reader.daily.door(day), sources, _own_words(view, date_of(day)))
+
+
+def _own_words(view: View, date: str) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    names = ("_origin", "holder", "dataset", "feed", *_STATED)
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    if STATED not in view.catalogue.datasets:
+        return found
+    for row in view.reader.query(STATED, '"day" = ?', (date,), names, _ROWS_MAX):
+        said = dict(zip(names, row, strict=True))
+        # Nobody states another's day; a node of an older version states no counts.
+        if said["_origin"] == said["holder"] and said["brought"] is not None:
+            found.setdefault((str(said["holder"]), str(said["dataset"])), {})[str(said["feed"])] = said
+    return found
 
 
 def _places(view: View, known: _Known) -> list[tuple[str, str]]:
     """(origin, dataset) of every line: this node's own first, then by name."""
-    found = {(view.node, dataset) for dataset in (*known.door, *known.sources)}
+    found = {(view.node, dataset) for dataset in (*known.door, *known.sources)} | set(known.own_words)
     for name in (*(state.name for state in known.feeds), *known.stated):
         if name.publication not in WITHOUT_ROWS:
             found.add((name.origin, dataset_of(name.publication)))
@@ -106,20 +126,28 @@ def _places(view: View, known: _Known) -> list[tuple[str, str]]:
 
 def _line(view: View, known: _Known, day: int, origin: str, dataset: str) -> dict[str, Any]:
     described = view.catalogue.datasets.get(dataset)
+    words = known.own_words.get((origin, dataset), {}) if origin != view.node else {}
+    said = next(iter(words.values()), None)
     feeds = [state for state in known.feeds if state.name.origin == origin and _is_of(state.name, dataset)]
     held = {state.name for state in feeds}
     unseen = [name for name in known.stated if name not in held and name.origin == origin and _is_of(name, dataset)]
+    door: dict[str, Any] | None
+    waiting: int | None
+    if origin == view.node:
+        door, waiting = _door(known.door.get(dataset), known.sources.get(dataset, ())), _waiting(view, feeds)
+    else:
+        door, waiting = ({**{n: said[n] for n in _DOOR}, "last": ""}, said["waiting"]) if said else (None, None)
     return {
         "origin": origin,
         "dataset": dataset,
         "title_zh": described.title_zh if described else "",
         "title_en": described.title_en if described else "",
-        "door": _door(known.door.get(dataset)) if origin == view.node else None,
+        "door": door,
         "sources": [_source(one) for one in known.sources.get(dataset, ())] if origin == view.node else [],
-        "waiting": _waiting(view, feeds) if origin == view.node else None,
+        "waiting": waiting,
         "feeds": [
-            *(_feed(view, known, day, state) for state in sorted(feeds, key=lambda s: s.name)),
-            *({**_named(name), "sent": None, "tiers": [], "missing": _span(known, name, 0)} for name in sorted(unseen)),
+            *(_feed(view, known, day, state, words) for state in sorted(feeds, key=lambda s: s.name)),
+            *(_unseen(known, name, words) for name in sorted(unseen)),
         ],
     }
 
@@ -128,10 +156,12 @@ def _is_of(name: FeedName, dataset: str) -> bool:
     return name.publication not in WITHOUT_ROWS and dataset_of(name.publication) == dataset
 
 
-def _door(came: AtDoor | None) -> dict[str, Any]:
+def _door(came: AtDoor | None, sources: Sequence[SourceDay]) -> dict[str, Any]:
     """Rows that were brought to the door of this node: each was taken, was there already, or was rejected."""
     taken, unchanged, rejected = (came.taken, came.unchanged, came.rejected) if came else (0, 0, 0)
+    held = [one.held for one in sources if one.held is not None]
     return {
+        "in_source": sum(held) if held and len(held) == len(sources) else None,
         "brought": taken + unchanged + rejected,
         "taken": taken,
         "unchanged": unchanged,
@@ -154,17 +184,32 @@ def _named(name: FeedName) -> dict[str, Any]:
     return {"feed": str(name), "publication": name.publication, "addressee": name.addressee}
 
 
-def _feed(view: View, known: _Known, day: int, state: FeedState) -> dict[str, Any]:
+def _feed(
+    view: View, known: _Known, day: int, state: FeedState, words: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """What one feed says of the day: its entries, and what became of their rows at each tier that is known of."""
     of = view.reader.daily.entries(state.name, state.head.epoch, day)
     newest = view.reader.daily.newest(state.name, state.head.epoch)
     return {
         **_named(state.name),
         "sent": _sent(of),
+        "stated": _in_words(words, state.name),
         "newest": iso(newest.at) if newest else "",
         "tiers": list(_tiers(view, known, state, of)),
         "missing": _span(known, state.name, state.head.seq) if state.name.origin != view.node else None,
     }
+
+
+def _unseen(known: _Known, name: FeedName, words: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A feed of which nothing is held, and its origin says that there is one."""
+    nothing: dict[str, Any] = {"sent": None, "newest": "", "tiers": []}
+    return {**_named(name), **nothing, "stated": _in_words(words, name), "missing": _span(known, name, 0)}
+
+
+def _in_words(words: Mapping[str, Mapping[str, Any]], name: FeedName) -> dict[str, int] | None:
+    """What the origin itself stated that it sent on the day."""
+    said = words.get(str(name))
+    return {"entries": said["sent_entries"], "rows": said["sent_rows"]} if said else None
 
 
 def _sent(of: EntriesOfDay | None) -> dict[str, Any]:

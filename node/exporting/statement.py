@@ -140,13 +140,12 @@ def _rows_of(line: Mapping[str, Any], to: Translator) -> Iterator[list[Cell]]:
 
 
 def _at_door(line: Mapping[str, Any]) -> list[Cell]:
-    """Only the node itself knows what came to its door."""
+    """Only the node itself knows what came to its door; others know it once its own statement of the day has come."""
     door = line["door"]
     if door is None:
         return [UNKNOWN] * _AT_DOOR
-    held = [one["held"] for one in line["sources"]]
-    in_source: Cell = sum(held) if held and None not in held else UNKNOWN
-    return [in_source, *(door[name] for name in ("brought", "taken", "unchanged", "rejected")), line["waiting"]]
+    said = [*(door[name] for name in ("in_source", "brought", "taken", "unchanged", "rejected")), line["waiting"]]
+    return [UNKNOWN if one is None else one for one in said]
 
 
 def _rows_of_feed(feed: Mapping[str, Any], to: Translator) -> Iterator[list[Cell]]:
@@ -155,6 +154,10 @@ def _rows_of_feed(feed: Mapping[str, Any], to: Translator) -> Iterator[list[Cell
     start: list[Cell] = [name, *((sent["entries"], sent["rows"]) if sent else (UNKNOWN, UNKNOWN))]
     missing = feed["missing"]
     remark = to(N_("entries {first} to {last} have not arrived")).format(**missing) if missing else ""
+    stated = feed["stated"]
+    if stated and stated != {name: sent[name] if sent else 0 for name in stated}:
+        words = to(N_("the origin states {entries} entries with {rows} rows")).format(**stated)
+        remark = "; ".join(one for one in (remark, words) if one)
     for tier in feed["tiers"] or [None]:
         if tier is None:
             yield [*start, "", *([""] * len(_OUTCOME)), remark]

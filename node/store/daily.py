@@ -16,6 +16,7 @@ from sync.wire.v1.entry_pb2 import EntryHeader, Refusal
 _OF_DAY = "SELECT day, first, last, entries, rows, at FROM feed_day WHERE chain = ? AND day = ?"
 _NEWEST = "SELECT day, first, last, entries, rows, at FROM feed_day WHERE chain = ? ORDER BY at DESC LIMIT 1"
 _DOOR = "SELECT dataset, day, taken, unchanged, rejected, at FROM door_day WHERE day = ? ORDER BY dataset"
+_DOOR_FIRST = "SELECT min(day) FROM door_day"
 _DOOR_NEWEST = "SELECT dataset, max(at) FROM door_day GROUP BY dataset ORDER BY dataset"
 _HEADERS = "SELECT header, rows FROM log WHERE id BETWEEN ? AND ?"
 _FATES = """SELECT place, fate, header, rows FROM fate JOIN log ON log.id = ((chain << 40) | seq)
@@ -76,6 +77,11 @@ class Daily:
     def door(self, day: int) -> dict[str, AtDoor]:
         """What came to this node's door on a day, per dataset."""
         return {row[0]: AtDoor(*row) for row in self._session.rows(_DOOR, (day,))}
+
+    def first_at_door(self) -> int | None:
+        """The first day on which anything came to the door."""
+        day: int | None = self._session.first(_DOOR_FIRST)[0]
+        return day
 
     def newest_at_door(self) -> dict[str, int]:
         """When the last rows of each dataset came to the door, microseconds."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from node.clock import SystemClock
+from node.stating import Days
 from node.testing import Member, Topology
 from tests.integration.kit import COLUMNS, cases, has_no_link, node_of, publish_all_columns, put, run
 
@@ -53,6 +55,7 @@ def test_both_ends_show_the_same_figures(tmp_path: Path) -> None:
             await signed(city, province, "case.parent")
             at_city, at_province = await line_of(city, city), await line_of(province, city)
             assert at_city["door"] | {"last": ""} == {
+                "in_source": None,
                 "brought": 8,
                 "taken": 6,
                 "unchanged": 1,
@@ -84,5 +87,38 @@ def test_what_has_not_been_signed_for_is_not_known(tmp_path: Path) -> None:
             line = await line_of(city, city)
             assert (line["door"]["taken"], line["waiting"]) == (7, 1)
             assert tier_in(feed_in(line, "case.parent"), province)["received"] == 2
+
+    run(work())
+
+
+class Tomorrow(SystemClock):
+    """The machine's clock, two days ahead."""
+
+    def now_us(self) -> int:
+        return super().now_us() + 2 * 86_400_000_000
+
+
+def test_a_day_that_is_over_is_stated_and_its_parent_shows_both_columns(tmp_path: Path) -> None:
+    """Once: looking again states nothing more. Until it has come, the parent knows nothing of the city's door."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, province = net["city"], net["province"]
+            await put(city, cases(3))
+            await city.put("case", COLUMNS, cases(1, first=4, division="440106"))
+            await net.level()
+            day = (await city.command("statement"))["day"]
+            assert await Days(node_of(city)).look() == 0, "the day is not over"
+            node_of(city).clock = Tomorrow()
+            assert await Days(node_of(city)).look() > 0
+            assert await Days(node_of(city)).look() == 0
+            await net.level()
+            for member in (city, province):
+                found = await member.command("statement", child=city.node, dataset="case", day=day)
+                (line,) = found["lines"]
+                assert [line["door"][n] for n in ("brought", "taken", "unchanged", "rejected")] == [4, 3, 0, 1]
+                assert line["waiting"] == 0
+            feed = feed_in(line, "case.parent")
+            assert feed["stated"] == {"entries": feed["sent"]["entries"], "rows": 3}
 
     run(work())

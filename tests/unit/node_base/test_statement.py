@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from node.exporting.statement import heads, rows, write_html, write_workbook
 from node.texts import LANGUAGES, Language, translator
 
-DOOR = {"brought": 9, "taken": 6, "unchanged": 1, "rejected": 2, "last": ""}
+DOOR = {"in_source": 42, "brought": 9, "taken": 6, "unchanged": 1, "rejected": 2, "last": ""}
 OUTCOME = {"received": 6, "applied": 5, "refused": 1, "parked": 0, "overtaken": 0}
 UNKNOWN = dict.fromkeys(OUTCOME)
 
@@ -31,7 +31,7 @@ def line(**changed: Any) -> dict[str, Any]:
         "door": DOOR,
         "sources": [{"source": "a", "held": 40}, {"source": "b", "held": 2}],
         "waiting": 3,
-        "feeds": [{**feed, "newest": "", "tiers": tiers, "missing": {"first": 3, "last": 4}}],
+        "feeds": [{**feed, "newest": "", "stated": None, "tiers": tiers, "missing": {"first": 3, "last": 4}}],
         **changed,
     }
 
@@ -59,10 +59,20 @@ def test_what_only_the_node_itself_knows_is_not_known_elsewhere() -> None:
     """Of another node's door nothing is claimed; nor how many rows a source holds that was not compared."""
     to = translator("en")
     assert rows(page(line(door=None, sources=[], waiting=None)), to)[0][2:8] == ["?"] * 6
-    assert rows(page(line(sources=[{"source": "a", "held": None}])), to)[0][2] == "?"
+    assert rows(page(line(door={**DOOR, "in_source": None})), to)[0][2] == "?"
     assert len(rows(page(line(feeds=[])), to)[0]) == len(heads(to))
-    unseen = {"feed": "f", "publication": "p", "addressee": "x", "sent": None, "tiers": [], "missing": None}
-    assert rows(page(line(feeds=[unseen])), to)[0][8:11] == ["p@x", "?", "?"]
+    unseen = {
+        "feed": "f",
+        "publication": "p",
+        "addressee": "x",
+        "sent": None,
+        "stated": {"entries": 2, "rows": 9},
+        "tiers": [],
+        "missing": None,
+    }
+    (row,) = rows(page(line(feeds=[unseen])), to)
+    assert row[8:11] == ["p@x", "?", "?"]
+    assert row[17] == "the origin states 2 entries with 9 rows"
 
 
 def test_the_page_holds_names_as_text() -> None:

@@ -1,0 +1,110 @@
+"""Days that are over, stated by the node itself in the dataset `reconciliation`: nobody else knows what came to its
+door.
+
+The rows travel upwards as all others do, so that a parent's statement shows both columns. A day is stated once, an hour
+after it has ended, and within a week if the node was not running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+
+from node.app import Node
+from node.commands.statement import STATED, statement
+from node.commands.view import View
+from node.commands.work import view_of
+from sync.days import date_of, day_of_us
+from sync.effects import FeedState
+from sync.errors import InputFault, LocalFault
+from sync.rows import EMPTY_DIGEST
+from sync.values import Cell, Key, Row
+
+LOOKED_EVERY_S = 900
+ROWS_AT_ONCE = 5_000
+AFTER_US = 3_600_000_000
+DAYS_BACK = 7
+
+
+class Days:
+    """The task that states them. Used in the loop."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins after the first pause, so that a start is not slowed down."""
+        self._task = asyncio.create_task(self._run(), name="days")
+
+    async def stop(self) -> None:
+        """Ends it wherever it is: what was put in stays, the rest is stated after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(LOOKED_EVERY_S)
+            try:
+                await self.look()
+            except LocalFault as fault:
+                self._node.log.warning("day_not_stated", detail=str(fault))
+                self._node.alarm("day_not_stated", detail=str(fault))
+
+    async def look(self) -> int:
+        """States the days that are over and not stated yet; how many rows. Raises InputFault, StoreFault."""
+        node = self._node
+        rows = await node.read(lambda reader: rows_to_state(view_of(node, reader), node.config.node.region))
+        if not rows:
+            return 0
+        result = await node.put(STATED, rows[:ROWS_AT_ONCE])
+        if result.rejected:
+            raise InputFault(result.rejected[0].reason, result.rejected[0].detail)
+        return result.accepted
+
+
+def rows_to_state(view: View, region: str) -> list[Row]:
+    """The rows that are to be put, in schema order; none while the last days are stated. Raises StoreFault."""
+    schema = view.catalogue.datasets[STATED].schema
+    over, first = day_of_us(view.now_us - AFTER_US), view.reader.daily.first_at_door()
+    if first is None:
+        return []
+    made: dict[Key, Row] = {}
+    for day in range(max(first, over - DAYS_BACK), over):
+        for cells in _of_day(view, date_of(day), region):
+            key = tuple(cells[name] for name in schema.key)
+            made[key] = tuple(cells.get(name) for name in schema.names)
+    there = view.reader.read_rows(STATED, view.node, list(made))
+    return [row for key, row in made.items() if key not in there]
+
+
+def _of_day(view: View, date: str, region: str) -> Iterator[dict[str, Cell]]:
+    """A row for each own feed; for a dataset without one, that of its door alone."""
+    states = {str(state.name): state for state in view.reader.feeds()}
+    for line in statement(view, {"day": date, "child": view.node})["lines"]:
+        if line["dataset"] == STATED:
+            continue
+        for feed in line["feeds"] or [{"feed": f"{view.node}/{line['dataset']}", "sent": None}]:
+            yield {
+                **_position(states.get(feed["feed"]), line["waiting"]),
+                "holder": view.node,
+                "feed": feed["feed"],
+                "day": date,
+                "division": region,
+                "dataset": line["dataset"],
+                "result": "not_compared",
+                **{name: line["door"][name] for name in ("in_source", "brought", "taken", "unchanged", "rejected")},
+                "waiting": line["waiting"],
+                "sent_entries": feed["sent"]["entries"] if feed["sent"] else 0,
+                "sent_rows": feed["sent"]["rows"] if feed["sent"] else 0,
+            }
+
+
+def _position(state: FeedState | None, waiting: int) -> dict[str, Cell]:
+    """Where the feed stands now. Its digest is that of the position only while nothing waits."""
+    if state is None:
+        return {"seq": 0, "rows": 0, "digest": EMPTY_DIGEST.hex()}
+    return {"seq": state.head.seq, "rows": state.rows, "digest": "" if waiting else state.digest.hex()}
