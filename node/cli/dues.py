@@ -12,26 +12,12 @@ from node.cli.output import moment, pairs, remark, say, say_json, table
 from node.cli.session import here
 from node.cli.verbs import Verbs
 from node.texts import N_, _
+from node.texts.standing import REMINDERS, STANDINGS, WHYS
 
 if TYPE_CHECKING:
     from node.exporting.notice import Sheet
 
 DUES = Verbs("due", N_("Deadlines: what is owed, what has come, reminders, closed periods, the monthly notice."))
-STANDINGS = {
-    "waiting": N_("not due yet"),
-    "on_time": N_("in time"),
-    "late": N_("late"),
-    "correction": N_("after the period was closed: a correction"),
-    "overdue": N_("overdue"),
-}
-WHYS = {
-    "": "",
-    "link_down": N_("no link"),
-    "held_up": N_("rows were refused or wait"),
-    "source_silent": N_("its source brought nothing"),
-    "not_filled": N_("nothing was brought"),
-}
-_REMINDERS = {"reminded": N_("reminded"), "answered": N_("answered")}
 
 
 @DUES.verb(N_("List what is owed for the newest periods: in time, late or overdue, and why."), "list")
@@ -72,7 +58,7 @@ def _tell_reminders(reminders: list[dict[str, Any]], zone: str) -> None:
             one["period"],
             one["issuer"],
             one["holder"],
-            _(_REMINDERS.get(one["state"], one["state"])),
+            _(REMINDERS.get(one["state"], one["state"])),
             moment(one["at"], zone),
             one["task"],
         )

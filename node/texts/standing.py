@@ -33,6 +33,21 @@ WAYS: Final[dict[str, str]] = {
     "node": N_("one node"),
     "everywhere": N_("everywhere"),
 }
+STANDINGS: Final[dict[str, str]] = {
+    "waiting": N_("not due yet"),
+    "on_time": N_("in time"),
+    "late": N_("late"),
+    "correction": N_("after the period was closed: a correction"),
+    "overdue": N_("overdue"),
+}
+WHYS: Final[dict[str, str]] = {
+    "": "",
+    "link_down": N_("no link"),
+    "held_up": N_("rows were refused or wait"),
+    "source_silent": N_("its source brought nothing"),
+    "not_filled": N_("nothing was brought"),
+}
+REMINDERS: Final[dict[str, str]] = {"reminded": N_("reminded"), "answered": N_("answered")}
 
 
 class GradeWords(NamedTuple):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,8 @@ from node.audit import FOLDER
 from node.http.pages.door import MENU
 from node.http.pages.sessions import TRIES_MAX
 from tests.integration.http_kit import Site, case
+from tests.integration.test_rollups import ZONE, first_day, set_clocks
+from tiers.periods import midnight_us
 
 PAGES = (*(path for path, _, _ in MENU), "/node?id=n100000.cn-demo")
 
@@ -217,6 +221,28 @@ def test_the_statement_is_the_one_of_the_command_line(site: Site, browser: httpx
     text = browser.get("/statement", params={"dataset": "case"}).text
     assert f'data-label="taken" class="number">{line["door"]["taken"]}<' in text
     assert browser.get("/statement", params={"day": "yesterday"}).status_code == 400
+
+
+def test_the_overdue_list_is_the_one_of_the_command_line(tmp_path: Path) -> None:
+    """Three days after a day of which nothing came: with the reason, and what else is owed; wrong words are told."""
+    site = Site(tmp_path)
+    try:
+        day = first_day(site.net)
+        set_clocks(site.net, midnight_us(day + timedelta(days=3), ZONE))
+        found = site.do(site.city.command("due.list", overdue=False))
+        late = [one for one in found["items"] if one["standing"] == "overdue"]
+        assert 0 < len(late) < len(found["items"])
+        with _client(site) as browser:
+            _signed_in(site, browser, "watch")
+            text = browser.get("/overdue").text
+            assert text.count('data-label="standing"') == len(late)
+            assert "nothing was brought" in text
+            everything = browser.get("/overdue", params={"all": "1"}).text
+            assert everything.count('data-label="standing"') == len(found["items"])
+            assert browser.get("/overdue", params={"month": "soon"}).status_code == 400
+            assert browser.get("/overdue", params={"dataset": "x"}).status_code == 400
+    finally:
+        site.end()
 
 
 def test_the_overview_says_how_the_parent_stands(site: Site, browser: httpx.Client) -> None:

@@ -122,7 +122,7 @@ async def _looks_around(reader: Reader, nation: Member, city: Member) -> None:
     assert "data flowing" in text
     assert "Need attention" in text
     assert EVIL[:60] in text, "a title is text, whatever it holds"
-    assert await page.title() == "Overview · 国家平台"
+    assert await page.title() == "Tree overview · 国家平台"
     assert await page.locator("table.tree tbody tr").count() == len(PLACES)
     await reader.press(f"a[href='/node?id={city.node}']")
     assert "case.nation" in await page.inner_text("main")
@@ -138,6 +138,7 @@ async def _looks_around(reader: Reader, nation: Member, city: Member) -> None:
     assert not await page.locator("form.ask").is_visible()
     assert await page.locator("table.statement").is_visible()
     await page.emulate_media(media="screen")
+    await reader.go("/overdue?all=1")
     await reader.go("/about")
     await reader.press("text=中文")
     assert await page.get_attribute("html", "lang") == "zh-CN"
@@ -145,6 +146,7 @@ async def _looks_around(reader: Reader, nation: Member, city: Member) -> None:
     await reader.go("/trace?what=12345-7")
     await reader.go("/node?id=" + city.node)
     await reader.go("/statement")
+    await reader.go("/overdue?all=1")
     await reader.go("/about?lang=en")
 
 

@@ -61,8 +61,9 @@ class View(NamedTuple):
 
 
 MENU: Final = (
-    ("/", N_("Overview"), "watch"),
+    ("/", N_("Tree overview"), "watch"),
     ("/statement", N_("Daily statement"), "watch"),
+    ("/overdue", N_("Overdue"), "watch"),
     ("/trace", N_("Trace"), "read"),
     ("/about", N_("About"), ""),
 )

@@ -57,6 +57,10 @@ class Speech:
         """How long a moment lies back; '' for none."""
         return self.to(N_("{span} ago")).format(span=self.span(self.now_us - us)) if us else ""
 
+    def share(self, part: float | None) -> str:
+        """A share of one as a percentage, never rounded up to all of it; a dash where there is nothing to divide."""
+        return "–" if part is None else f"{int(part * 1000) / 10:g} %"
+
     def count(self, number: int | None) -> str:
         """A number with its thousands apart; a dash for what is not known."""
         return "–" if number is None else f"{number:,}"

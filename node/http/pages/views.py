@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from node.app import Node
+from node.commands.dues import list_dues
 from node.commands.lists import list_refused
 from node.commands.sources import list_sources
 from node.commands.statement import statement
 from node.commands.trace import nothing_known, trace
 from node.commands.view import Arguments, Question
 from node.commands.work import view_of
+from node.dues import datasets_of
 from node.exporting import statement as sheet
 from node.faults import Code, UserFault
 from node.http.pages.door import View, Visit
 from node.overview import overview_of
 from node.texts import N_, Translator
 from node.texts.alarms import ALARMS
-from node.texts.standing import FATES, GRADES, PHASES, STATES, WAYS
+from node.texts.standing import FATES, GRADES, PHASES, REMINDERS, STANDINGS, STATES, WAYS, WHYS
 from node.texts.steps import detail, next_step, reason, steps
 from node.tree import in_order
 from tiers.grades import Grade
@@ -35,9 +37,10 @@ def made(node: Node) -> dict[str, View]:
     """The pages of a node by their paths."""
     tree = _Tree(node)
     return {
-        "/": View("overview", N_("Overview"), "watch", "overview.html", tree.overview, REFRESH_S),
+        "/": View("overview", N_("Tree overview"), "watch", "overview.html", tree.overview, REFRESH_S),
         "/node": View("node", N_("Node"), "watch", "node.html", tree.one),
         "/statement": View("statement", N_("Daily statement"), "watch", "statement.html", statement_page),
+        "/overdue": View("overdue", N_("Overdue"), "watch", "overdue.html", overdue_page),
         "/trace": View("trace", N_("Trace"), "read", "trace.html", trace_page),
         "/about": View("about", N_("About"), "", "about.html", about),
     }
@@ -148,6 +151,24 @@ async def statement_page(visit: Visit) -> dict[str, Any]:
         "remarks": sheet.remarks(found, to, speech.moment),
         "children": [(one["node"], one["title"]) for _, one in in_order(_tree_of(visit.node))],
         "datasets": sorted(visit.node.catalogue.datasets.values(), key=lambda one: one.id),
+    }
+
+
+async def overdue_page(visit: Visit) -> dict[str, Any]:
+    """What is overdue and why, of the newest periods or of a month; with `all`, what has come as well."""
+    asked = {name: visit.asked(name) for name in ("dataset", "month")}
+    everything = bool(visit.asked("all"))
+    wish = {**asked, "overdue": not everything}
+    (found,) = [one async for one in list_dues(visit.node, wish)]
+    return {
+        **asked,
+        "all": everything,
+        "found": found,
+        "datasets": datasets_of(visit.node),
+        "titles": {one["node"]: one["title"] for one in _tree_of(visit.node)},
+        "standings": STANDINGS,
+        "whys": WHYS,
+        "reminders": REMINDERS,
     }
 
 

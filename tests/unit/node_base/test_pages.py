@@ -157,6 +157,7 @@ def test_times_are_those_of_the_region_and_spans_in_their_largest_unit() -> None
         "2 d",
     ]
     assert speech.ago(40_000_000_000) == "16 h ago"
+    assert [speech.share(part) for part in (None, 0.0, 0.5, 0.9999, 1.0)] == ["–", "0 %", "50 %", "99.9 %", "100 %"]
     assert (speech.count(1_234_567), speech.count(None)) == ("1,234,567", "–")
 
 
@@ -188,7 +189,7 @@ def test_a_hostile_name_is_shown_as_text() -> None:
         "languages": [("zh", "/?" + evil)],
         "path": "/",
         "reader": evil,
-        "menu": [("/", "Overview", "")],
+        "menu": [("/", "Tree overview", "")],
         "refresh_s": 0,
         "fault": fault,
     }
