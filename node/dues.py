@@ -99,6 +99,7 @@ async def look(node: Node) -> None:
         found = await items(node, dataset, periods)
         overdue += sum(item.standing is Standing.OVERDUE and not item.own for item in found)
         await _close(node, dataset, periods)
+    await _write(node, partial(_tidy, node))
     await _settle(node)
     known = await node.read(reminders_at)
     node.dues = counted(node.config.node.node_id, known, overdue, iso(node.clock.now_us()))
@@ -113,7 +114,7 @@ def counted(here: str, reminders: Iterable[tuple[MoveBody, MoveBody]], overdue: 
 async def items(node: Node, dataset: Dataset, periods: Sequence[Period]) -> list[Item]:
     """Where everything stands that is owed for these periods, in order of period and node; marks what has come."""
     seen = await _mark(node, dataset, periods)
-    marks = await node.read(partial(_marks, dataset.id))
+    marks = await node.read(partial(_marks, dataset.id, periods))
     held_up = await node.read(partial(_held_up, dataset))
     linked = await node.writer.ask(lambda replica, _: linked_now(replica))
     registry, now, zone = node.core().registry, node.clock.now_us(), ZoneInfo(node.config.run.time_zone)
@@ -156,7 +157,7 @@ def owed_by(node: Node, registry: Registry, dataset: Dataset, period: Period) ->
 
 async def _mark(node: Node, dataset: Dataset, periods: Sequence[Period]) -> _Seen:
     seen = await node.read(partial(_seen, node, dataset, periods))
-    known = await node.read(partial(_marks, dataset.id))
+    known = await node.read(partial(_marks, dataset.id, periods))
     fresh = sorted(seen.there - known.keys())
     if fresh:
         now = node.clock.now_us()
@@ -168,8 +169,8 @@ async def _write(node: Node, work: Callable[[Store], None]) -> None:
     await node.writer.call(lambda ticket: StoreJob(ticket, work))
 
 
-def _marks(dataset: str, reader: Reader) -> dict[tuple[str, str], int]:
-    return reader.dues.marks(dataset)
+def _marks(dataset: str, periods: Sequence[Period | str], reader: Reader) -> dict[tuple[str, str], int]:
+    return reader.dues.marks(dataset, map(str, periods))
 
 
 def _seen(node: Node, dataset: Dataset, periods: Sequence[Period], reader: Reader) -> _Seen:
@@ -230,6 +231,11 @@ async def _close(node: Node, dataset: Dataset, periods: Sequence[Period]) -> Non
             cut = await node.writer.ask(partial(_position, dataset=dataset.id, period=str(period), now=now))
             if cut is not None:
                 await _write(node, partial(_keep, cut))
+
+
+def _tidy(node: Node, store: Store) -> None:
+    for dataset in datasets_of(node):
+        store.dues.tidy(dataset.id, node.clock.now_us())
 
 
 def _keep(cut: CutOff, store: Store) -> None:
@@ -336,15 +342,12 @@ async def _settle(node: Node) -> None:
     """Reminders of what has come are over."""
     here = node.config.node.node_id
     known = await node.read(reminders_at)
-    marks: dict[str, Any] = {}
     for first, last in known:
         said = fields_of(first)
         name, period = said.get("dataset", ""), said.get("period", "")
-        if first.issuer != here or not is_open(last) or name not in node.catalogue.datasets:
+        if first.issuer != here or not is_open(last):
             continue
-        if name not in marks:
-            marks[name] = await node.read(partial(_marks, name))
-        if (first.holder, period) in marks[name]:
+        if (first.holder, period) in await node.read(partial(_marks, name, [period])):
             try:
                 await node.move(MoveWish(W9D.id, first.task, "settle", "", "", "", {}))
             except InputFault as fault:  # the other side moved meanwhile: the next look sees it

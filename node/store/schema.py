@@ -156,8 +156,8 @@ API_TABLES = (
 
 DUE_TABLES = (
     """CREATE TABLE due_mark (
-        node TEXT NOT NULL, dataset TEXT NOT NULL, period TEXT NOT NULL, arrived INTEGER NOT NULL,
-        PRIMARY KEY (node, dataset, period)
+        dataset TEXT NOT NULL, period TEXT NOT NULL, node TEXT NOT NULL, arrived INTEGER NOT NULL,
+        PRIMARY KEY (dataset, period, node)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE cut_off (
         dataset TEXT NOT NULL, period TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL,
