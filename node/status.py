@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from node.quality import counts
 from node.revising import job_of
 from node.store.readers import Reader
 from node.trial import is_trial
@@ -64,6 +65,7 @@ async def status_now(node: Node) -> dict[str, Any]:
         for (dataset, column, rule), cells in sorted(node.personal.items())
     ]
     status["silent"] = [one.shown() for one in node.silent]
+    status["quality"] = await node.read(lambda reader: counts(reader, node.standing.node))
     status["jobs"] = await node.read(job_of)
     status["alarms"] = node.alarms[-ALARMS_SHOWN:]
     status["alarm_count"] = node.alarm_count

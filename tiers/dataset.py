@@ -15,6 +15,9 @@ from tiers.filters import Filter
 NATION = "nation"
 """Symbolic addressee: each node puts the nation's node id in its place."""
 
+OF_ROW = "@"
+"""Begins a symbolic addressee: '@origin' is the node that each row names in its column 'origin'."""
+
 SITE_PREFIX = "x_"
 """Ids that a site may declare; the built-in catalogue never uses them."""
 
@@ -211,7 +214,7 @@ class Dataset:
 class Publication:
     """What of a dataset goes to whom. `columns` are in schema order; `filter` None means all rows.
 
-    addressees: for route NODE only: node ids, or NATION.
+    addressees: for route NODE only: node ids, NATION, or OF_ROW and a column.
     """
 
     id: str

@@ -11,6 +11,7 @@ from sync.values import Lane, Route, dataset_of, is_identifier, is_node_id, is_p
 from tiers.codes import STATUSES, Life
 from tiers.dataset import (
     NATION,
+    OF_ROW,
     Cadence,
     Check,
     Classification,
@@ -237,7 +238,7 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
         table.wrong("dataset", f"'{dataset_id}' is not a dataset (or has mistakes)")
     route = table.choice("route", _ROUTES)
     lane = table.choice("lane", _LANES, Lane.NORMAL)
-    addressees = _addressees(table, route)
+    addressees = _addressees(table, route, dataset)
     columns = table.texts("columns", ())
     condition = table.raw("filter")
     chosen: tuple[str, ...] = ()
@@ -251,15 +252,19 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
     return Publication(name, dataset_id, route, lane, chosen, addressees, row_filter)
 
 
-def _addressees(table: Table, route: Route | None) -> tuple[str, ...]:
+def _addressees(table: Table, route: Route | None, dataset: Dataset | None) -> tuple[str, ...]:
     addressees = table.texts("addressees", ())
     if route is Route.NODE and not addressees:
-        table.wrong("addressees", f"route node needs them: node ids, or '{NATION}'")
+        table.wrong("addressees", f"route node needs them: node ids, '{NATION}', or '{OF_ROW}' and a column")
     if route is not Route.NODE and addressees and route is not None:
         table.wrong("addressees", "go with route node only")
+    must = {c.name for c in dataset.schema.columns if c.type is CellType.TEXT and not c.nullable} if dataset else set()
     for addressee in addressees:
-        if addressee != NATION and not is_node_id(addressee):
-            table.wrong("addressees", f"'{addressee}' is neither a node id nor '{NATION}'")
+        if addressee.startswith(OF_ROW):
+            if addressee[len(OF_ROW) :] not in must:
+                table.wrong("addressees", f"'{addressee}' names no mandatory text column")
+        elif addressee != NATION and not is_node_id(addressee):
+            table.wrong("addressees", f"'{addressee}' is neither a node id nor '{NATION}' nor a column")
     return addressees
 
 

@@ -18,7 +18,7 @@ from tiers.catalogue import Catalogue
 from tiers.dataset import NATION, Dataset, Publication
 from tiers.personal import MASK, Guard
 from tiers.profile import Standing
-from tiers.revision import Revision
+from tiers.revision import Revision, say
 from tiers.rules import cells_of
 from tiers.ways import Way, make_way, text_of
 
@@ -28,6 +28,7 @@ class _Ready(NamedTuple):
     key_of: Callable[[Row], Key]
     ways: tuple[Way, ...]
     masked: frozenset[str]
+    rows_name_addressees: bool
 
 
 class TierPublisher:
@@ -47,7 +48,8 @@ class TierPublisher:
             ways = [w for p in catalogue.publications_of(dataset.id) for w in _ways(p, standing, dataset)]
             masked = frozenset(Guard(dataset, dataset.schema.names).masked_columns)
             key_of = cells_of([at[k] for k in dataset.key])
-            self._ready[dataset.id] = _Ready(dataset.schema, key_of, tuple(ways), masked)
+            naming = any(way.named_at is not None for way in ways)
+            self._ready[dataset.id] = _Ready(dataset.schema, key_of, tuple(ways), masked, naming)
 
     def publish(self, rows: LocalRows) -> Sequence[Outgoing]:
         """As sync.judge.Publisher.publish. Each key stands once in puts and voids; `before` has no other keys.
@@ -59,6 +61,8 @@ class TierPublisher:
         ready = self._ready.get(rows.dataset)
         if ready is None:
             return []
+        if ready.rows_name_addressees:
+            return say(ready.schema, ready.ways, rows, lambda key, version: ready.ways)
         outgoing = []
         for way in ready.ways:
             puts, ends, was = _filtered(rows, way, ready.key_of) if way.matches else _whole(rows, way)

@@ -80,12 +80,7 @@ class Revision:
     def publish(self, rows: LocalRows) -> list[Outgoing]:
         """As TierPublisher.publish, for rows of which feeds may say what earlier settings had."""
         schema, now = self._schemas[rows.dataset], self._ways.get(rows.dataset, ())
-        said = _Said(schema, now)
-        for key, (version, row) in rows.before.items():
-            said.held(key, version, row, self._said_by(rows.dataset, key, version))
-        for row in rows.puts:
-            said.put(row, images(now, row))
-        return said.outgoing(dict(rows.voids))
+        return say(schema, now, rows, lambda key, version: self._said_by(rows.dataset, key, version))
 
     def follow(self, dataset: str, rows: Sequence[tuple[Key, int, Row]]) -> Followed:
         """What has to be said so that feeds say these rows (key, version, cells) as the settings of now have it.
@@ -104,7 +99,7 @@ class Revision:
                 said.put(row, wanted)
                 moved.append(row)
             else:
-                said.held(key, version, row, tuple(way for way in ways if way.address not in wanted))
+                said.held(key, version, row, tuple(way for way in ways if way.address_of(row) not in wanted))
         return Followed(moved, said.outgoing({}))
 
     def _said_by(self, dataset: str, key: Key, version: int) -> tuple[Way, ...]:
@@ -119,12 +114,25 @@ class Revision:
         return after
 
 
+def say(
+    schema: RowSchema, now: tuple[Way, ...], rows: LocalRows, said_by: Callable[[Key, int], tuple[Way, ...]]
+) -> list[Outgoing]:
+    """What local rows mean for each feed. said_by: the ways by which feeds say a row of before (key, version)."""
+    said = _Said(schema, now)
+    for key, (version, row) in rows.before.items():
+        said.held(key, version, row, said_by(key, version))
+    for row in rows.puts:
+        said.put(row, images(now, row))
+    return said.outgoing(dict(rows.voids))
+
+
 class _Said:
     """Gathers, feed by feed, what was said before and what is put now."""
 
     def __init__(self, schema: RowSchema, now: tuple[Way, ...]) -> None:
         self._schema = schema
         self._ways: dict[Address, Way] = {way.address: way for way in now}
+        self._naming: dict[str, Way] = {way.publication.id: way for way in now if way.named_at is not None}
         self._was: dict[Address, dict[Key, tuple[int, Row]]] = {}
         self._puts: dict[Address, list[Row]] = {}
         self._put_keys: dict[Address, set[Key]] = {}
@@ -134,15 +142,20 @@ class _Said:
     def held(self, key: Key, version: int, row: Row, ways: tuple[Way, ...]) -> None:
         for way in ways:
             self._ways.setdefault(way.address, way)
+            if way.named_at is not None:
+                self._naming.setdefault(way.publication.id, way)
         for address, image in images(ways, row).items():
             self._was.setdefault(address, {})[key] = (version, image)
 
     def put(self, row: Row, wanted: Mapping[Address, Row]) -> None:
         key = tuple(row[i] for i in self._at)
         for address, image in wanted.items():
-            columns = self._ways[address].publication.columns
+            columns = self._way(address).publication.columns
             self._puts.setdefault(address, []).append(self._in_order(columns)(image))
             self._put_keys.setdefault(address, set()).add(key)
+
+    def _way(self, address: Address) -> Way:
+        return self._ways.get(address) or self._naming[address[0]]
 
     def _in_order(self, columns: tuple[str, ...]) -> Callable[[Row], Row]:
         found = self._orders.get(columns)
@@ -153,7 +166,8 @@ class _Said:
     def outgoing(self, voids: Mapping[Key, str]) -> list[Outgoing]:
         """One per feed that has something to say."""
         found = []
-        for address, way in self._ways.items():
+        for address in dict.fromkeys((*self._ways, *self._was, *self._puts)):
+            way = self._way(address)
             puts, was = self._puts.get(address, []), self._was.get(address, {})
             put_keys = self._put_keys.get(address, set())
             ends = [
@@ -164,6 +178,6 @@ class _Said:
             if puts or ends:
                 of, schema = way.publication, self._schema
                 before = [(key, version, image) for key, (version, image) in was.items()]
-                to = of.id, way.addressee, of.route, of.lane, schema.dataset, schema.version
+                to = *address, of.route, of.lane, schema.dataset, schema.version
                 found.append(Outgoing(*to, of.columns, puts, ends, before, schema.names))
         return found

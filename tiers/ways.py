@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from sync.rows import to_schema_order
 from sync.schema import RowSchema
-from sync.values import Lane, Route, Row
-from tiers.dataset import Dataset, Publication
+from sync.values import Lane, Route, Row, is_node_id
+from tiers.dataset import OF_ROW, Dataset, Publication
 from tiers.faults import CatalogueFault
 from tiers.filters import compile_filter, parse_filter, raw_of
 from tiers.personal import RULES, Guard
@@ -29,11 +29,20 @@ class Way(NamedTuple):
     project: Callable[[Row], Row] | None
     guard: Guard | None
     matches: Callable[[Row], bool] | None
+    named_at: int | None
+    """Where a row names its addressee itself; then `addressee` is only the symbol of it."""
 
     @property
     def address(self) -> Address:
-        """Names the feed."""
+        """Names the feed; where rows name their addressees, stands for all of them."""
         return self.publication.id, self.addressee
+
+    def address_of(self, row: Row) -> Address | None:
+        """Names the feed that a row goes to; None if it names no node."""
+        if self.named_at is None:
+            return self.address
+        named = row[self.named_at]
+        return (self.publication.id, named) if isinstance(named, str) and is_node_id(named) else None
 
     def images(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows as they leave: the publication's columns only, and numbers of persons masked."""
@@ -48,17 +57,19 @@ def make_way(publication: Publication, addressee: str, dataset: Dataset) -> Way:
         project = cells_of([schema.names.index(c) for c in columns])
     matches = compile_filter(publication.filter, schema.names) if publication.filter else None
     guard = Guard(dataset, columns)
-    return Way(publication, addressee, schema, project, guard if guard.masked_columns else None, matches)
+    named_at = schema.names.index(addressee[len(OF_ROW) :]) if addressee.startswith(OF_ROW) else None
+    return Way(publication, addressee, schema, project, guard if guard.masked_columns else None, matches, named_at)
 
 
 def images(ways: tuple[Way, ...], row: Row) -> dict[Address, Row]:
     """What each of these ways says of a row, in schema order; nothing where it does not match."""
     found = {}
     for way in ways:
-        if way.matches is None or way.matches(row):
+        address = way.address_of(row)
+        if address is not None and (way.matches is None or way.matches(row)):
             (image,) = way.images((row,))
             order = to_schema_order(way.schema, way.publication.columns)
-            found[way.address] = image if order is None else order(image)
+            found[address] = image if order is None else order(image)
     return found
 
 
@@ -83,9 +94,9 @@ def ways_of(name: str, dataset: Dataset, texts: list[str]) -> tuple[Way, ...] | 
             parsed = parse_filter(rule, dataset.schema) if rule is not None else None
             to = (addressee,) if addressee else ()
             publication = Publication(name, dataset.id, Route[route], Lane[lane], tuple(columns), to, parsed)
+            found.append(make_way(publication, addressee, dataset))
         except (ValueError, TypeError, KeyError, CatalogueFault):
             return None
-        found.append(make_way(publication, addressee, dataset))
         if json.loads(text_of(found[-1], parent)) != json.loads(text):
             return None
     return tuple(found)

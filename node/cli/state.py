@@ -92,6 +92,12 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     _show_feeds(found)
     _show_parked(found["parked"])
     _show_heard(found["heard"])
+    if found["quality"]["to_answer"]:
+        words = _(
+            "{count} quality issues wait for an answer of this node: `tiersync quality list --to-answer` lists them."
+        )
+        say(words.format(count=found["quality"]["to_answer"]))
+        say()
     if found["jobs"]:
         words = _("Work goes on in the background ({count}): `tiersync jobs` lists it.")
         say(words.format(count=len(found["jobs"])))

@@ -11,7 +11,20 @@ from types import MappingProxyType
 from typing import Any
 
 from node.app import Node
-from node.commands import dues, fsck, invites, loads, reconcile, rollups, sources, standing, tasks, tokens, unload
+from node.commands import (
+    dues,
+    fsck,
+    invites,
+    loads,
+    quality,
+    reconcile,
+    rollups,
+    sources,
+    standing,
+    tasks,
+    tokens,
+    unload,
+)
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
@@ -50,6 +63,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "rollup.run": rollups.run,
         "unload": unload.unload,
         "task.move": tasks.move,
+        "quality.mark": quality.mark,
+        "quality.answer": quality.answer,
+        "quality.close": quality.close,
+        "quality.reopen": quality.reopen,
         "token.make": tokens.make,
         "token.revoke": tokens.revoke,
         "fsck": fsck.fsck,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
+from node.commands.quality_list import list_issues
 from node.commands.rollups import list_rollups
 from node.commands.sources import list_claimed, list_sources
 from node.commands.statement import statement
@@ -27,6 +28,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "task.list": list_tasks,
         "task.show": show_task,
         "statement": statement,
+        "quality.list": list_issues,
         "trace": trace,
         "rollup.list": list_rollups,
         "parked": list_parked,

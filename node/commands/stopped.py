@@ -17,6 +17,7 @@ from node.commands.view import View
 from node.config import Config
 from node.dues import counted, reminders_at
 from node.extensions import extensions_in_use, unregistered
+from node.quality import counts
 from node.revising import job_of
 from node.silence import find_silent, spans_declared
 from node.status import heard_of, status_of
@@ -96,6 +97,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
     found["reread"] = view.reader.reread_count()
     found["personal"] = []
+    found["quality"] = counts(view.reader, view.node)
     found["jobs"] = job_of(view.reader)
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     factor = config.data.silence_factor

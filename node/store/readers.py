@@ -206,6 +206,10 @@ class Reader:
         sql = f'SELECT DISTINCT {chosen} FROM "{table.view}" WHERE {where}'  # noqa: S608 - names pass `quoted`
         return self._session.rows(sql, parameters)
 
+    def schema(self, dataset: str) -> RowSchema:
+        """The schema of a dataset that has a table here. Raises StoreFault."""
+        return self._table(dataset).schema
+
     def counts(self) -> dict[str, int]:
         """Number of rows of each dataset."""
         return {dataset: self.count(dataset) for dataset in self._tables}

@@ -14,7 +14,7 @@ from typing import Literal
 from sync.schema import CellType
 from sync.values import Cell, Lane, Route
 from tiers.catalogue import Catalogue
-from tiers.dataset import Cadence, Check, Classification, Dataset, Field, Publication, Severity, Sharing
+from tiers.dataset import OF_ROW, Cadence, Check, Classification, Dataset, Field, Publication, Severity, Sharing
 from tiers.filters import AllOf, AnyOf, Compare, ComparePair, Filter, IsNull, Not, OneOf
 from tiers.rollup import Measure, RollUp
 
@@ -336,8 +336,13 @@ class _Page:
     def _audience(self, publication: Publication) -> str:
         if publication.route is not Route.NODE:
             return ROUTES[publication.route][self.at]
-        nation = ("the nation", "国家")[self.at]
-        return self._list(nation if a == "nation" else f"`{a}`" for a in publication.addressees)
+        named = ("the node that each row names in `{}`", "每行在 `{}` 中写明的节点")[self.at]
+        return self._list(self._addressee(a, named) for a in publication.addressees)
+
+    def _addressee(self, addressee: str, named: str) -> str:
+        if addressee.startswith(OF_ROW):
+            return named.format(addressee[len(OF_ROW) :])
+        return ("the nation", "国家")[self.at] if addressee == "nation" else f"`{addressee}`"
 
     def _field(self, field: Field) -> str:
         title = field.title_zh if self.at else field.title_en

@@ -53,7 +53,15 @@ SIXTEEN = (
 )
 PARTS = ("work_task_report", "class_extension")
 """Tables that hold what another writer says of a dataset's rows, or adds to them."""
-SYSTEM = ("node_status", "service_catalogue", "subscription", "receipt", "reconciliation", "quality_issue")
+SYSTEM = (
+    "node_status",
+    "service_catalogue",
+    "subscription",
+    "receipt",
+    "reconciliation",
+    "quality_issue",
+    "quality_answer",
+)
 
 HELD_BACK = {
     "org_unit": {"names of staff": {"contact_name"}, "personal phones": {"contact_phone"}},

@@ -1,0 +1,116 @@
+"""Quality issues as the store holds them: the finder's row and the origin's answer side by side, and the record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from node.clock import iso
+from node.store.readers import Reader
+from sync.schema import RowSchema
+from sync.values import Cell, Key
+from tiers.catalogue import Catalogue
+from tiers.quality import CLOSED, Answer, Issue, Side, open_moves, standing
+
+ISSUES, ANSWERS = "quality_issue", "quality_answer"
+LOOKED_AT_MAX = 100_000
+
+
+class Known(NamedTuple):
+    """One issue: who found it, the cells of its row, and those of the answer, {} where there is none."""
+
+    finder: str
+    row: dict[str, Cell]
+    answer_row: dict[str, Cell]
+
+    @property
+    def issue(self) -> Issue:
+        """What the finder says."""
+        return Issue(str(self.row["state"]), int(self.row["round"] or 1))
+
+    @property
+    def answer(self) -> Answer | None:
+        """What the origin says."""
+        said = self.answer_row
+        return Answer(str(said["answer"]), int(said["round"] or 1)) if said else None
+
+    @property
+    def state(self) -> str:
+        """Where it stands."""
+        return standing(self.issue, self.answer)
+
+
+def issues(reader: Reader, where: str = "", parameters: tuple[Cell, ...] = ()) -> list[Known]:
+    """The issues held here, newest first. `where` is of this program, values only in `parameters`."""
+    names = reader.schema(ISSUES).names
+    rows = reader.query(ISSUES, where, parameters, ("_origin", *names), LOOKED_AT_MAX)
+    found = [Known(str(finder), dict(zip(names, cells, strict=True)), {}) for finder, *cells in rows]
+    found.sort(key=lambda one: (-int(one.row["found_at"] or 0), str(one.row["issue_id"])))
+    return [one._replace(answer_row=_answer(reader, one)) for one in found]
+
+
+def _answer(reader: Reader, one: Known) -> dict[str, Cell]:
+    key = (one.row["issue_id"], one.finder)
+    held = reader.read_rows(ANSWERS, str(one.row["origin"]), [key]).get(key)
+    return dict(zip(reader.schema(ANSWERS).names, held[1], strict=True)) if held else {}
+
+
+def record_key(schema: RowSchema, one: Known) -> Key | None:
+    """The key of the record that an issue is about; None if it is about none, or cannot be read here."""
+    try:
+        cells = json.loads(str(one.row["record_key"] or "null"))
+    except ValueError:
+        return None
+    return tuple(cells) if isinstance(cells, list) and len(cells) == len(schema.key) else None
+
+
+def changed_since(reader: Reader, catalogue: Catalogue, one: Known) -> bool | None:
+    """Whether the record is another than was marked: changed, gone, or come. None if that cannot be told."""
+    dataset = catalogue.datasets.get(str(one.row["dataset"]))
+    key = record_key(dataset.schema, one) if dataset is not None else None
+    if dataset is None or key is None:
+        return None
+    held = reader.read_rows(dataset.id, str(one.row["origin"]), [key]).get(key)
+    before = one.row["found_version"]
+    return held is not None if before is None else held is None or held[0] != before
+
+
+def shown(reader: Reader, catalogue: Catalogue, here: str, one: Known) -> dict[str, Any]:
+    """An issue as JSON."""
+    row, answer = one.row, one.answer_row
+    side = Side.FINDER if one.finder == here else Side.ORIGIN if row["origin"] == here else None
+    return {
+        "issue": row["issue_id"],
+        "finder": one.finder,
+        "origin": row["origin"],
+        "dataset": row["dataset"],
+        "record": row["record_key"] or "",
+        "period": row["period"] or "",
+        "kind": row["kind"],
+        "column": row["column_name"] or "",
+        "problem": row["problem"] or "",
+        "state": one.state,
+        "round": one.issue.round,
+        "excluded": row["excluded"],
+        "found_at": iso(int(row["found_at"] or 0)),
+        "closed_at": iso(int(row["closed_at"])) if row["closed_at"] else "",
+        "answer": answer.get("answer") or "",
+        "answer_round": answer.get("round") or 0,
+        "reason": answer.get("reason") or "",
+        "answered_at": iso(int(answer["answered_at"] or 0)) if answer else "",
+        "record_changed": changed_since(reader, catalogue, one),
+        "next": [move.name for move in open_moves(one.issue, one.answer, side)] if side is not None else [],
+    }
+
+
+def counts(reader: Reader, here: str) -> dict[str, int]:
+    """Open issues: those that this node found, and those that wait for its answer."""
+    where = '"state" <> ? AND ("_origin" = ? OR "origin" = ?)'
+    found = issues(reader, where, (CLOSED, here, here))
+    waiting = [one for one in found if one.row["origin"] == here and one.finder != here]
+    return {
+        "marked": sum(one.finder == here for one in found),
+        "to_answer": sum(
+            any(m.by is Side.ORIGIN for m in open_moves(one.issue, one.answer, Side.ORIGIN)) for one in waiting
+        ),
+    }
