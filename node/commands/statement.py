@@ -88,15 +88,27 @@ def _day(named: str, today: int) -> int:
 def _known(view: View, day: int) -> _Known:
     reader = view.reader
     feeds = reader.feeds()
+    held = {state.name for state in feeds}
     stated: dict[FeedName, FeedHead] = {}
     for sort, by, _, _, _, detail in reader.statements():
         if sort == HEADS_SORT:
             for head in HeadsStatement.FromString(detail).heads:
-                stated[FeedName(by, head.publication, head.addressee)] = head
+                name = FeedName(by, head.publication, head.addressee)
+                if name in held or _comes_here(view, head):
+                    stated[name] = head
     sources: dict[str, list[SourceDay]] = {}
     for one in reader.source_days(date_of(day), date_of(day)):
         sources.setdefault(one.dataset, []).append(one)
     return _Known(feeds, receipts_of(reader), stated, reader.daily.door(day), sources, _own_words(view, date_of(day)))
+
+
+def _comes_here(view: View, head: FeedHead) -> bool:
+    """Whether a stated feed of which nothing is held should have come: a relay passes on the whole list of its child.
+
+    A feed for the parent alone is stated after that parent has it: where none is held, it goes to another.
+    """
+    route = int(head.route)
+    return route != Route.PARENT.value and (route != Route.NODE.value or head.addressee == view.node)
 
 
 def _own_words(view: View, date: str) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:

@@ -72,6 +72,26 @@ def test_both_ends_show_the_same_figures(tmp_path: Path) -> None:
     run(work())
 
 
+def test_a_feed_for_somebody_else_is_not_called_missing(tmp_path: Path) -> None:
+    """The nation hears what a city stated to its province: what goes to the province alone has not failed to arrive."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, nation = net["city"], net["nation"]
+            await put(city, cases(2, supervised=True))
+            await net.level()
+            node, changed = node_of(nation), node_of(nation).changed
+            while not any(
+                row[:2] == ("heads", city.node) for row in await node.read(lambda reader: reader.statements())
+            ):
+                await changed.wait()
+                changed = node.changed
+            feeds = (await line_of(nation, city))["feeds"]
+            assert [(one["publication"], one["missing"]) for one in feeds] == [("case.nation", None)]
+
+    run(work())
+
+
 def test_what_has_not_been_signed_for_is_not_known(tmp_path: Path) -> None:
     """With the parent away nothing is claimed of it; what waits is counted where it waits."""
 
