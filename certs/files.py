@@ -108,6 +108,11 @@ def check_key(path: Path) -> None:
     _read_key(path)
 
 
+def read_key(path: Path) -> bytes:
+    """A secret of another form. Raises CustodyFault (see `_read_key`)."""
+    return _read_key(path)
+
+
 def save_certificates(path: Path, *certificates: x509.Certificate) -> None:
     """One after the other, in this order. Raises OSError."""
     save_public(path, to_pem(certificates))

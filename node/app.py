@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from structlog.typing import FilteringBoundLogger
@@ -125,6 +125,14 @@ class _WatchfulJudge(TierJudge):
         return found
 
 
+class Shower(Protocol):
+    """Something that says how it stands."""
+
+    def shown(self) -> dict[str, Any]:
+        """For the status."""
+        ...
+
+
 class Node:
     """A node that runs: links, writer, door. Used from one asyncio loop."""
 
@@ -163,6 +171,7 @@ class Node:
         """What was overdue, and what others reminded of, when it was last looked (node/dues.py)."""
         self.rolling = asyncio.Lock()
         """Held while statistics are worked out: what two at a time wrote would not add up."""
+        self.webhooks: Sequence[Shower] = ()
         self.tokens_changed = 0
         """Rises whenever a token of the API is made or revoked: what is remembered of them is old then."""
         self._unregistered: tuple[int, dict[str, int]] | None = None
@@ -396,6 +405,7 @@ class Node:
     def alarm(self, name: str, **fields: str | int) -> None:
         """Tells who runs the node of something that a person should look at. In the loop."""
         self._alarm(Alarm(name, fields))
+        self._notify()
 
     async def read(self, question: Callable[[Reader], T]) -> T:
         """Asks the store something beside the writer, on a connection of its own."""

@@ -31,6 +31,7 @@ from node.settings import (
     Publication,
     RollUpSection,
     RunSection,
+    Webhook,
     is_loopback,
     split_address,
 )
@@ -67,6 +68,7 @@ CATALOGUE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one file that [data] names."""
 PUBLICATIONS: Final = "publications"
 DEADLINES: Final = "deadlines"
+WEBHOOKS: Final = "webhooks"
 
 S = TypeVar("S")
 _Found = dict[str, Any]
@@ -103,6 +105,12 @@ _EXAMPLE_DEADLINE: Final = """\
 # [deadlines."case_stat.daily"]
 # due_days = 1
 # cut_off_days = 3
+"""
+_EXAMPLE_WEBHOOK: Final = """\
+# 变更推送，需要 [http] changes_keep_days / Systems that are told of changes; needs [http] changes_keep_days
+# [webhooks.cim]
+# url = "https://cim.example/changes"
+# datasets = ["case"]
 """
 _KINDS: Final[Mapping[type[Any], str]] = {
     str: N_("must be text in quotes"),
@@ -145,7 +153,7 @@ def load(path: str, text: str) -> Config:
     """
     tables = read_toml(path, text)
     mistakes = Mistakes()
-    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES]
+    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES, WEBHOOKS]
     for key in tables:
         if key not in known:
             mistakes.unknown(key, key, known)
@@ -156,11 +164,12 @@ def load(path: str, text: str) -> Config:
             found[name] = _read(section, tables.get(name, {}), name, mistakes, sound)
     publications = _publications(tables.get(PUBLICATIONS, {}), mistakes)
     deadlines = _deadlines(tables.get(DEADLINES, {}), mistakes)
+    webhooks = _webhooks(tables.get(WEBHOOKS, {}), sound, mistakes)
     _relations(tables, sound, mistakes)
     mistakes.raise_any(
         Code.CONFIG_INVALID, path, N_("Correct the settings named above; the comments in the file explain each.")
     )
-    return Config(**found, publications=publications, deadlines=deadlines)
+    return Config(**found, publications=publications, deadlines=deadlines, webhooks=webhooks)
 
 
 def load_file(path: Path) -> Config:
@@ -253,6 +262,25 @@ def _deadlines(table: Any, mistakes: Mistakes) -> dict[str, DeadlineSetting]:
             mistakes.add(f"{place}.cut_off_days", Text(N_("is before due_days")))
         elif override is not None:
             found[name] = override
+    return found
+
+
+def _webhooks(table: Any, sound: _Found, mistakes: Mistakes) -> dict[str, Webhook]:
+    """Targets of changes by name; they need changes to be kept."""
+    if not isinstance(table, dict):
+        mistakes.add(WEBHOOKS, Text(N_("must be a section such as [{name}]"), name="webhooks.cim"))
+        return {}
+    found: dict[str, Webhook] = {}
+    for name, part in table.items():
+        place = f"{WEBHOOKS}.{name}"
+        if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name) is None:
+            mistakes.add(place, Text(N_("is not a name of lower-case letters, digits, - and _")))
+            continue
+        target = _read(Webhook, part, place, mistakes, {})
+        if target is not None:
+            found[name] = target
+    if table and sound.get("http.changes_keep_days") == 0:
+        mistakes.add("http.changes_keep_days", Text(N_("is needed: webhooks are told of changes that are kept")))
     return found
 
 
@@ -392,4 +420,7 @@ def render(config: Config) -> str:
     parts.append(_EXAMPLE_DEADLINE)
     for name, deadline in config.deadlines.items():
         parts.append(f"[{DEADLINES}.{_quoted(name)}]\n" + "\n".join(_lines(deadline)) + "\n")
+    parts.append(_EXAMPLE_WEBHOOK)
+    for name, target in config.webhooks.items():
+        parts.append(f"[{WEBHOOKS}.{name}]\n" + "\n".join(_lines(target)) + "\n")
     return "\n".join(parts)

@@ -91,6 +91,7 @@ class Served:
             await control.start()
             stack.push_async_callback(control.stop)
             node.http_port = await _http(node, stack)
+            _webhooks(node, stack)
             rollups = RollUps(node)
             rollups.start()
             stack.push_async_callback(rollups.stop)
@@ -140,6 +141,17 @@ async def _http(node: Node, stack: AsyncExitStack) -> int:
     server = HttpServer(node)
     stack.push_async_callback(server.stop)
     return await server.start()
+
+
+def _webhooks(node: Node, stack: AsyncExitStack) -> None:
+    """Tells other systems of changes, where any are configured."""
+    if not node.config.webhooks:
+        return
+    from node.http.webhooks import Webhooks
+
+    webhooks = Webhooks(node)
+    webhooks.start()
+    stack.push_async_callback(webhooks.stop)
 
 
 def _logger(home: Path, config: Config, clock: Clock, stack: AsyncExitStack) -> FilteringBoundLogger:

@@ -12,6 +12,7 @@ import zoneinfo
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from node.texts import N_, Text
 from sync import limits
@@ -95,6 +96,16 @@ def _is_zone(text: str) -> bool:
     except (ValueError, OSError, KeyError):  # unsafe path, a folder of zones, no such zone
         return False
     return bool(text)
+
+
+def _is_target(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and not parts.username
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    return usable and secure and text.isascii() and text.isprintable() and " " not in text
 
 
 def _is_title(text: str) -> bool:
@@ -341,6 +352,27 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """One system that is told of changes."""
+
+    url: str = setting(
+        "推送地址（https；仅本机地址可用 http）",
+        "Where changes are posted (https; http on this machine's own address only)",
+        check=_matching(_is_target, N_("'{value}' is not an address such as https://cim.example/changes")),
+    )
+    datasets: tuple[str, ...] = setting(
+        "推送哪些数据集；留存列永不推送",
+        "Which datasets are told; held-back columns never are",
+        check=_matching(bool, N_("names no dataset")),
+    )
+    trust: str = setting(
+        "对方证书的签发机构（PEM，相对于节点目录）；留空则用系统信任库",
+        "Authority of the target's certificate (PEM), relative to the node's home; empty: those the system trusts",
+        "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineSetting:
     """Override of a dataset's deadline, by dataset and cadence: "case_stat.daily"."""
 
@@ -369,3 +401,4 @@ class Config:
     rollup: RollUpSection = RollUpSection()
     publications: Mapping[str, Publication] = field(default_factory=dict)
     deadlines: Mapping[str, DeadlineSetting] = field(default_factory=dict)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)

@@ -67,6 +67,7 @@ async def status_now(node: Node) -> dict[str, Any]:
     status["silent"] = [one.shown() for one in node.silent]
     status["quality"] = await node.read(lambda reader: counts(reader, node.standing.node))
     status["jobs"] = await node.read(job_of)
+    status["webhooks"] = [one.shown() for one in node.webhooks]
     status["alarms"] = node.alarms[-ALARMS_SHOWN:]
     status["alarm_count"] = node.alarm_count
     status["parent_link"] = dict(zip(("state", "detail"), node.link_state, strict=True))

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from node.cli.output import moment, size
 from node.cli.session import CONFIG_FILE, Session
@@ -307,6 +308,12 @@ def _addresses(config: Config) -> Iterator[Finding]:
     """Whether the parent can be dialled, and whether what this node listens on answers or is free."""
     if config.parent is not None:
         yield _dial(Text(N_("parent {address}"), address=config.parent.address), config.parent.address)
+    for name, target in config.webhooks.items():
+        parts = urlsplit(target.url)
+        address = f"{parts.netloc}" if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
+        yield _dial(Text(N_("webhook {name}"), name=name), address)
+    if config.http.listen:
+        yield _listening(Text(N_("HTTP address {address}"), address=config.http.listen), config.http.listen)
     for sort in ("exchange", "enrolment"):
         address = getattr(config.listen, sort)
         if address:

@@ -120,6 +120,7 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         for one in found["personal"]:
             say(f"  {one['dataset']}.{one['column']}: {one['cells']} ({_(_PERSONAL[one['rule']])})")
         say()
+    _show_webhooks(session, found["webhooks"])
     _show_alarms(session, found)
 
 
@@ -232,6 +233,19 @@ def _heard_row(one: Mapping[str, Any]) -> tuple[object, ...]:
         reason(one["reason"], current()),
         worded(one),
     )
+
+
+def _show_webhooks(session: Session, webhooks: list[dict[str, Any]]) -> None:
+    if not webhooks:
+        return
+    states = {"working": _("working"), "failing": _("failing")}
+    heads = [_("webhook"), _("state"), _("failed"), _("delivered"), _("detail")]
+    rows = [
+        (one["webhook"], states[one["state"]], one["failed"], moment(one["delivered"], session.zone), one["detail"])
+        for one in webhooks
+    ]
+    table(_("Systems that are told of changes"), heads, rows)
+    say()
 
 
 def _show_alarms(session: Session, found: dict[str, Any]) -> None:

@@ -108,6 +108,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
     found["exchange_port"] = found["http_port"] = 0
+    found["webhooks"] = []
     return found
 
 

@@ -31,7 +31,6 @@ _CLEAR = "DELETE FROM change"
 _GET_LIFE = "SELECT value FROM meta WHERE name = 'changes_life'"
 _SET_LIFE = "INSERT OR REPLACE INTO meta (name, value) VALUES ('changes_life', ?)"
 _END_LIFE = "DELETE FROM meta WHERE name = 'changes_life'"
-_END_CURSORS = "DELETE FROM webhook"
 _GET_CURSOR = "SELECT cursor FROM webhook WHERE name = ?"
 _SET_CURSOR = "INSERT OR REPLACE INTO webhook (name, cursor) VALUES (?, ?)"
 
@@ -72,7 +71,7 @@ class Changes:
         self._now, self._keep_us = now, keep_us
         if not keep_us:
             if self.life():
-                for statement in (_CLEAR, _END_LIFE, _END_CURSORS):
+                for statement in (_CLEAR, _END_LIFE):
                     self._session.run(statement)
             return False
         if not self.life():
