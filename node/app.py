@@ -169,6 +169,8 @@ class Node:
         self.http_port = 0
         self.dues: dict[str, Any] = {"overdue": 0, "reminded": 0, "at": ""}
         """What was overdue, and what others reminded of, when it was last looked (node/dues.py)."""
+        self.seen: dict[str, Any] = {}
+        """By dataset what of its periods was here, and as of which rows (node/dues.py)."""
         self.rolling = asyncio.Lock()
         """Held while statistics are worked out: what two at a time wrote would not add up."""
         self.webhooks: Sequence[Shower] = ()

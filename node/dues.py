@@ -156,7 +156,7 @@ def owed_by(node: Node, registry: Registry, dataset: Dataset, period: Period) ->
 
 
 async def _mark(node: Node, dataset: Dataset, periods: Sequence[Period]) -> _Seen:
-    seen = await node.read(partial(_seen, node, dataset, periods))
+    seen = await _looked(node, dataset, periods)
     known = await node.read(partial(_marks, dataset.id, periods))
     fresh = sorted(seen.there - known.keys())
     if fresh:
@@ -171,6 +171,16 @@ async def _write(node: Node, work: Callable[[Store], None]) -> None:
 
 def _marks(dataset: str, periods: Sequence[Period | str], reader: Reader) -> dict[tuple[str, str], int]:
     return reader.dues.marks(dataset, map(str, periods))
+
+
+async def _looked(node: Node, dataset: Dataset, periods: Sequence[Period]) -> _Seen:
+    """What is here, looked up again only after a row of the dataset was written: it takes a walk over all of them."""
+    written = await node.writer.ask(lambda _, store: store.written(dataset.id))
+    as_of = (written, tuple(periods))
+    kept: tuple[Any, _Seen] | None = node.seen.get(dataset.id)
+    if kept is None or kept[0] != as_of:
+        kept = node.seen[dataset.id] = (as_of, await node.read(partial(_seen, node, dataset, periods)))
+    return kept[1]
 
 
 def _seen(node: Node, dataset: Dataset, periods: Sequence[Period], reader: Reader) -> _Seen:
