@@ -141,6 +141,7 @@ class Replica:
             state = core.feeds[feed]
             state.digest, state.rows = digest, rows
             core.save(state)
+            core.receipts_due.add(feed.origin)
         # What parked may have waited for a row that was missing.
         core.rejudge_wanted = bool(core.parked)
 

@@ -131,9 +131,7 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
     seq, acked = _acknowledged(core, link, state)
     if not seq:
         return None
-    level = seq == state.head.seq and not (
-        core.waiting.get(feed) or feed in core.pending or core.settle_due or core.republishing
-    )
+    level = seq == state.head.seq and _is_level(core, feed)
     return FeedHead(
         publication=feed.publication,
         addressee=feed.addressee,
@@ -143,6 +141,12 @@ def _acknowledged_head(core: Core, link: Link, state: FeedState) -> FeedHead | N
         header_hash=acked,
         row_digest=state.digest if level else b"",
     )
+
+
+def _is_level(core: Core, feed: FeedName) -> bool:
+    """Whether an own feed's digest is that of its head: nothing waits to be sealed, or to be found out."""
+    unsealed = core.waiting.get(feed) or feed in core.pending
+    return not (unsealed or core.settle_due or core.republishing or feed in core.recovering)
 
 
 def _acknowledged(core: Core, link: Link, state: FeedState) -> tuple[int, bytes]:
@@ -197,6 +201,7 @@ def _receipt(core: Core, origin: str) -> ReceiptStatement:
                 applied_epoch=state.head.epoch,
                 applied_seq=applied_seq,
                 applied_hash=applied_hash,
+                row_digest=b"" if state.parked or state.refused or state.frozen else state.digest,
             )
         )
     refusals = core.feeds.get(FeedName(core.me.node, REFUSALS, origin))
@@ -304,6 +309,23 @@ def _take_receipt(core: Core, link: Link, statement: ReceiptStatement) -> None:
     core.do(SaveStatement(RECEIPT_SORT, body.receiver, body.origin, statement.body, statement.signature))
     if body.origin != core.me.node:
         _pass_on(core, body.origin, Statements(receipts=[statement]))
+    else:
+        _compare_rows(core, body)
+
+
+def _compare_rows(core: Core, body: ReceiptBody) -> None:
+    """What a receiver says of its rows of own feeds against the own ones, where both stand at the same head."""
+    for said in body.feeds:
+        state = core.feeds.get(FeedName(core.me.node, said.publication, said.addressee))
+        if state is None or not said.row_digest or not _is_level(core, state.name):
+            continue
+        if (said.received_epoch, said.received_seq, said.received_hash) != state.head or state.frozen:
+            continue
+        about = f"{state.name} {body.receiver}"
+        if said.row_digest == state.digest:
+            core.alarmed.discard(("rows_diverge_there", about))
+        else:
+            core.alarm_once("rows_diverge_there", about, feed=str(state.name), seq=state.head.seq, by=body.receiver)
 
 
 def _pass_on(core: Core, target: str, statements: Statements) -> None:

@@ -149,7 +149,7 @@ class Federation:
                 self._send(node, act)
             case Alarm():
                 node.alarms[act.name] += 1
-                if act.name == "rows_diverge":
+                if act.name in ("rows_diverge", "rows_diverge_there"):
                     raise Violation("rows_diverge", f"{node.label}: {dict(act.fields)}")
             case CloseLink():
                 wire = node.links.get(act.link)

@@ -43,8 +43,8 @@ async def compared_at_the_head(member: Member, of: Member) -> dict[str, Any]:
         await asyncio.wait_for(changed.wait(), 60)
 
 
-def told(status: dict[str, Any]) -> int:
-    return sum(alarm["name"] == "rows_diverge" for alarm in status["alarms"])
+def told(status: dict[str, Any], name: str = "rows_diverge") -> int:
+    return sum(alarm["name"] == name for alarm in status["alarms"])
 
 
 def test_rows_that_differ_raise_an_alarm_are_named_and_made_again(tmp_path: Path) -> None:
@@ -64,6 +64,8 @@ def test_rows_that_differ_raise_an_alarm_are_named_and_made_again(tmp_path: Path
             )
             await province.start()
             await province.until(lambda status: told(status) > 0)
+            there = await city.until(lambda status: told(status, "rows_diverge_there") > 0)
+            assert next(a["by"] for a in there["alarms"] if a["name"] == "rows_diverge_there") == province.node
             found = await compared_at_the_head(province, city)
             assert (found["same_there"], found["same_here"], found["differing"]) == (True, False, 3)
             assert [(r["first"], r["last"], r["differing"], r["missing"]) for r in found["ranges"]] == [

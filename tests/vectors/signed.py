@@ -71,9 +71,23 @@ def statements() -> Vectors:
         hlc=10,
         enrolment=1,
     ).SerializeToString(deterministic=True)
+    level = ReceiptBody.FromString(receipt)
+    level.feeds[0].CopyFrom(
+        FeedReceipt(
+            publication="case.parent",
+            received_epoch=sixteen("e"),
+            received_seq=7,
+            received_hash=b"\x07" * 32,
+            applied_epoch=sixteen("e"),
+            applied_seq=7,
+            applied_hash=b"\x07" * 32,
+            row_digest=b"\x6b" * 32,
+        )
+    )
     good: Cases = {
         "a heads statement": _signed(body, "heads", CITY),
         "a receipt": _signed(receipt, "receipt", PROVINCE),
+        "a receipt with a digest of rows": _signed(level.SerializeToString(deterministic=True), "receipt", PROVINCE),
         "a closed period": _signed(_cut_off(), "cut_off", PROVINCE),
     }
     order: Cases = {

@@ -557,6 +557,7 @@ class FeedReceipt(_message.Message):
     APPLIED_EPOCH_FIELD_NUMBER: _builtins.int
     APPLIED_SEQ_FIELD_NUMBER: _builtins.int
     APPLIED_HASH_FIELD_NUMBER: _builtins.int
+    ROW_DIGEST_FIELD_NUMBER: _builtins.int
     publication: _builtins.str
     addressee: _builtins.str
     received_epoch: _builtins.bytes
@@ -565,6 +566,8 @@ class FeedReceipt(_message.Message):
     applied_epoch: _builtins.bytes
     applied_seq: _builtins.int
     applied_hash: _builtins.bytes
+    row_digest: _builtins.bytes
+    """of the receiver's rows of the feed at received_seq; empty if any is refused or parked"""
     def __init__(
         self,
         *,
@@ -576,10 +579,11 @@ class FeedReceipt(_message.Message):
         applied_epoch: _builtins.bytes = ...,
         applied_seq: _builtins.int = ...,
         applied_hash: _builtins.bytes = ...,
+        row_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "applied_epoch", b"applied_epoch", "applied_hash", b"applied_hash", "applied_seq", b"applied_seq", "publication", b"publication", "received_epoch", b"received_epoch", "received_hash", b"received_hash", "received_seq", b"received_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressee", b"addressee", "applied_epoch", b"applied_epoch", "applied_hash", b"applied_hash", "applied_seq", b"applied_seq", "publication", b"publication", "received_epoch", b"received_epoch", "received_hash", b"received_hash", "received_seq", b"received_seq", "row_digest", b"row_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
