@@ -70,7 +70,11 @@ class Filler:
             if field.values:
                 return field.values[number % len(field.values)].value
             return f"{self._region}{number:06d}"[-field.column.length :]
-        return number if field.column.type is CellType.INTEGER else self._value(field, place, number)
+        return (
+            int(field.minimum or 0) + number
+            if field.column.type is CellType.INTEGER
+            else self._value(field, place, number)
+        )
 
     def _marked(self, field: Field) -> Cell:
         if field.column.type is CellType.TEXT:

@@ -1,0 +1,192 @@
+"""The traps of the domain that concern data, each with its tests: which those are, and those that stand nowhere else.
+
+Numbers that are not here concern tasks, clocks and links. Number 7 (days of work over a long holiday) belongs to
+deadlines on working days, which are not there yet, and of number 12 the pictures: files do not travel.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from node.demo.reader import catalogue_of, fsck
+from node.testing import Topology
+from node.testing.topology import THREE, Place
+from tests.integration.filled import Filler
+from tests.integration.kit import COLUMNS, cases, put, run
+from tiers.dataset import Dataset
+
+TESTS = Path(__file__).resolve().parents[1]
+
+STORIES = "scenarios/test_conversations.py::"
+TRAPS: dict[str, tuple[str, ...]] = {
+    "1 one class number means different things in two cities": (
+        "integration/test_traps.py::test_one_class_number_of_two_cities_stays_two",
+        "unit/tiers/test_judging.py::test_a_city_s_own_code_table_is_not_checked",
+    ),
+    "2 a code is used again for another place": (
+        "unit/tiers/test_divisions.py::test_a_code_that_was_used_again_names_another_place",
+        "unit/tiers/test_division_scopes.py::test_a_code_given_to_a_place_of_another_city_is_its_from_then_on",
+    ),
+    "3 a district was merged while its link was down": (
+        "integration/test_traps.py::test_late_records_with_the_code_of_a_merged_district",
+        "unit/tiers/test_judging.py::test_scope_holds_on_the_row_s_business_date",
+    ),
+    "4 the corps lies inside Xinjiang's prefix": (
+        "unit/tiers/test_divisions.py::test_neither_xinjiang_nor_the_corps_has_the_other_in_its_scope",
+        "unit/tiers/test_profile.py::test_neither_xinjiang_nor_the_corps_may_carry_the_other",
+    ),
+    "5 municipalities have no prefectures, counties may stand under a province": (
+        "unit/tiers/test_divisions.py::test_municipalities_have_counties_and_no_prefectures",
+        "unit/tiers/test_divisions.py::test_counties_right_below_a_province_are_these",
+        "integration/test_places.py::test_a_city_writes_of_its_own_places_alone",
+    ),
+    "6 a city sends to two parents": (
+        "integration/test_traps.py::test_a_case_that_comes_by_two_feeds_counts_once",
+        "scenarios/test_conversations.py::test_a_row_in_two_feeds_arrives_in_either_order",
+    ),
+    "9 a statistic is corrected after it was final": (
+        "property/test_tiers_rolling.py::test_a_closed_period_changes_by_corrections_only",
+    ),
+    "12 a telephone number in the text": (
+        "integration/test_personal.py::test_a_phone_number_in_a_summary_is_masked_above_and_kept_at_the_city",
+        "integration/test_held_back.py::test_held_back_columns_of_real_records_are_nowhere_above_their_city",
+    ),
+    "13 grid codes of 14, 15 and 16 characters": (
+        "integration/test_traps.py::test_grid_codes_of_every_length_in_use_arrive_as_they_are",
+    ),
+    "14 a restored parent asks for what it had acknowledged": (
+        f"{STORIES}test_a_restored_province_between_a_parent_and_a_child_that_hold_different_lengths",
+        f"{STORIES}test_receipts_count_again_after_the_receiver_was_rolled_back",
+    ),
+    "16 the indicator system changes in mid-filling": (
+        "integration/test_traps.py::test_what_was_filled_in_by_the_old_indicators_stays_beside_the_new",
+    ),
+    "17 rows outside their scope": (
+        "integration/test_bad_rows.py::test_rows_of_a_city_gone_bad_meet_their_fates_one_by_one",
+    ),
+    "18 no cases and no report are not the same": (
+        "property/test_tiers_rolling.py::test_a_missing_part_is_never_zero",
+        "property/test_tiers_rolling.py::test_a_part_with_none_counts_as_zero",
+    ),
+    "20 a small cell identifies a person": (
+        "property/test_tiers_rolling.py::test_no_small_cell_follows_from_the_others",
+        "unit/tiers/test_rollup.py::test_a_withheld_cell_is_neither_zero_nor_without_data",
+    ),
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_every_trap_has_its_tests(trap: str) -> None:
+    """Those that are named are there: who renames one finds it here."""
+    for name in TRAPS[trap]:
+        path, _, function = name.partition("::")
+        tree = ast.parse((TESTS / path).read_text("utf-8"))
+        assert function in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}, name
+
+
+CITIES = (*THREE, Place("second", "city", "330200", "宁波市平台", "province"))
+
+
+def test_one_class_number_of_two_cities_stays_two(tmp_path: Path) -> None:
+    """Trap 1: each city's code stands with the table it is from, at both tiers above."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, CITIES) as net:
+            columns = (*COLUMNS, "class_scheme", "class_version", "class_code")
+            for name, region in (("city", "330106"), ("second", "330203")):
+                rows = [
+                    (*row, f"local:{region[:4]}00", 1, "0110") for row in cases(1, division=region, supervised=True)
+                ]
+                await put(net[name], rows, columns)
+            await net.level()
+            for name in ("province", "nation"):
+                asked = ("class_scheme", "class_code")
+                _, rows = await (await net[name].client()).query("case", columns=asked)
+                assert sorted(rows) == [("local:330100", "0110"), ("local:330200", "0110")]
+
+    run(work())
+
+
+def test_late_records_with_the_code_of_a_merged_district(tmp_path: Path) -> None:
+    """Trap 3: 下城区 (330103) went into others in 2021. Records from before come in late, while the province is away,
+    beside records of the heir, and arrive with the code they were born with."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, then = net["city"], 1_590_000_000_000_000
+            await net["province"].stop()
+            await put(city, [(*row[:5], then, *row[6:]) for row in cases(2, division="330103")])
+            await put(city, cases(1, first=9, division="330105"))
+            await net["province"].start()
+            await net.level()
+            _, rows = await (await net["province"].client()).query("case", columns=("division",))
+            assert sorted(row[0] for row in rows) == ["330103", "330103", "330105"]
+            await net.stop()
+            assert all(fsck(member).sound for member in net.members.values())
+
+    run(work())
+
+
+def test_a_case_that_comes_by_two_feeds_counts_once(tmp_path: Path) -> None:
+    """Trap 6: a municipality's cases go to its parent and to the nation, which are one; a total counts each case once,
+    and what ends ends in both."""
+
+    async def work() -> None:
+        places = (THREE[0], Place("city", "city", "310000", "上海市平台", "nation"))
+        async with Topology(tmp_path, places) as net:
+            city, nation = net["city"], net["nation"]
+            await put(city, cases(4, division="310101", supervised=True))
+            await net.level()
+            feeds = {f["publication"] for f in (await nation.status())["feeds"] if f["rows"]}
+            assert {"case.parent", "case.nation"} <= feeds
+            _, rows = await (await nation.client()).query("case", columns=("case_id",))
+            assert len(rows) == len(set(rows)) == 4
+            await city.put("case", (), [], voids=[(rows[0][0],)])
+            await net.level()
+            assert len((await (await nation.client()).query("case"))[1]) == 3
+
+    run(work())
+
+
+def test_grid_codes_of_every_length_in_use_arrive_as_they_are(tmp_path: Path) -> None:
+    """Trap 13: 14 to 18 characters, leading zeros and letters too; the length is no rule."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            grids = ["33010600100101", "330106001001001", "3301060010010001", "33010600100100001", "0A0106001001000001"]
+            rows = [(*row, grid) for row, grid in zip(cases(len(grids)), grids, strict=True)]
+            await put(net["city"], rows, (*COLUMNS, "grid_code"))
+            await net.level()
+            _, found = await (await net["province"].client()).query("case", columns=("grid_code",))
+            assert [row[0] for row in found] == grids
+
+    run(work())
+
+
+def test_what_was_filled_in_by_the_old_indicators_stays_beside_the_new(tmp_path: Path) -> None:
+    """Trap 16: the system's version is part of the key: no figure of one takes the place of one of the other."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city = net["city"]
+            dataset = _submissions(net)
+            names = dataset.schema.names
+            (old,) = Filler(city.node, "330100").rows(dataset, 1)
+            at = names.index("version")
+            new = (*old[:at], int(str(old[at])) + 1, *old[at + 1 :])
+            for row in (old, new):
+                result = await city.put(dataset.id, names, [row])
+                assert result.accepted == 1, list(result.rejected)
+            await net.level()
+            for name in ("province", "nation"):
+                _, rows = await (await net[name].client()).query(dataset.id, columns=("version",))
+                assert len({row[0] for row in rows}) == 2
+
+    run(work())
+
+
+def _submissions(net: Topology) -> Dataset:
+    return catalogue_of(net["city"]).datasets["eval_submission"]
