@@ -74,19 +74,19 @@ class PostgresCascade:
         self.name = tuning.name
         self._tuning = tuning
         self._home: Path | None = None
-        self._clusters: list[_Cluster] = []
+        self._clusters: list[Cluster] = []
         self._rows = 0
 
     def start(self) -> None:
         """Three empty clusters, subscribed."""
-        binaries, account = find_binaries(), _ordinary_account()
+        binaries, account = find_binaries(), ordinary_account()
         self._rows = 0
         self._home = Path(tempfile.mkdtemp(prefix="bench-postgres-"))
         if account:
             os.chown(self._home, account.uid, account.gid)
         with _as_local_fault():
             for tier, port in zip(("city", "province", "nation"), free_ports(3), strict=True):
-                cluster = _Cluster(self._home / tier, port, self._tuning.settings, binaries, account)
+                cluster = Cluster(self._home / tier, port, self._tuning.settings, binaries, account)
                 self._clusters.append(cluster)
                 cluster.create()
                 cluster.run()
@@ -147,7 +147,7 @@ class PostgresCascade:
             raise LocalFault(f"{self._rows} rows were put; the tiers hold (rows, digest) {contents}")
 
 
-class _Cluster:
+class Cluster:
     """One tier: a data folder, a server process, one connection of ours."""
 
     def __init__(self, home: Path, port: int, settings: Sequence[str], binaries: Path, account: Account | None) -> None:
@@ -199,7 +199,7 @@ class _Cluster:
     def dial(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(self._address(), autocommit=True)
 
-    def subscribe(self, lower: _Cluster, options: str) -> None:
+    def subscribe(self, lower: Cluster, options: str) -> None:
         self.connection.execute(
             sql.SQL("CREATE SUBSCRIPTION bench CONNECTION {} PUBLICATION bench WITH (copy_data = false{})").format(
                 sql.Literal(lower._address()),
@@ -264,7 +264,7 @@ def wait_until_seen(
     return time.perf_counter()
 
 
-def _paced(city: _Cluster, nation: _Cluster, rows: Sequence[Row], commits_per_s: int) -> list[float]:
+def _paced(city: Cluster, nation: Cluster, rows: Sequence[Row], commits_per_s: int) -> list[float]:
     """Commit on a fixed timetable while a second thread watches the nation for each row in turn."""
     committed: queue.SimpleQueue[tuple[Row, float] | None] = queue.SimpleQueue()
     given_up = threading.Event()
@@ -314,7 +314,7 @@ def postgres_version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[2]
 
 
-def _ordinary_account() -> Account | None:
+def ordinary_account() -> Account | None:
     """PostgreSQL refuses to run as root: then its own user, otherwise ourselves."""
     if os.geteuid() != 0:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from decimal import Decimal
 from uuid import UUID
 
 from node.loading.typed import text_of
@@ -14,6 +15,10 @@ _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
 def cell_text(value: object, zone: dt.tzinfo, *, has_bits: bool) -> str | None:
     """The text of a cell. has_bits: the driver gives BIT(1) as a byte. A kind that nobody knows becomes its text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float | Decimal | dt.date):
+        return text_of(value, zone)
     if isinstance(value, memoryview | bytearray):
         value = bytes(value)
     if isinstance(value, bytes) and has_bits and value in _BITS:

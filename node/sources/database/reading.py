@@ -236,8 +236,13 @@ class _Page:
         self._rows = rows
         self._limit = limit
         self._last = position.after
-        self.position = position
+        self._before = position
         self.is_full = False
+
+    @property
+    def position(self) -> Position:
+        """Behind the last row that was given. Rows come in order, so none of them has a newer watermark."""
+        return self._before if self._last is None else passed(self._before, self._last)
 
     def first(self) -> Cells | None:
         """The first row, if there is one."""
@@ -250,13 +255,12 @@ class _Page:
     def records(self, first: Cells) -> Iterator[Found]:
         """As Inlet.pour takes them. Raises UserFault, and what the driver raises."""
         for count, row in enumerate(_chained(first, self._rows)):
-            place = self._table.place(self.position.part, row)
+            place = self._table.place(self._before.part, row)
             self._reading.check(self._table, self._last, place)
             if count == self._limit:
                 self.is_full = True
                 return
             self._last = place
-            self.position = passed(self.position, place)
             yield self._reading.record(self._table, row)
 
 
