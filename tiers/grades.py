@@ -76,5 +76,7 @@ def grade_of(known: Evidence, limits: GradeLimits = PROPOSED) -> Grade:
 
 def _without_link(known: Evidence, limits: GradeLimits) -> Grade:
     if known.silent_us is None:
+        if known.batch:  # its data came, its first word of itself has not
+            return Grade.AWAY
         return Grade.NETWORK if known.greeted else Grade.UNCONNECTED
     return Grade.INTERRUPTED if known.silent_us > limits.silent_us else Grade.AWAY

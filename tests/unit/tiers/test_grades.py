@@ -18,6 +18,7 @@ LATE = PROPOSED.lag_us + 1
     [
         (Evidence(enrolled=True), Grade.UNCONNECTED),
         (Evidence(enrolled=True, greeted=True), Grade.NETWORK),
+        (Evidence(enrolled=True, batch=True), Grade.AWAY),
         (Evidence(enrolled=True, greeted=True, linked=True), Grade.SERVICE),
         (GOOD._replace(batch=False), Grade.SERVICE),
         (GOOD, Grade.DATA),
