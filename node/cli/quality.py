@@ -12,8 +12,9 @@ from node.cli.asking import ask, command
 from node.cli.output import LIMIT_MAX, pairs, remark, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.cli.wording import word_of
 from node.faults import Code, UserFault
-from node.texts import N_, _, current
+from node.texts import N_, _
 
 QUALITY = Verbs("quality", N_("Quality issues: mark a record of another node, answer for an own one, close."))
 
@@ -60,8 +61,8 @@ def list_all(
             one["origin"],
             one["dataset"],
             one["record"] or one["period"],
-            _word(session, "kind", one["kind"]),
-            _word(session, "state", one["state"]),
+            word_of(session, "quality_issue", "kind", one["kind"]),
+            word_of(session, "quality_issue", "state", one["state"]),
             _changed(one),
         )
         for one in found["issues"]
@@ -154,9 +155,9 @@ def _show(session: Session, one: dict[str, Any], dry_run: bool) -> None:
             (_("Issue"), one["issue"]),
             (_("Found by"), one["finder"]),
             (_("Record"), f"{one['origin']} {one['dataset']} {one['record'] or one['period']}"),
-            (_("Kind"), _word(session, "kind", one["kind"])),
+            (_("Kind"), word_of(session, "quality_issue", "kind", one["kind"])),
             (_("Problem"), one["problem"]),
-            (_("State"), _word(session, "state", one["state"])),
+            (_("State"), word_of(session, "quality_issue", "state", one["state"])),
             (_("Reason"), one["reason"]),
             (_("Changed since"), _changed(one)),
         ]
@@ -168,10 +169,3 @@ def _show(session: Session, one: dict[str, Any], dry_run: bool) -> None:
 
 def _changed(one: dict[str, Any]) -> str:
     return {True: _("yes"), False: _("no"), None: ""}[one["record_changed"]]
-
-
-def _word(session: Session, column: str, value: str) -> str:
-    """A value in the words of the dataset."""
-    field = next(f for f in session.catalogue.datasets["quality_issue"].fields if f.column.name == column)
-    found = next((v for v in field.values if v.value == value), None)
-    return value if found is None else found.title_zh if current().language == "zh" else found.title_en

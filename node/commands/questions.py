@@ -10,6 +10,7 @@ from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
 from node.commands.quality_list import list_issues
 from node.commands.rollups import list_rollups
+from node.commands.services import list_services
 from node.commands.sources import list_claimed, list_sources
 from node.commands.statement import statement
 from node.commands.tasks import list_tasks, show_task
@@ -28,6 +29,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "task.list": list_tasks,
         "task.show": show_task,
         "statement": statement,
+        "service.list": list_services,
         "quality.list": list_issues,
         "trace": trace,
         "rollup.list": list_rollups,

@@ -1,0 +1,13 @@
+"""Values of datasets in the words that their declaration has for them."""
+
+from __future__ import annotations
+
+from node.cli.session import Session
+from node.texts import current
+
+
+def word_of(session: Session, dataset: str, column: str, value: str) -> str:
+    """A value of a column in the language of this moment; the value itself where it has no words."""
+    field = next(f for f in session.catalogue.datasets[dataset].fields if f.column.name == column)
+    found = next((v for v in field.values if v.value == value), None)
+    return value if found is None else found.title_zh if current().language == "zh" else found.title_en
