@@ -232,6 +232,7 @@ class Plan:
         """A node that has not begun yet is of this release."""
         node.upgrade(release)
         node.use(node.store)
+        node.follow()
 
     def _upgrade(self, node: SimNode, release: int) -> None:
         """The node is stopped, gets the program of another release, and starts again."""
