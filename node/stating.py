@@ -33,6 +33,8 @@ class Days:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._task: asyncio.Task[None] | None = None
+        self._stated = -1
+        """The day up to which all is stated, as of this start: it is looked again only when another is over."""
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down."""
@@ -57,13 +59,18 @@ class Days:
     async def look(self) -> int:
         """States the days that are over and not stated yet; how many rows. Raises InputFault, StoreFault."""
         node = self._node
-        rows = await node.read(lambda reader: rows_to_state(view_of(node, reader), node.config.node.region))
-        if not rows:
+        over = day_of_us(node.clock.now_us() - AFTER_US)
+        if over == self._stated:
             return 0
-        result = await node.put(STATED, rows[:ROWS_AT_ONCE])
-        if result.rejected:
-            raise InputFault(result.rejected[0].reason, result.rejected[0].detail)
-        return result.accepted
+        rows = await node.read(lambda reader: rows_to_state(view_of(node, reader), node.config.node.region))
+        accepted = 0
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            result = await node.put(STATED, rows[start : start + ROWS_AT_ONCE])
+            if result.rejected:
+                raise InputFault(result.rejected[0].reason, result.rejected[0].detail)
+            accepted += result.accepted
+        self._stated = over
+        return accepted
 
 
 def rows_to_state(view: View, region: str) -> list[Row]:

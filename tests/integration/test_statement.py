@@ -129,9 +129,12 @@ def test_a_day_that_is_over_is_stated_and_its_parent_shows_both_columns(tmp_path
             await net.level()
             day = (await city.command("statement"))["day"]
             assert await Days(node_of(city)).look() == 0, "the day is not over"
+            days = Days(node_of(city))
+            assert await days.look() == 0
             node_of(city).clock = Tomorrow()
-            assert await Days(node_of(city)).look() > 0
-            assert await Days(node_of(city)).look() == 0
+            assert await days.look() > 0
+            assert await days.look() == 0
+            assert await Days(node_of(city)).look() == 0, "after a start it is looked, and all is there"
             await net.level()
             for member in (city, province):
                 found = await member.command("statement", child=city.node, dataset="case", day=day)
