@@ -66,6 +66,13 @@ ALARMS: Final[dict[str, AlarmWords]] = {
             "key that the registry does not show."
         ),
     ),
+    "webhook_failing": AlarmWords(
+        N_(
+            "A system that is told of changes has not taken them five times in a row; the detail says why. "
+            "Nothing else is held up, and it is tried again for as long as the changes are kept."
+        ),
+        N_("Look at that system, its address and certificate; `webhooks` in `tiersync status`."),
+    ),
     "disk_low": AlarmWords(
         N_("Less free disk than `[limits] disk_reserve_bytes`: local rows are not taken, links go on."),
         N_("Free space or enlarge the volume; the node goes on by itself."),
@@ -109,13 +116,24 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("An origin states a head that differs from the sealed entry held here."),
         N_("Keep everything; telephone the origin."),
     ),
+    "rows_diverge_there": AlarmWords(
+        N_("At the same head, the rows that another node (`by`) says it holds differ from those here."),
+        N_("`tiersync reconcile` there with this node's id, and here with its own id ([section 10](#10-check))."),
+    ),
     "rows_diverge": AlarmWords(
         N_("At the same head, rows here differ from those at the origin."),
-        N_("`tiersync fsck` at both ends."),
+        N_("`tiersync reconcile NODE` with the origin's id ([section 10](#10-check)); `tiersync fsck` at both ends."),
     ),
     "feed_withheld": AlarmWords(
         N_("An origin has stated entries, and for three minutes of working link nothing of that feed has arrived."),
         N_("Look at the relays in between."),
+    ),
+    "day_not_stated": AlarmWords(
+        N_(
+            "The node could not put its own statement of a day into `reconciliation`, so that its parent "
+            "lacks what came to its door (`detail`)."
+        ),
+        N_("Look at `detail`; it is tried again every quarter of an hour for a week."),
     ),
     "source_silent": AlarmWords(
         N_(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -201,3 +203,9 @@ def test_a_hostile_name_is_shown_as_text() -> None:
 def test_every_grade_has_words() -> None:
     """In the order of the ladder."""
     assert list(GRADES) == list(Grade)
+
+
+def test_a_node_without_http_carries_no_template_engine() -> None:
+    """What serves the links and the command line imports neither Jinja2 nor the pages."""
+    asked = "import sys, node.serve, node.cli.main; sys.exit(bool({'jinja2', 'node.http.pages'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
