@@ -27,6 +27,7 @@ from node.sources import declared as declarations
 from node.sources import folder
 from node.sources.books import Books
 from node.sources.declared import Declared, Folder
+from node.storable import visible
 from node.texts import N_
 from sync.days import date_of, day_of_us
 from tiers.catalogue import Catalogue
@@ -155,7 +156,9 @@ class Runner:
             except UserFault as fault:
                 # Who called hears the fault; whether the node could keep it does not change it.
                 with suppress(UserFault):
-                    books.ask("source.failed", source=declared.name, fault=str(fault.message)[:FAULT_CHARACTERS])
+                    books.ask(
+                        "source.failed", source=declared.name, fault=visible(fault.message.say())[:FAULT_CHARACTERS]
+                    )
                 raise
 
     @contextmanager
