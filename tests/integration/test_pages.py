@@ -223,6 +223,20 @@ def test_the_statement_is_the_one_of_the_command_line(site: Site, browser: httpx
     assert browser.get("/statement", params={"day": "yesterday"}).status_code == 400
 
 
+def test_a_mistyped_address_is_a_page_for_people_and_a_problem_for_programs(site: Site, browser: httpx.Client) -> None:
+    """And before signing in it is told to nobody whether a page is there."""
+    person = {"accept": "text/html,*/*;q=0.8"}
+    assert browser.get("/tracee", headers=person).status_code == 303
+    _signed_in(site, browser, "watch")
+    shown = browser.get("/tracee", headers=person)
+    assert shown.status_code == 404
+    assert "There is nothing at &#39;/tracee&#39;" in shown.text
+    for path, headers in (("/tracee", {}), ("/api/v2/x", person), ("/api/v1/x", person)):
+        answer = browser.get(path, headers=headers)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_the_overdue_list_is_the_one_of_the_command_line(tmp_path: Path) -> None:
     """Three days after a day of which nothing came: with the reason, and what else is owed; wrong words are told."""
     site = Site(tmp_path)

@@ -13,11 +13,14 @@ questions as the command line and the API.
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node.app import Node
 from node.http.pages import views
-from node.http.pages.door import Door
+from node.http.pages.door import Door, Handler
 from node.http.pages.look import icon, style
 
 
@@ -29,4 +32,17 @@ def routes(node: Node) -> list[BaseRoute]:
         Route("/sign-in", door.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", door.sign_out, methods=["POST"]),
         *(Route(path, door.page(view), name=view.name) for path, view in views.made(node).items()),
+        Route("/{elsewhere:path}", _nowhere(door)),
     ]
+
+
+def _nowhere(door: Door) -> Handler:
+    """A page for a person who mistyped; a program gets a problem, as below /api."""
+    page = door.page(views.NOWHERE)
+
+    async def show(request: Request) -> Response:
+        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+            raise HTTPException(404)
+        return await page(request)
+
+    return show

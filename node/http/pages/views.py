@@ -178,6 +178,16 @@ def _tree_of(node: Node) -> list[dict[str, Any]]:
     return [{"node": e.node, "parent": e.parent, "region": e.region, "title": e.title} for e in found if e is not None]
 
 
+async def nowhere(visit: Visit) -> dict[str, Any]:
+    """There is no such page."""
+    raise UserFault(
+        Code.PATH_UNKNOWN,
+        N_("There is nothing at '{path}'."),
+        N_("The menu shows all pages."),
+        path=visit.request.url.path,
+    )
+
+
 async def about(visit: Visit) -> dict[str, Any]:
     """Who this node is, and what the grades mean."""
     own = visit.node.config.node
@@ -240,3 +250,6 @@ def _worded(to: Translator, one: Mapping[str, Any]) -> dict[str, str]:
         "todo": next_step(one["reason"], to),
         "detail_said": detail(one, to),
     }
+
+
+NOWHERE: Final = View("nowhere", N_("About"), "", "fault.html", nowhere)
