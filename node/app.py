@@ -29,6 +29,7 @@ from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, overrides
 from node.engine import Engine, Job
 from node.enrol.home import in_use
 from node.extensions import extensions_in_use, unregistered
+from node.faults import Code, UserFault
 from node.identity import NodeIdentity
 from node.intake import HERE
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
@@ -51,6 +52,7 @@ from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
+from node.texts import N_
 from node.version import VERSION
 from node.writer import Writer
 from sync.core import Core, Identity, Seams
@@ -198,6 +200,7 @@ class Node:
         self._disk_low = False
         self._disk_asked_us = -DISK_ASKED_EVERY_US
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._read_until_us = 0
         self._reading_over = threading.Event()
         """Set in a stop: what is being read ends at once, and nothing more is."""
 
@@ -409,9 +412,12 @@ class Node:
         self._alarm(Alarm(name, fields))
         self._notify()
 
-    async def read(self, question: Callable[[Reader], T]) -> T:
-        """Asks the store something beside the writer, on a connection of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._with_reader, question)
+    async def read(self, question: Callable[[Reader], T], limit_s: float = 0) -> T:
+        """Asks the store something beside the writer, on a connection of its own. With a limit it may take so long:
+        all that is read waits for what is being read. Raises UserFault READ_TOO_SLOW past it.
+        """
+        ask = self._with_reader if not limit_s else partial(self._within, limit_s)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, ask, question)
 
     async def unregistered(self) -> dict[str, int]:
         """Extension codes that nobody registered, counted now and then: it reads every row that may have one."""
@@ -509,12 +515,34 @@ class Node:
             # Half of the writer's time at most: other work waits for one step, never for the job.
             await asyncio.sleep(min((self.clock.monotonic_us() - began) / 1e6, PAUSE_S_MAX))
 
+    def _within(self, limit_s: float, question: Callable[[Reader], T]) -> T:
+        """In the reading thread: as _with_reader, for so long."""
+        self._read_until_us = self.clock.monotonic_us() + int(limit_s * 1e6)
+        try:
+            return self._with_reader(question)
+        except StoreFault as fault:
+            if fault.trouble is StoreTrouble.STOPPED and not self._reading_over.is_set():
+                raise UserFault(
+                    Code.READ_TOO_SLOW,
+                    N_("What was asked for takes longer than {seconds} s to find."),
+                    N_("Ask for less: a filter on the key or on few rows, fewer rows at a time."),
+                    seconds=f"{limit_s:g}",
+                ) from fault
+            raise
+        finally:
+            self._read_until_us = 0
+
+    def _is_read_over(self) -> bool:
+        """Asked while a statement runs."""
+        late = self._read_until_us and self.clock.monotonic_us() > self._read_until_us
+        return bool(late) or self._reading_over.is_set()
+
     def _with_reader(self, question: Callable[[Reader], T]) -> T:
         """In the reading thread, which alone uses the reader."""
         if self._reading_over.is_set():
             raise StoreFault(StoreTrouble.STOPPED, "the node has stopped")
         if self._reader is None:
-            self._reader = Reader(self.home / DATABASE_FILE, self._schemas(), self._reading_over.is_set)
+            self._reader = Reader(self.home / DATABASE_FILE, self._schemas(), self._is_read_over)
         try:
             return question(self._reader)
         except StoreFault:

@@ -25,6 +25,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.METHOD_UNKNOWN: 405,
         Code.REQUEST_TOO_LARGE: 413,
         Code.REQUEST_TOO_SLOW: 503,
+        Code.READ_TOO_SLOW: 422,
         Code.REQUEST_INVALID: 400,
         Code.CHANGES_EXPIRED: 410,
         Code.TOO_MANY_STREAMS: 429,

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node import audit
-from node.http.api import cursor
+from node.http.api import cursor, endpoint
 from node.store.answers import BODY_BYTES_MAX
+from node.store.readers import Reader
 from tests.integration.http_kit import Site, case
 from tests.integration.kit import node_of
 
@@ -376,3 +377,21 @@ def test_changes_are_kept_only_where_that_is_switched_on(full: httpx.Client) -> 
     """Else it is said who can do so."""
     answer = full.get("/changes")
     assert (answer.status_code, answer.json()["code"]) == (409, "E1812")
+
+
+def test_what_takes_too_long_to_find_is_given_up(
+    site: Site, full: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who read at this node wait for it, so it ends; what is asked after it is answered."""
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+    def query(reader: Reader, *_: object) -> list[Any]:
+        return list(reader.session.rows(endless))
+
+    monkeypatch.setattr(endpoint, "READ_S", 0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "query", query)
+        answer = full.get(f"{ROWS}/x")
+    assert (answer.status_code, answer.json()["code"]) == (422, "E1815")
+    monkeypatch.setattr(endpoint, "READ_S", 10.0)
+    assert full.get(ROWS).status_code == 200

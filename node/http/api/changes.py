@@ -53,10 +53,10 @@ async def changes(call: Call) -> Response:
 async def _page(call: Call, shown: Shown, cursor: str) -> Page:
     node = call.node
     if not cursor:
-        return Page([], await node.read(following.newest), False)
+        return Page([], await call.read(following.newest), False)
     if cursor == _OLDEST:
-        cursor = await node.read(following.oldest)
-    return await node.read(partial(following.page, catalogue=node.catalogue, shown=shown, cursor=cursor))
+        cursor = await call.read(following.oldest)
+    return await call.read(partial(following.page, catalogue=node.catalogue, shown=shown, cursor=cursor))
 
 
 async def _stream(call: Call, page: Page) -> AsyncIterator[bytes]:

@@ -14,11 +14,14 @@ from node.app import Node
 from node.faults import Code, UserFault
 from node.http.access import Access, Grant
 from node.storable import storable
+from node.store.readers import Reader
 from node.texts import N_
 from tiers.dataset import Dataset
 
 T = TypeVar("T")
 
+READ_S: Final = 10.0
+"""For what one request reads: everybody who reads at this node waits for it."""
 TEXT_CHARACTERS_MAX: Final = 2_000
 _DIGITS_MAX: Final = 18
 
@@ -48,6 +51,10 @@ class Call(NamedTuple):
     grant: Grant | None
     params: Mapping[str, Any]
     site: Site
+
+    async def read(self, question: Callable[[Reader], T]) -> T:
+        """As Node.read, within bounds. Raises UserFault READ_TOO_SLOW."""
+        return await self.node.read(question, READ_S)
 
     @property
     def granted(self) -> Grant:

@@ -57,7 +57,7 @@ async def trace(call: Call) -> Response:
     arguments = {name: call.params[name] for name in ("what", "dataset", "origin")}
     if arguments["dataset"]:
         grant.need(READ, arguments["dataset"])
-    found = await node.read(lambda reader: ask_trace(view_of(node, reader), arguments))
+    found = await call.read(lambda reader: ask_trace(view_of(node, reader), arguments))
     rows = [row for row in found["rows"] if grant.may(READ, row["dataset"])]
     if not rows:
         raise nothing_known(arguments["what"])
@@ -72,14 +72,14 @@ async def status(call: Call) -> Response:
 async def loads(call: Call) -> Response:
     """What was loaded, the newest first."""
     grant, most = call.granted, call.params["limit"] or LOADS
-    found = await call.node.read(lambda reader: list_loads(view_of(call.node, reader), {"limit": most}))
+    found = await call.read(lambda reader: list_loads(view_of(call.node, reader), {"limit": most}))
     return json_answer({"loads": [one for one in found["loads"] if _of(grant, one)]})
 
 
 async def rejects(call: Call) -> Response:
     """Lines of a load that were not let in."""
     arguments = {"load": int(call.request.path_params["load"]), "limit": REJECTS_MAX}
-    found = await call.node.read(lambda reader: list_rejects(view_of(call.node, reader), arguments))
+    found = await call.read(lambda reader: list_rejects(view_of(call.node, reader), arguments))
     call.granted.need("watch", found["load"]["dataset"])
     return json_answer(found)
 

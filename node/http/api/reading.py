@@ -56,7 +56,7 @@ async def rows(call: Call) -> Response:
     of = [dataset.id, asked["filter"], asked["columns"], asked["origin"], call.granted.token.held_back]
     after = _after(dataset, of, asked["cursor"]) if asked["cursor"] else None
     most = asked["limit"] or PAGE_ROWS
-    found, last = await call.node.read(partial(_page, wish, after, most))
+    found, last = await call.read(partial(_page, wish, after, most))
     told = (asked["columns"], asked["filter"], asked["origin"])
     call.node.note_read(Read(f"token {call.granted.token.id}", dataset.id, len(found), *told))
     shown = shower(dataset, wish.columns)
@@ -73,7 +73,7 @@ async def one_row(call: Call) -> Response:
     values = [*key, origin] if origin else list(key)
     if origin:
         where += ' AND "_origin" = ?'
-    found = await call.node.read(lambda reader: reader.query(dataset.id, where, values, columns, ORIGINS_SHOWN))
+    found = await call.read(lambda reader: reader.query(dataset.id, where, values, columns, ORIGINS_SHOWN))
     if not found:
         raise UserFault(
             Code.ROW_UNKNOWN,
