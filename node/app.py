@@ -60,6 +60,7 @@ from sync.effects import Act, Alarm, CloseLink, Reply, Send
 from sync.errors import InputFault, LocalFault, RemoteFault
 from sync.events import AnchorKnown, Drain
 from sync.judge import Judgement, Known, Signer
+from sync.origin import check_living
 from sync.ports import Rebuilt
 from sync.reasons import Reason
 from sync.replica import Replica
@@ -333,6 +334,11 @@ class Node:
         if schema is None:
             known = ", ".join(sorted(self.catalogue.datasets))
             ticket.resolve(InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'; known here: {known}"))
+            return ticket.future
+        try:
+            check_living(self.core())
+        except InputFault as fault:
+            ticket.resolve(fault)
             return ticket.future
         if self._disk_is_low():
             reserve = self.config.limits.disk_reserve_bytes

@@ -57,6 +57,7 @@ class Event(Enum):
     ENROLMENT_REFUSED = "enrolment_refused"
     ENROLMENT_CLOSED = "enrolment_closed"
     SCOPE_CHANGED = "scope_changed"
+    CHILD_SUCCEEDED = "child_succeeded"
 
     CERTIFICATE_ISSUED = "certificate_issued"
     KEY_CUSTODY_REFUSED = "key_custody_refused"

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from node.engine import Step
 from node.known import StoreKnown
 from node.store.loads import Written, pack_written
+from node.store.rowsql import key_text as taken_text
 from node.store.sources import pack_key
 from node.store.store import Store
+from node.taking_over import NoAnswer, taken_over
 from node.writer import Ticket
 from sync.effects import DropReread, Reply, Write
 from sync.errors import InputFault
@@ -113,12 +115,16 @@ class PutJob:
             places |= {key: i for i, key in enumerate(self.voids)}
             rejects += [Reject(places[key], key_text(key), Reason.RULE_BROKEN, said) for key, said in broken]
         voided = [(key, self.void_reason) for key in voids if key in before]
-        unchanged += len(voids) - len(voided)
+        others = [key for key in voids if key not in before]
+        taken = taken_over(store, self.schema, self.node, self.door.region, puts, others)
+        voided_above = len({row[2] for part in taken for row in part.puts} & set(map(taken_text, others)))
+        unchanged += len(others) - voided_above
         # Refused now, before anything is written, if it does not fit into one entry.
         if checked.size > _SURELY_FITS_BYTES:
             encode_records(dataset, self.schema.names, puts, ())
         told = (checked.warned, checked.warnings, checked.personal)
-        result = PutResult(len(puts) + len(voided), unchanged, tuple(rejects), 0, *told)
+        accepted = len(puts) + len(voided) + voided_above
+        result = PutResult(accepted, unchanged, tuple(rejects), 0, *told)
         if self.dry_run:
             return (Reply(self.token, result),)
         # What comes from its source again is as it should be, changed or not.
@@ -131,6 +137,9 @@ class PutJob:
         if self.noted is not None:
             again = (*again, partial(_tell, self.noted, result, bool(puts or voided)))
         counted = partial(_count, dataset, self.at, result, self.load, self.turned_away)
+        again = (*(LocalPut(NoAnswer(), part) for part in taken[: None if puts or voided else -1]), *again)
+        if taken and not (puts or voided):
+            return (*again, LocalPut(_PutToken(self.token, result), taken[-1]), counted)
         if not (puts or voided):
             return (*again, counted, Reply(self.token, result))
         if unchanged:

@@ -81,6 +81,8 @@ def _state(core: Core) -> str:
         return "recovering"
     if core.restored:
         return "restored"
+    if core.succeeded_by:
+        return "succeeded"
     return "working" if core.enrolment else "not_enrolled"
 
 
@@ -94,6 +96,7 @@ def _member(core: Core, node: str) -> dict[str, Any]:
         "region": found.region,
         "title": found.title,
         "enrolled": found.enrolled,
+        "succeeded_by": [one.node for one in found.successions],
         "version": found.version,
         "scope": str(found.signing),
         "key": found.public_key.hex(),

@@ -144,6 +144,9 @@ def admit_registry(core: Core, header: EntryHeader, payload: RegistryPayload, fa
         if reason is not Reason.NONE:
             key = key_text([record.node, record.version])
             fates.append(FateRow(header.seq, place, REGISTRY, key, Fate.REFUSED, reason, detail))
+        elif record.node == core.me.node and record.successions:
+            names = ", ".join(one.successor for one in record.successions)
+            core.alarm_once("node_succeeded", names, by=names)
         elif record.node == core.me.node and record.log_public_key != core.seams.signer.public_key:
             core.alarm_once("record_of_this_node_not_asked_for", str(record.version), parent=header.origin)
     for place, confirmation in enumerate(payload.epochs, start=len(payload.records)):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.chain import Author
-from sync.effects import Alarm, Effect, FeedState, OutboxItem, Reread, SaveFeed, SaveMeta, Send, WakeAt
+from sync.effects import Alarm, Effect, FeedState, OutboxItem, Reread, SaveFeed, SaveHeirs, SaveMeta, Send, WakeAt
 from sync.judge import Judge, Known, Publisher
 from sync.limits import CURSORS_PER_FRAME_MAX, GROUP_LEAP, MESSAGE_BYTES_MAX
 from sync.link import Link, Phase
@@ -144,6 +144,7 @@ class Core:
         self.returned: set[bytes] = set()
         """Payload digests of own entries that came back: what waits in the outbox with such a payload was said."""
         self.registry_grew = False
+        self.heirs: list[tuple[str, str, str]] = []
         self.republishing = False
         self.rejudge_wanted = False
         self.rejudge_left: dict[FeedName, int] = {}
@@ -355,6 +356,25 @@ class Core:
         children = [c for c in self.registry.children(self.me.node) if (e := self.registry.newest(c)) and e.enrolled]
         return ([self.me.parent] if self.me.parent else []) + children
 
+    def keep_heirs(self) -> None:
+        """Keeps what passed to whom, where it changed: what a successor has taken over is found by it."""
+        registry = self.registry
+        found = [(s.node, heir, r) for heir in registry.heirs() for s in registry.inherited(heir) for r in s.regions]
+        if found != self.heirs:
+            self.heirs = found
+            self.do(SaveHeirs(found))
+
+    def is_awaited(self, neighbour: str) -> bool:
+        """Whether a restored node must be compared with this neighbour first: one that was succeeded may never come."""
+        found = self.registry.newest(neighbour)
+        return found is None or not found.successions
+
+    @property
+    def succeeded_by(self) -> tuple[str, ...]:
+        """Who this node was succeeded by: then it seals nothing more."""
+        mine = self.registry.newest(self.me.node)
+        return tuple(s.node for s in mine.successions) if mine is not None else ()
+
     def audience(self, feed: FeedName, route: Route) -> list[str]:
         """The neighbours a feed goes to."""
         return [n for n in self.neighbours() if self.goes_to(feed, route, n)]
@@ -363,11 +383,13 @@ class Core:
         """Whether an own feed may be sealed now: some neighbour it goes to is past compare, and nothing forbids it."""
         if self.pulling or self.settle_due or self.republishing or feed in self.recovering or not self.enrolment:
             return False
+        if self.succeeded_by:
+            return False
         state = self.feeds.get(feed)
         if state is not None and state.frozen:
             return False
         audience = self.audience(feed, route)
-        if self.restored and not all(n in self.compared for n in audience):
+        if self.restored and not all(n in self.compared for n in audience if self.is_awaited(n)):
             return False
         return any(link.working and link.peer in audience for link in self.links.values())
 

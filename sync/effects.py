@@ -231,6 +231,13 @@ class SaveAnchor:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveHeirs:
+    """Keeps what passed from whom to whom: (predecessor, successor, pattern of regions), all there is."""
+
+    heirs: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class SaveSeen:
     """Remembers an instance (for good) and a boot id (90 days) of a neighbour; `order` rises with each first sight."""
 
@@ -334,6 +341,7 @@ Write = (
     | SaveFates
     | SaveHeard
     | SaveAnchor
+    | SaveHeirs
     | SaveSeen
     | SaveStatement
     | SaveEvidence

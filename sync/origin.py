@@ -54,6 +54,7 @@ DRAIN_ITEMS = 2_000
 
 def local_put(core: Core, event: LocalPut) -> None:
     """Commits rows of this node and what each publication says of them. Raises InputFault with nothing written."""
+    check_living(core)
     rows = event.rows
     outgoing = core.seams.publisher.publish(rows)
     encoded = [encode_records(o.dataset, o.columns, o.puts, o.ends) for o in outgoing if o.puts or o.ends]
@@ -73,6 +74,15 @@ def local_put(core: Core, event: LocalPut) -> None:
     for out, payload in zip((o for o in outgoing if o.puts or o.ends), encoded, strict=True):
         emit_rows(core, out, payload, group)
     core.do(Reply(event.token, group))
+
+
+def check_living(core: Core) -> None:
+    """Raises InputFault once this node was succeeded: what it took would go nowhere."""
+    if core.succeeded_by:
+        raise InputFault(
+            Reason.ENROLMENT_CLOSED,
+            Phrase("this node was succeeded by {}: write there", ", ".join(core.succeeded_by)),
+        )
 
 
 def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
@@ -107,6 +117,7 @@ def emit_rows(core: Core, out: Outgoing, encoded: Encoded, group: int) -> None:
 
 def local_move(core: Core, event: LocalMove) -> None:
     """Commits a move made here and sends it to the other side. Raises InputFault RECOVERING before it is level."""
+    check_living(core)
     if core.restored or core.recovering:
         raise InputFault(
             Reason.RECOVERING, Phrase("this node is not yet level with its neighbours; try again in a moment")

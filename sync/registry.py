@@ -9,21 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sync.errors import InputFault
 from sync.judge import Signer
 from sync.reasons import Reason
-from sync.scope import Scope, ScopeItem
+from sync.scope import Scope, ScopeItem, common_pattern
 from sync.values import NUMBER_MAX, is_node_id
 from sync.wire.v1.entry_pb2 import (
     ENROLMENT_STATUS_ENROLLED,
+    ENROLMENT_STATUS_SUCCEEDED,
     AnchorBody,
     EnrolmentRecord,
     EpochConfirmation,
 )
 from sync.wire.v1.entry_pb2 import ScopeItem as WireScopeItem
 
+SUCCESSORS_MAX = 64
+REGIONS_PASSED_MAX = 1_000
+
 Closings = Mapping[tuple[str, str], tuple[bytes, int]]
+
+
+class Succession(NamedTuple):
+    """What passed to whom, as patterns of regions; from a node that was succeeded, or, asked back, to its successor."""
+
+    node: str
+    regions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,13 @@ class Enrolment:
     closings: Closings
     effective: str = ""
     """ISO date from which it is in force; '' for from the beginning."""
+    successions: tuple[Succession, ...] = ()
+    """To whom its regions passed; then nothing counts under this version, though the node may still be spoken with."""
+
+    @property
+    def is_living(self) -> bool:
+        """Whether it is enrolled, and nobody has succeeded it."""
+        return self.enrolled and not self.successions
 
     @property
     def signer(self) -> Signer:
@@ -80,6 +99,8 @@ def enrolment_from_record(record: EnrolmentRecord) -> Enrolment:
         raise InputFault(Reason.MALFORMED, f"the record of {record.node} holds a number that cannot be")
     if not record.log_public_key or len(record.transport_key_hash) != 32:
         raise InputFault(Reason.MALFORMED, f"the record of {record.node} lacks a version or key")
+    successions = tuple(Succession(s.successor, tuple(s.regions)) for s in record.successions)
+    _check_successions(record, successions)
     return Enrolment(
         node=record.node,
         version=record.version,
@@ -89,7 +110,7 @@ def enrolment_from_record(record: EnrolmentRecord) -> Enrolment:
         signing=scope_from_wire(record.signing_scope),
         carrying=scope_from_wire(record.carrying_scope),
         transport_key_hash=record.transport_key_hash,
-        enrolled=record.status == ENROLMENT_STATUS_ENROLLED,
+        enrolled=record.status in (ENROLMENT_STATUS_ENROLLED, ENROLMENT_STATUS_SUCCEEDED),
         parent=record.parent,
         region=record.region,
         title=record.title,
@@ -97,7 +118,25 @@ def enrolment_from_record(record: EnrolmentRecord) -> Enrolment:
         closes_older=record.closes_older,
         closings={(c.publication, c.addressee): (c.epoch, c.seq) for c in record.closings},
         effective=record.effective,
+        successions=successions,
     )
+
+
+def _check_successions(record: EnrolmentRecord, said: tuple[Succession, ...]) -> None:
+    """Raises InputFault where what the record says of its successors is not well-formed by itself."""
+    if bool(said) is not (record.status == ENROLMENT_STATUS_SUCCEEDED):
+        raise InputFault(Reason.MALFORMED, f"the record of {record.node} is succeeded by nobody, or is not succeeded")
+    if len(said) > SUCCESSORS_MAX or any(len(s.regions) > REGIONS_PASSED_MAX for s in said):
+        raise InputFault(Reason.LIMIT_EXCEEDED, f"the record of {record.node} names too many successors or regions")
+    if len({s.node for s in said}) != len(said) or any(not s.regions for s in said):
+        raise InputFault(Reason.MALFORMED, f"the record of {record.node} names a successor twice, or for no region")
+    if said and (not record.closes_older or record.signing_scope):
+        raise InputFault(Reason.RULE_BROKEN, f"{record.node} is succeeded, but may go on writing")
+    for one in said:
+        Scope.of(*one.regions)
+        others = (region for other in said if other.node != one.node for region in other.regions)
+        if any(common_pattern(region, other) for other in others for region in one.regions):
+            raise InputFault(Reason.RULE_BROKEN, f"a region of {record.node} would pass into two hands")
 
 
 class Registry:
@@ -111,6 +150,7 @@ class Registry:
         self._versions: dict[str, dict[int, Enrolment]] = {}
         self._newest: dict[str, Enrolment] = {}
         self._children: dict[str, list[str]] = {}
+        self._predecessors: dict[str, list[str]] = {}
 
     # --- admitting ------------------------------------------------------------------------------------------------
 
@@ -186,10 +226,35 @@ class Registry:
                 return Reason.STALE_VERSION, f"version {new.version} of {new.node} after {before.version}"
             if new.suite < before.suite:
                 return Reason.SUITE_FELL, f"suite {new.suite} of {new.node} after {before.suite}"
+        flaw = self._succession_flaw(sealer, new, before)
+        if flaw:
+            return Reason.RULE_BROKEN, flaw
+        passed = Scope.of(*(region for s in new.successions for region in s.regions))
+        if not parent.carrying.holds(passed):
+            return Reason.OUT_OF_SCOPE, f"what passes from {new.node} ({passed}) is not inside the scope of {sealer}"
         if not parent.carrying.holds(new.signing) or not parent.carrying.holds(new.carrying):
             return Reason.OUT_OF_SCOPE, f"scope of {new.node} ({new.signing}) is not inside that of {sealer}"
         self._add(new)
         return Reason.NONE, ""
+
+    def _succession_flaw(self, sealer: str, new: Enrolment, before: Enrolment | None) -> str:
+        """Why a record may not say that its node is succeeded, or is so no longer. All that it depends on stands in the
+        sealer's own feed, so every node finds the same. No circle can close: who was succeeded never lives again.
+        """
+        older = () if before is None else before.successions
+        if new.successions and (before is None or (before.suite, before.public_key) != (new.suite, new.public_key)):
+            return f"{new.node} is succeeded under another key than it had"
+        for said in older:
+            now = next((s.regions for s in new.successions if s.node == said.node), ())
+            if not set(said.regions) <= set(now):
+                return f"what passed from {new.node} to {said.node} does not come back"
+        for said in new.successions:
+            successor = self._newest.get(said.node)
+            if successor is None or successor.parent != sealer or said.node == new.node:
+                return f"{said.node}, which {new.node} is succeeded by, is no other child of {sealer}"
+            if said.node not in {s.node for s in older} and not successor.is_living:
+                return f"{said.node}, which {new.node} is succeeded by, is succeeded itself, or not enrolled"
+        return ""
 
     def confirm_epoch(self, sealer: str, confirmation: EpochConfirmation) -> tuple[Reason, str]:
         """Whether a parent's word that a child's feed may begin a new epoch counts. Nothing acts on it yet."""
@@ -210,6 +275,7 @@ class Registry:
         made.root, made.anchor_serial, made._anchor = self.root, self.anchor_serial, self._anchor
         made._versions = {node: dict(versions) for node, versions in self._versions.items()}
         made._newest = dict(self._newest)
+        made._predecessors = {node: list(found) for node, found in self._predecessors.items()}
         made._children = {node: list(children) for node, children in self._children.items()}
         return made
 
@@ -220,6 +286,10 @@ class Registry:
             self._children.setdefault(new.parent, []).append(new.node)
         if newest is None or new.version >= newest.version:
             self._newest[new.node] = new
+            for said in new.successions:
+                found = self._predecessors.setdefault(said.node, [])
+                if new.node not in found:
+                    found.append(new.node)
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
@@ -235,7 +305,25 @@ class Registry:
         """The version of a node that was in force at the end of a day (ISO date); None if it was not enrolled then."""
         held = self._versions.get(node, {})
         begun = [held[number] for number in sorted(held) if held[number].effective <= day]
-        return begun[-1] if begun and begun[-1].enrolled else None
+        return begun[-1] if begun and begun[-1].is_living else None
+
+    def inherited(self, node: str) -> tuple[Succession, ...]:
+        """What passed to a node: from whom, directly or through others, and which regions (each pattern once)."""
+        found: dict[str, dict[str, None]] = {}
+        todo = [Succession(node, ("*",))]
+        while todo:
+            heir = todo.pop()
+            for one in self._predecessors.get(heir.node, ()):
+                passed = next(s.regions for s in self._newest[one].successions if s.node == heir.node)
+                both = dict.fromkeys(c for a in passed for b in heir.regions if (c := common_pattern(a, b)))
+                if both:
+                    found.setdefault(one, {}).update(both)
+                    todo.append(Succession(one, tuple(both)))
+        return tuple(Succession(one, tuple(found[one])) for one in sorted(found))
+
+    def heirs(self) -> tuple[str, ...]:
+        """Every node that something passed to."""
+        return tuple(sorted(self._predecessors))
 
     def nodes(self) -> Iterator[Enrolment]:
         """Newest version of every node, in order of enrolment here."""
@@ -279,6 +367,9 @@ class Registry:
 
     def closed_at(self, node: str, version: int, publication: str, addressee: str) -> tuple[bytes, int] | None:
         """Up to which (epoch, seq) that version counts in a feed; None while it is not closed."""
+        asked = self.enrolment(node, version)
+        if asked is not None and asked.successions:
+            return b"", 0  # nothing was ever sealed under it
         newest = self._newest.get(node)
         if newest is None or newest.version <= version:
             return None

@@ -188,6 +188,7 @@ class Replica:
         core.registry_grew = False
         recovery.forget_strangers(core)
         closed_beyond(core)
+        core.keep_heirs()
         receive.retry_waiting(core)
         statements.look_again(core)
         for link in list(core.links.values()):

@@ -44,12 +44,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class RowSchema:
-    """A dataset's columns in order; `key` names the columns that identify a row within its origin."""
+    """A dataset's columns in order; `key` names the columns that identify a row within its origin. `region`: the column
+    that says which place a row is of, '' for none.
+    """
 
     dataset: str
     version: int
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    region: str = field(default="", compare=False)
     names: tuple[str, ...] = field(init=False)
     _hash: int = field(init=False, repr=False, compare=False)
 

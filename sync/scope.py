@@ -34,6 +34,11 @@ def _inside(inner: str, outer: str) -> bool:
     return inner == outer
 
 
+def common_pattern(a: str, b: str) -> str:
+    """The pattern of the codes that two patterns both match; '' if there are none. Two prefixes never cross."""
+    return a if _inside(a, b) else b if _inside(b, a) else ""
+
+
 def _overlap(a: str, b: str) -> bool:
     return _inside(a, b) or _inside(b, a)
 

@@ -284,7 +284,7 @@ def _count_as_compared(core: Core, link: Link) -> None:
     core.compared.add(link.peer)
     core.settle_due = True
     core.do(SaveMeta("compared", " ".join(sorted(core.compared))))
-    if all(neighbour in core.compared for neighbour in core.neighbours()):
+    if all(neighbour in core.compared for neighbour in core.neighbours() if core.is_awaited(neighbour)):
         core.restored = False
         core.do(SaveMeta("restored", 0))
         core.do(SaveMeta("compared", ""))

@@ -37,7 +37,7 @@ def check(core: Core) -> None:
         _check_missing(core, feed, missing)
     for origin, heard in list(core.heard_from.items()):
         enrolment = core.registry.newest(origin)
-        if enrolment is None or not enrolment.enrolled:
+        if enrolment is None or not enrolment.is_living:
             del core.heard_from[origin]
         elif _worked(core, origin) - heard >= limits.SILENT_AFTER_US:
             core.alarm_once("origin_silent", origin, origin=origin, peer=core.next_hop(origin))

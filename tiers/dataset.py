@@ -202,7 +202,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         columns = tuple(f.column for f in self.fields)
-        object.__setattr__(self, "schema", RowSchema(self.id, self.version, columns, self.key))
+        object.__setattr__(self, "schema", RowSchema(self.id, self.version, columns, self.key, self.region))
 
     @property
     def held_back(self) -> frozenset[str]:

@@ -134,6 +134,11 @@ class Door:
         self._standing = standing
         self._entrances: dict[str, _Entrance] = {}
 
+    @property
+    def region(self) -> str:
+        """The node's own division code."""
+        return self._standing.region
+
     def read_rows(self, dataset: str, packed: bytes) -> TypedRows | None:
         """Whole rows in schema order out of msgpack, so that check_local_rows need not type them a second time.
 

@@ -7,6 +7,7 @@ from typing import Final
 from node.cli import (
     catalogues,
     checks,
+    children,
     clones,
     codes,
     divisions,
@@ -37,6 +38,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     setup.VERBS,
     golive.VERBS,
     invites.VERBS,
+    children.VERBS,
     state.VERBS,
     jobs.VERBS,
     statement.VERBS,

@@ -164,6 +164,8 @@ def _link_word(found: dict[str, Any], member: Mapping[str, Any]) -> str:
         return ""
     if not member["enrolled"]:
         return _("not enrolled any more")
+    if member["succeeded_by"]:
+        return _("succeeded by {nodes}").format(nodes=", ".join(member["succeeded_by"]))
     if member["node"] == found["parent"]:
         link = found["parent_link"]
         return " ".join(part for part in (_("no link"), link.get("detail", "")) if part)

@@ -12,6 +12,7 @@ from typing import Any
 
 from node.app import Node
 from node.commands import (
+    children,
     dues,
     fsck,
     invites,
@@ -75,6 +76,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "token.revoke": tokens.revoke,
         "fsck": fsck.fsck,
         "reconcile": reconcile.reconcile,
+        "child.succeed": children.succeed,
         "invite.make": invites.make,
         "invite.make_many": invites.make_many,
         "invite.list": invites.list_invites,

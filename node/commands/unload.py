@@ -17,6 +17,7 @@ from node.commands.view import Arguments, View, number
 from node.commands.work import view_of
 from node.store.loads import Load, unpack_written
 from node.store.store import Store
+from node.taking_over import NoAnswer, given_back
 from node.writer import Ticket
 from sync.effects import Reply
 from sync.events import Event, LocalPut
@@ -129,4 +130,6 @@ class _VoidJob:
         if not before:
             return (Reply(self.token, 0),)
         voids = [(key, self.reason) for key in before]
-        return (LocalPut(_Counted(self.token, len(voids)), LocalRows(self.dataset, [], voids, before)),)
+        back = given_back(store, self.node, self.dataset, list(before), self.reason)
+        put = LocalPut(_Counted(self.token, len(voids)), LocalRows(self.dataset, [], voids, before))
+        return (*(LocalPut(NoAnswer(), part) for part in back), put)

@@ -238,6 +238,9 @@ def check_admissible(core: Core, invite: Invite, again: bool) -> None:
     if not core.registry.may_enrol(core.me.node, invite.node):
         raise InputFault(Reason.NOT_OWNER, f"{invite.node} is not the name of a node straight below {core.me.node}")
     before = core.registry.newest(invite.node)
+    if before is not None and before.successions:
+        heirs = ", ".join(one.node for one in before.successions)
+        raise InputFault(Reason.RULE_BROKEN, f"{invite.node} was succeeded by {heirs}: it never lives again")
     if before is not None and before.enrolled and not again:
         raise InputFault(
             Reason.NOT_ENROLLED,

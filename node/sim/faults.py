@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from random import Random
 
-from node.sim.federation import SECOND, Federation
+from node.sim.federation import SECOND, Asked, Federation
 from node.sim.forger import Forger
 from node.sim.places import ALL_CASES
 from node.sim.releases import FIRST, NEWEST
@@ -14,6 +14,7 @@ from node.sim.simnode import SimNode, WatchedStore
 from node.sim.violation import Violation
 from node.sim.work import Put, code_row
 from node.store.restored import clear_clone
+from node.succession import SucceedJob
 
 FAULTS_PER_SECOND = 0.35
 SKEW_MAX_US = 86_400 * SECOND
@@ -39,6 +40,8 @@ class Faults:
     rollback_relay: bool = False
     clone: bool = False
     fork: bool = False
+    succession: bool = False
+    """A city merges into another of its province."""
     swallowing: bool = False
     """After everything is level: a relay keeps a city's work back."""
     releases: bool = False
@@ -68,6 +71,7 @@ class Faults:
             settings=random.random() < 0.3,
             swallowing=random.random() < 0.1,
             releases=random.random() < 0.25,
+            succession=random.random() < 0.2,
             **({storage: True} if storage else {}),
         )
 
@@ -121,6 +125,8 @@ class Plan:
             self.net.later(self.random.uniform(5, self.seconds * 0.8), lambda place=place: self._enrol(place))  # type: ignore[misc]
         if self.faults.reenrol:
             self.net.later(self.random.uniform(5, self.seconds * 0.9), self._reenrol)
+        if self.faults.succession:
+            self.net.later(self.random.uniform(5, self.seconds * 0.8), self._guarded(self._succession))
         time = 0.0
         while kinds and (time := time + self.random.expovariate(FAULTS_PER_SECOND)) < self.seconds:
             self.net.later(time, self._guarded(self.random.choice(kinds)))
@@ -186,9 +192,36 @@ class Plan:
 
     def _reenrol(self) -> None:
         node = self.net[self._one_of("city", "provincial")]
-        if node.enrolled and node.label not in self.late:
+        merged = (*self.net.succeeded, *self.net.succeeded.values())
+        if node.enrolled and node.label not in self.late and node.label not in merged:
             self._note(f"reenrol {node.label}")
             self.net.enrol(node.label, version=2)
+
+    def _succession(self) -> None:
+        """A city merges into another; where their province cannot say it now, later."""
+        net = self.net
+        cities = [n for n in net.nodes.values() if n.place.profile == "city" and self._is_ordinary(n)]
+        pairs = [(a, b) for a in cities for b in cities if a is not b and a.place.parent == b.place.parent]
+        pairs = [(a, b) for a, b in pairs if a.place.parent != net["n"].id]
+        if not pairs:
+            return
+        old, new = self.random.choice(pairs)
+        province = net.node_of(old.place.parent)
+        net.submit(province, SucceedJob(Asked(), lambda: province.core, old.id, new.id, (), "2026-11-22"))  # type: ignore[arg-type]
+        net.later(0.2, self._guarded(lambda: self._see_succession(old, new, province)))
+
+    def _is_ordinary(self, node: SimNode) -> bool:
+        """Whether nothing else befalls it that this would have to be told apart from."""
+        return node.enrolled and node.label not in (*self.late, *self._touched, *self.net.succeeded)
+
+    def _see_succession(self, old: SimNode, new: SimNode, province: SimNode) -> None:
+        found = province.core.registry.newest(old.id)
+        if found is None or not found.successions:
+            self.net.later(self.random.uniform(1, 5), self._guarded(self._succession))
+            return
+        self._note(f"{old.label} merges into {new.label}")
+        self.net.succeeded[old.label] = new.label
+        self.net.watch.passes(old.id, new.id)
 
     def _reset(self) -> None:
         node = self.random.choice(list(self.net.nodes.values()))

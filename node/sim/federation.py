@@ -21,6 +21,7 @@ from node.sim.violation import Crash, Violation
 from node.sim.watch import Watch
 from node.sim.words import anchor_for, record_for
 from node.store.restored import declare_restored
+from node.taking_over import NoAnswer
 from sync.effects import Act, Alarm, CloseLink, Reply, Send
 from sync.errors import InputFault
 from sync.events import AnchorKnown, LinkClosed, LinkOpened, RegistryChange
@@ -34,6 +35,10 @@ DIAL_MAX_US = 8 * SECOND
 DIAL_FAILS_US = 300_000
 IDLE_STEPS_MAX = 200
 TRANSPORT_KEY = bytes(32)
+
+
+class Asked(NoAnswer):
+    """The token of what an administrator asks for and may be refused."""
 
 
 class Federation:
@@ -55,6 +60,8 @@ class Federation:
         self._next_link = 0
         self.nodes: dict[str, SimNode] = {}
         self.copies: list[SimNode] = []
+        self.succeeded: dict[str, str] = {}
+        """Cities that were merged into others: old by new, as the simulator calls them."""
         self.on_crash: Callable[[SimNode], None] = lambda node: self.later(1.0, lambda: self.restart(node))
         for place in self.tree.places:
             self.nodes[place.short] = self._make(place)
@@ -156,7 +163,9 @@ class Federation:
                 if wire is not None:
                     self._close(node, wire)
             case Reply():
-                early = isinstance(act.value, InputFault) and act.value.reason is Reason.RECOVERING
+                early = isinstance(act.value, InputFault) and (
+                    act.value.reason is Reason.RECOVERING or node.core.succeeded_by or isinstance(act.token, Asked)
+                )
                 if not isinstance(act.value, BaseException):
                     self.watch.answered(node, act.token, act.value)
                 elif not early:

@@ -9,6 +9,7 @@ from node.sim.places import FEDERATION
 from node.sim.simnode import SimNode
 from node.sim.violation import Violation
 from node.store.fsck import Rules, check_store
+from node.store.rowsql import TAKEN_OVER, key_text
 from sync.effects import FeedState
 from sync.judge import LocalRows
 from sync.statements import RECEIPT_SORT
@@ -63,7 +64,7 @@ def behind(net: Federation, waiting: bool = False) -> Iterator[str]:
             if not link.working:
                 yield f"{node.label} has a link in {link.phase.value}"
         for feed, count in core.waiting.items():
-            if count and feed not in frozen:
+            if count and feed not in frozen and not core.succeeded_by:
                 yield f"{node.label} has {count} in the outbox of {feed}"
         for state in list(core.feeds.values()):
             if state.name.origin == node.id and state.head.seq and state.name not in frozen:
@@ -80,6 +81,8 @@ def _receivers_behind(net: Federation, origin: SimNode, state: FeedState, may_wa
             continue
         if held.parked and not may_wait:
             yield f"{node.label} has {held.parked} rows of {state.name} parked"
+        elif origin.core.waiting.get(state.name):
+            pass  # it was succeeded, and its rows are ahead of what it could say
         elif not (held.parked or held.refused) and (held.digest, held.rows) != (state.digest, state.rows):
             yield f"{node.label} has other rows of {state.name} than its origin ({held.rows}, {state.rows})"
         told = state.name.publication == REFUSALS or _receipt_says(origin, receiver, state, applied=not held.parked)
@@ -109,6 +112,8 @@ def moves_differ(net: Federation, tasks: list[tuple[str, str, str]]) -> Iterator
     """Both sides of a task must have one and the same history, and nothing pending; unless a fork parted them."""
     frozen = frozen_feeds(net)
     for task, issuer, holder in tasks:
+        if issuer in net.succeeded or holder in net.succeeded:
+            continue  # its last moves may never have left it
         ends = net[issuer].id, net[holder].id
         if any(FeedName(one, MOVES, other) in frozen for one, other in (ends, ends[::-1])):
             continue
@@ -119,6 +124,24 @@ def moves_differ(net: Federation, tasks: list[tuple[str, str, str]]) -> Iterator
             yield f"{task}: {issuer} has {len(ours)} moves, {holder} {len(theirs)}"
         if there.pending_moves(task):
             yield f"{task}: {holder} waits for an answer"
+
+
+def check_shown(net: Federation) -> None:
+    """Above a city that was merged its rows are shown but for those that its successor took over. Raises Violation."""
+    for old, new in net.succeeded.items():
+        if any(feed.origin in (net[old].id, net[new].id) for feed in frozen_feeds(net)):
+            continue
+        taken = {
+            row[2] for _, _, row in net[new].store.scan(TAKEN_OVER, net[new].id) if row[:2] == (net[old].id, "case")
+        }
+        for place in net.tree.places:
+            if not net.tree.is_below(net[old].id, place.node):
+                continue
+            node = net.node_of(place.node)
+            held = {key for key, _, _ in node.store.scan("case", net[old].id)}
+            found = node.store.session.rows('SELECT case_id FROM view_case WHERE "_origin" = ?', (net[old].id,))
+            if {(key,) for (key,) in found} != {key for key in held if key_text(key) not in taken}:
+                raise Violation("shown_twice_or_never", f"{node.label}: rows of {old}, which merged into {new}")
 
 
 def check_stores(net: Federation, nodes: list[SimNode]) -> None:

@@ -11,7 +11,7 @@ from random import Random
 
 from node.sim.faults import Faults, Plan
 from node.sim.federation import Federation
-from node.sim.heal import check_stores, frozen_feeds, settle
+from node.sim.heal import check_shown, check_stores, frozen_feeds, settle
 from node.sim.swallower import swallow
 from node.sim.violation import Violation
 from node.sim.workload import Workload
@@ -75,6 +75,7 @@ def simulate(
         if chosen.swallowing:
             plan.done.append(f"swallow {swallow(net, random)}")
             settle(net, [])
+        check_shown(net)
         nodes = list(net.nodes.values())
         for node in nodes:
             net.watch.check_answers(node)

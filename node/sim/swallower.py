@@ -47,6 +47,7 @@ def swallow(net: Federation, random: Random) -> str:
     that city too. Says which city. Raises Violation if the nation raises no alarm in time."""
     frozen = {feed.origin for feed in frozen_feeds(net)}
     able = [n for n in net.nodes.values() if n.place.profile == "city" and n.id not in frozen]
+    able = [n for n in able if n.label not in net.succeeded]
     able = [n for n in able if net.node_of(n.place.parent).place.profile == "provincial"]
     if not able:
         return ""

@@ -40,6 +40,10 @@ class Watch:
         self._scopes: dict[str, Scope] = {p.node: tree.standing(p).scope for p in tree.places}
         self.commits = self.entries = 0
 
+    def passes(self, old: str, new: str) -> None:
+        """The regions of one origin are another's too from now on."""
+        self._scopes[new] = Scope((*self._scopes[new].items, *self._scopes[old].items))
+
     # --- what is durable ----------------------------------------------------------------------------------------------
 
     def reopened(self, node: SimNode) -> None:

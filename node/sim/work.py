@@ -9,6 +9,7 @@ from node.sim.places import catalogue, newest_catalogue
 from node.sim.releases import CASE_COLUMNS, FIRST, NEW_DATASET
 from node.sim.simnode import SimNode
 from node.store.store import Store
+from node.taking_over import NoAnswer, taken_over
 from sync.errors import InputFault
 from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
@@ -47,11 +48,15 @@ class Put:
         """As node.engine.Job.run."""
         before = store.read_rows(self.dataset, self.node, [*self.keys, *self.voids])
         voids = [(key, "") for key in self.voids if key in before]
+        schema = next(s for s in store.schemas() if s.dataset == self.dataset)
+        others = [key for key in self.voids if key not in before]
+        taken = taken_over(store, schema, self.node, region_of(self.node), self.rows, others)
+        following = [LocalPut(NoAnswer(), part) for part in taken]
         if not self.rows and not voids:
-            return ()
+            return following
         # A row that is not there is not voided: its caller is promised nothing of it.
         done = replace(self, voids=tuple(key for key, _ in voids))
-        return (LocalPut(done, LocalRows(self.dataset, self.rows, voids, before)),)
+        return (LocalPut(done, LocalRows(self.dataset, self.rows, voids, before)), *following)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,11 @@ class Move:
             return ()
         assert party_of(body) is party
         return (LocalMove(self, body, body.holder if party is Party.ISSUER else body.issuer),)
+
+
+def region_of(node: str) -> str:
+    """The region that a node id begins with."""
+    return node.partition(".")[0][1:]
 
 
 def row_of(dataset: str, release: int = FIRST, **cells: Cell) -> Row:

@@ -31,6 +31,9 @@ class Workload:
     def work(self) -> None:
         """One local transaction somewhere."""
         self.done += 1
+        if self._net.succeeded and self._random.random() < 0.2:
+            self._inherited()
+            return
         roll = self._random.random()
         if roll < 0.70:
             self._cases()
@@ -60,6 +63,23 @@ class Workload:
             cells = {"supervised": supervised, "state": state, "code": code}
             rows.append(case_row(number, region, **cells, at=self._net.now, release=node.release))  # type: ignore[arg-type]
         voids: list[Key] = [(f"{node.place.region}-{number:03d}",) for number in numbers[split:]]
+        self._net.submit(node, Put(node.id, "case", rows, voids))
+
+    def _inherited(self) -> None:
+        """A successor writes and voids what came to it, once it has heard that it may."""
+        random = self._random
+        able = [(self._net[new], self._net[old].place.region) for old, new in self._net.succeeded.items()]
+        able = [(n, r) for n, r in able if (e := n.core.registry.newest(n.id)) is not None and e.signing.covers(r)]
+        if not able:
+            return
+        node, region = random.choice(able)
+        numbers = random.sample(range(KEYS), random.randint(1, 6))
+        split = random.randint(0, len(numbers))
+        rows = [
+            case_row(n, region, supervised=random.random() < 0.4, at=self._net.now, release=node.release)
+            for n in numbers[:split]
+        ]
+        voids: list[Key] = [(f"{region}-{number:03d}",) for number in numbers[split:]]
         self._net.submit(node, Put(node.id, "case", rows, voids))
 
     def _units(self) -> None:

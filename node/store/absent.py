@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from node.store.rowsql import OF_EACH_ROW, RowTable, make_view, quoted
+from node.store.rowsql import OF_EACH_ROW, TAKEN_OVER, RowTable, make_views, quoted
 from node.store.session import Session
 from sync.schema import RowSchema
 
@@ -17,12 +17,18 @@ _COLUMNS = """SELECT made.name, held.name
     FROM main.sqlite_schema AS made JOIN pragma_table_info(made.name, 'main') AS held WHERE made.type = 'table'"""
 
 
+_NO_HEIRS = "CREATE TEMP VIEW heir AS SELECT NULL AS predecessor, NULL AS successor, NULL AS pattern WHERE 0"
+
+
 def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
     """Makes the views that are needed: none beside a running node. Raises StoreFault."""
     there: dict[str, set[str]] = {}
     for table, column in session.rows(_COLUMNS):
         there.setdefault(table, set()).add(column)
-    views = [view for schema in schemas for view in _views(schema, there.get(RowTable.name_of(schema.dataset)))]
+    hiding = {"heir", RowTable.name_of(TAKEN_OVER)} <= there.keys()
+    views = [view for schema in schemas for view in _views(schema, there.get(RowTable.name_of(schema.dataset)), hiding)]
+    if "heir" not in there:
+        views.insert(0, _NO_HEIRS)
     if not views:
         return
     # query_only forbids temporary views too; the database itself is opened read-only all the same.
@@ -32,8 +38,8 @@ def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
     session.run("PRAGMA query_only=ON")
 
 
-def _views(schema: RowSchema, held: set[str] | None) -> Sequence[str]:
-    """The statements of what stands in for a table and for its view; none where the table has every column."""
+def _views(schema: RowSchema, held: set[str] | None, hiding: bool) -> Sequence[str]:
+    """The statements of what stands in for a table and for its views; none where the table has every column."""
     name = RowTable.name_of(schema.dataset)
     wanted = {**{c: f'"{c}"' for c in ("_origin", *OF_EACH_ROW)}, **{c: quoted(c) for c in schema.names}}
     if held is not None and wanted.keys() <= held:
@@ -41,4 +47,4 @@ def _views(schema: RowSchema, held: set[str] | None) -> Sequence[str]:
     there = held or set()
     cells = ", ".join(sql if column in there else f"NULL AS {sql}" for column, sql in wanted.items())
     source = "WHERE 0" if held is None else f'FROM main."{name}"'
-    return f'CREATE TEMP VIEW "{name}" AS SELECT {cells} {source}', make_view(schema, temporary=True)
+    return f'CREATE TEMP VIEW "{name}" AS SELECT {cells} {source}', *make_views(schema, hiding, temporary=True)

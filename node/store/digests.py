@@ -78,7 +78,7 @@ def _stored(
         if found is None:
             return
         of_feed, carrier = '"_feed" = ?', (found[0],)
-    sql = f'SELECT "_version", {names} FROM "view_{schema.dataset}" WHERE "_origin" = ? AND {of_feed}{condition}'  # noqa: S608 - names from the catalogue
+    sql = f'SELECT "_version", {names} FROM "held_{schema.dataset}" WHERE "_origin" = ? AND {of_feed}{condition}'  # noqa: S608 - names from the catalogue
     for version, *cells in connection.execute(sql, (origin, *carrier, *parameters)).fetchall():
         yield version, cells
     if feed is not None:

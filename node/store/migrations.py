@@ -15,13 +15,14 @@ from node.store.daybook import Daybook
 from node.store.driver import Connection, Error, fault_of, fence, unfence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.names import seq_of
-from node.store.rowsql import OF_EACH_ROW, RowTable, make_view
+from node.store.rowsql import OF_EACH_ROW, TAKEN_OVER, RowTable, make_views
 from node.store.schema import (
     API_TABLES,
     CHANGE_TABLES,
     COUNTS_AND_MARKS,
     DUE_TABLES,
     FIRST_TABLES,
+    HEIR_TABLE,
     SEQ_BITS,
     SOURCE_TABLES,
 )
@@ -36,7 +37,8 @@ _COUNTS = "0003_counts_and_marks"
 _API = "0004_api"
 _DUES = "0005_dues"
 _CHANGES = "0006_changes"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES)
+_HEIRS = "0007_heirs"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -93,6 +95,11 @@ def _change_tables(db: Database) -> None:
         db.execute(statement)
 
 
+@_migrations(name=_HEIRS)
+def _heir_table(db: Database) -> None:
+    db.execute(HEIR_TABLE)
+
+
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:
     """Makes or updates all tables, then fences the connection. Raises StoreFault, OUTDATED for a newer store."""
     unfence(connection)
@@ -117,7 +124,8 @@ def _database(connection: Connection) -> Database:
 
 def _make_rows_tables(db: Database, schemas: Iterable[RowSchema]) -> None:
     """The datasets' tables: made, or given the columns that a newer schema version adds. Their views are made anew."""
-    there = set(db.table_names())
+    schemas, there = list(schemas), set(db.table_names())
+    hiding = any(schema.dataset == TAKEN_OVER for schema in schemas)
     for schema in schemas:
         of_each = dict.fromkeys(OF_EACH_ROW, int)
         wanted = {"_origin": int, **{c.name: _PYTHON_TYPES[c.type] for c in schema.columns}, **of_each}
@@ -128,8 +136,10 @@ def _make_rows_tables(db: Database, schemas: Iterable[RowSchema]) -> None:
             # Not table.create(): its look-ups cost more than the table, and simulations make thousands of stores.
             key = ["_origin", *schema.key]
             db.execute(db.create_table_sql(name, wanted, pk=key, not_null=["_version"], strict=True))
-        db.execute(f'DROP VIEW IF EXISTS "{RowTable.view_of(schema.dataset)}"')
-        db.execute(make_view(schema))
+        for view in (RowTable.view_of(schema.dataset), RowTable.held_of(schema.dataset)):
+            db.execute(f'DROP VIEW IF EXISTS "{view}"')
+        for statement in make_views(schema, hiding):
+            db.execute(statement)
 
 
 def _fit(db: Database, schema: RowSchema, wanted: Mapping[str, type]) -> None:

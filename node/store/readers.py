@@ -57,6 +57,7 @@ _HEARD_ABOUT = "SELECT by_node, body FROM heard WHERE key = ? AND dataset = ? OR
 _QUEUED = "SELECT feed, count(*) FROM outbox WHERE change_group = ? GROUP BY feed"
 _NODES = "SELECT name FROM node ORDER BY name"
 _ORIGINS = "SELECT id, name FROM node"
+_ANY_HEIR = "SELECT 1 FROM heir LIMIT 1"
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
 _OF_EACH_ROW = ("_origin", "_version", "_feed")
@@ -185,8 +186,9 @@ class Reader:
     def count(self, dataset: str, where: str = "", parameters: Sequence[Cell] = ()) -> int:
         """Number of rows."""
         table = self._table(dataset)
-        # Without a condition the bare table is counted, which needs no look at each row.
-        chosen = f'"{table.view}" WHERE {where}' if where else f'"{table.name}"'
+        # Without a condition the bare table is counted, which needs no look at each row; but not what was taken over.
+        bare = not where and self._session.first(_ANY_HEIR) is None
+        chosen = f'"{table.name}"' if bare else f'"{table.view}"' + (f" WHERE {where}" if where else "")
         sql = f"SELECT count(*) FROM {chosen}"  # noqa: S608 - the names pass `quoted`
         return int(self._session.first(sql, parameters)[0])
 

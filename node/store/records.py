@@ -16,6 +16,7 @@ from sync.effects import (
     SaveFates,
     SaveFeed,
     SaveHeard,
+    SaveHeirs,
     SaveMeta,
     SaveMoves,
     SaveSeen,
@@ -228,6 +229,16 @@ class Records:
         """Keeps a proof once, however often it is told."""
         digest = sha256(write.evidence).digest()
         self._session.run(_SAVE_EVIDENCE, (self._names.feed(write.feed), digest, write.evidence))
+
+    def inherited(self, node: str) -> list[tuple[str, str]]:
+        """(predecessor, pattern) of all that passed to a node."""
+        sql = "SELECT predecessor, pattern FROM heir WHERE successor = ? ORDER BY predecessor, pattern"
+        return [(predecessor, pattern) for predecessor, pattern in self._session.rows(sql, (node,))]
+
+    def save_heirs(self, write: SaveHeirs) -> None:
+        """As sync.effects.SaveHeirs."""
+        self._session.run("DELETE FROM heir")
+        self._session.run_many("INSERT INTO heir VALUES (?, ?, ?)", write.heirs)
 
     def save_anchor(self, write: SaveAnchor) -> None:
         """Keeps the newest anchor."""

@@ -21,6 +21,9 @@ LOOKUP_CHUNKS = (100, 10, 1)
 VARIABLES_MAX = 32_000
 """Below SQLite's own limit of 32,766 parameters in one statement."""
 
+TAKEN_OVER = "taken_over"
+"""The dataset in which a successor says which rows of its predecessors it has taken over."""
+
 OF_EACH_ROW = ("_version", "_feed", "_columns")
 """The version, the feed that alone carries the row, and which columns that feed carries (tables feed, column_list)."""
 
@@ -57,14 +60,16 @@ class RowTable:
     """Statements and conversions for one version of one dataset's schema.
 
     The table has its rows' origin as a number of the table `node`, which makes each row and its place in the index some
-    fifty bytes shorter; the view beside it, which everyone else reads, says the node's id.
+    fifty bytes shorter. The views beside it say the node's id: of all that is held, and, for everyone else, of what is
+    shown: without what a successor has taken over (docs/adr/0015-succession.md).
     """
 
-    __slots__ = ("_booleans", "_texts", "key_of", "keys_ordered", "name", "schema", "view")
+    __slots__ = ("_booleans", "_texts", "held", "key_of", "keys_ordered", "name", "schema", "view")
 
     def __init__(self, schema: RowSchema) -> None:
         self.schema = schema
         self.name, self.view = self.name_of(schema.dataset), self.view_of(schema.dataset)
+        self.held = self.held_of(schema.dataset)
         self.key_of: Callable[[Row], Key] = key_getter(schema, schema.names)
         first = schema.column(schema.key[0])
         self.keys_ordered = len(schema.key) == 1 and first.type in _ORDERED_ALIKE and not first.nullable
@@ -80,8 +85,13 @@ class RowTable:
 
     @staticmethod
     def view_of(dataset: str) -> str:
-        """The name of the view, as name_of."""
+        """The name of the view of what is shown, as name_of."""
         return f"view_{quoted(dataset)[1:-1]}"
+
+    @staticmethod
+    def held_of(dataset: str) -> str:
+        """The name of the view of all that is held, as name_of: also what a successor has taken over."""
+        return f"held_{quoted(dataset)[1:-1]}"
 
     def cells(self, stored: Row) -> Row:
         """Cells in schema order as they came in: booleans are stored as 0 and 1."""
@@ -146,8 +156,8 @@ class RowTable:
         return f'SELECT count(*) FROM "{self.name}" WHERE "_origin" = ?'
 
     def select_all(self) -> str:
-        """All rows of the view: cells in schema order, version, feed, column list, origin."""
-        return f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_columns", "_origin" FROM "{self.view}"'
+        """All rows held: cells in schema order, version, feed, column list, origin."""
+        return f'SELECT {_columns(self.schema.names)}, "_version", "_feed", "_columns", "_origin" FROM "{self.held}"'
 
     def without_node(self) -> str:
         """Keys of rows whose origin's number is nobody's: the view does not show them."""
@@ -189,13 +199,44 @@ def _columns(names: Sequence[str]) -> str:
     return ", ".join(map(quoted, names))
 
 
-def make_view(schema: RowSchema, temporary: bool = False) -> str:
-    """The statement that makes a dataset's view over its table; a temporary one over what stands in for the table."""
-    name = RowTable.name_of(schema.dataset)
+def key_text(key: Key) -> str:
+    """A row's key as the dataset taken_over names it: each cell as SQL's quote() writes it."""
+    return ",".join(map(_literal, key))
+
+
+def _literal(cell: Cell) -> str:
+    if isinstance(cell, bytes):
+        return f"X'{cell.hex().upper()}'"
+    if isinstance(cell, str):
+        return "'" + cell.replace("'", "''") + "'"
+    return str(int(cell)) if isinstance(cell, int) else str(cell)
+
+
+def make_views(schema: RowSchema, hiding: bool, temporary: bool = False) -> tuple[str, str]:
+    """The statements that make a dataset's views over its table; temporary ones over what stands in for the table.
+
+    hiding: whether the store has the tables that say what was taken over.
+    """
+    name, kind = RowTable.name_of(schema.dataset), "TEMP VIEW" if temporary else "VIEW"
     columns = ", ".join([*(f'held."{c}"' for c in OF_EACH_ROW), *(f"held.{quoted(c)}" for c in schema.names)])
     # CROSS JOIN fixes the order: nodes by name, then the key's index. It is the order of all answers, and finds a key
     # also where no origin is said.
+    rows = f'SELECT node.name AS "_origin", {columns} FROM node CROSS JOIN "{name}" AS held ON held."_origin" = node.id'
+    shown = f"{rows} WHERE {_not_taken_over(schema)}" if hiding and schema.dataset != TAKEN_OVER else rows
     return (
-        f'CREATE {"TEMP " if temporary else ""}VIEW "{RowTable.view_of(schema.dataset)}" AS '
-        f'SELECT node.name AS "_origin", {columns} FROM node CROSS JOIN "{name}" AS held ON held."_origin" = node.id'
+        f'CREATE {kind} "{RowTable.held_of(schema.dataset)}" AS {rows}',
+        f'CREATE {kind} "{RowTable.view_of(schema.dataset)}" AS {shown}',
+    )
+
+
+def _not_taken_over(schema: RowSchema) -> str:
+    """Of the row `held`: nobody to whom its place passed has said that it took it over."""
+    key = " || ',' || ".join(f"quote(held.{quoted(k)})" for k in schema.key)
+    place = f" AND held.{quoted(schema.region)} GLOB heir.pattern" if schema.region else ""
+    return (
+        "NOT EXISTS (SELECT 1 FROM heir JOIN node AS other ON other.name = heir.successor "
+        f'JOIN "{RowTable.name_of(TAKEN_OVER)}" AS taken ON taken."_origin" = other.id '
+        f"AND taken.predecessor = heir.predecessor AND taken.dataset_id = '{schema.dataset}' "
+        f"AND taken.key_text = {key} "
+        f"WHERE heir.predecessor = node.name{place})"
     )

@@ -33,6 +33,12 @@ COUNTS_AND_MARKS = (
     "CREATE INDEX load_reject_key ON load_reject (key) WHERE key <> ''",
     "CREATE INDEX load_reject_source ON load_reject (source) WHERE source <> ''",
 )
+HEIR_TABLE = """CREATE TABLE heir (
+    predecessor TEXT NOT NULL, successor TEXT NOT NULL, pattern TEXT NOT NULL,
+    PRIMARY KEY (predecessor, successor, pattern)
+) STRICT, WITHOUT ROWID"""
+"""What the registry says of successions, directly and through others (Registry.inherited), for SQL to ask."""
+
 FIRST_TABLES = (
     # --- the log: names, chains (one epoch of one feed), entries, payloads
     "CREATE TABLE node (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",

@@ -57,6 +57,7 @@ from sync.effects import (
     SaveFates,
     SaveFeed,
     SaveHeard,
+    SaveHeirs,
     SaveImages,
     SaveMeta,
     SaveMoves,
@@ -248,6 +249,10 @@ class Store:
         """Places of rows of a feed that are not in effect here, by seq; -1 stands for a whole entry."""
         return self._records.not_applied(feed, epoch)
 
+    def inherited(self, node: str) -> list[tuple[str, str]]:
+        """(predecessor, pattern of regions) of all that passed to a node, directly or through others."""
+        return self._records.inherited(node)
+
     def read_rows(self, dataset: str, origin: str, keys: Collection[Key]) -> dict[Key, tuple[int, Row]]:
         """(version, cells in schema order) of each key that has a row: `before` of LocalRows."""
         return self._rows.read(dataset, origin, keys)
@@ -306,6 +311,7 @@ class Store:
             SaveFates: records.save_fates,
             SaveHeard: records.save_heard,
             SaveAnchor: records.save_anchor,
+            SaveHeirs: records.save_heirs,
             SaveSeen: records.save_seen,
             SaveStatement: self._save_statement,
             SaveEvidence: records.save_evidence,

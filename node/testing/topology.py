@@ -290,7 +290,7 @@ def _is_calm(status: dict[str, Any]) -> bool:
 
 def _has_no_backlog(status: dict[str, Any]) -> bool:
     return (
-        status["state"] == "working"
+        status["state"] in ("working", "succeeded")
         and not status["jobs"]
         and all(feed["waiting"] == 0 or feed["route"] == "descendants" for feed in status["feeds"] if feed["own"])
     )

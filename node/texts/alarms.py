@@ -155,6 +155,13 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("A source could not be read, having been read before; told once until it can be read again."),
         N_("`tiersync source list` says why."),
     ),
+    "node_succeeded": AlarmWords(
+        N_("This node's parent has said that it was merged into another: it sends nothing more."),
+        N_(
+            "Export its rows, held-back columns too, and load them at the successor "
+            "([section 4](#a-city-merges-into-another)); then stop it."
+        ),
+    ),
     "origin_silent": AlarmWords(
         N_(
             "For ten minutes of working link no statement of an origin's heads has come; one is due each "

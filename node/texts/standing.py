@@ -11,6 +11,7 @@ STATES: Final[dict[str, str]] = {
     "working": N_("working"),
     "recovering": N_("comes back: compares with its neighbours"),
     "restored": N_("restored: waits until every neighbour was compared"),
+    "succeeded": N_("succeeded by another node: it sends nothing more"),
     "not_enrolled": N_("not enrolled yet: its registration has not come"),
 }
 PHASES: Final[dict[str, str]] = {

@@ -106,6 +106,8 @@ class _OpenDoor:
     def check_local_keys(self, dataset: str, keys: Sequence[Key], put: Sequence[Key]) -> list[Reject]:
         return []
 
+    region = "330100"
+
     def code_life(self, dataset: str) -> None:
         return None
 

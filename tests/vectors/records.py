@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sync.registry import scope_to_wire
 from sync.scope import Scope, ScopeItem
 from sync.values import FeedName
-from sync.wire.v1.entry_pb2 import EnrolmentRecord
+from sync.wire.v1.entry_pb2 import ENROLMENT_STATUS_SUCCEEDED, Closing, EnrolmentRecord, Succession
 from sync.wire.v1.frame_pb2 import Entry, Evidence, EvidenceBranch
 from sync.wire.v1.frame_pb2 import FeedName as WireFeed
 from tests.vectors.objects import Vectors
@@ -24,6 +25,7 @@ from tests.vectors.world import (
     key,
     known_records,
     record,
+    registry,
     sixteen,
 )
 
@@ -91,6 +93,7 @@ def registry_records() -> Vectors:
             record(CITY, PROVINCE, "330100", 3, signing_scope=_scope_text("３３*")),
         ),
     }
+    told |= _succession_records()
     told["a node id in upper case"][2].node = CITY.upper()
     cases = {
         name: {"sealer": sealer, "record": as_hex(said), "reason": reason}
@@ -98,6 +101,53 @@ def registry_records() -> Vectors:
     }
     about = "EnrolmentRecord messages, each read by itself after the anchor and records of runs.json."
     return {"about": about, "cases": cases}
+
+
+def succeeded(node: str, region: str, version: int, *passed: tuple[str, str], **fields: Any) -> EnrolmentRecord:
+    """The record that ends a node: under the key it had, with what passes to whom."""
+    said = [Succession(successor=successor, regions=regions.split(",")) for successor, regions in passed]
+    held = registry().newest(node)
+    made: dict[str, Any] = {
+        "status": ENROLMENT_STATUS_SUCCEEDED,
+        "closes_older": True,
+        "signing_scope": (),
+        "successions": said,
+        "log_public_key": (held.public_key if held else key(node).public_key),
+    }
+    return record(node, PROVINCE, region, version, **(made | fields))
+
+
+def _succession_records() -> dict[str, tuple[str, str, EnrolmentRecord]]:
+    """A city that merges into another; what of it counts, and what does not."""
+    whole, closing = (OTHER_CITY, "3301*"), Closing(publication="case.parent", epoch=bytes(16), seq=7)
+    ended = partial(succeeded, CITY, "330100", 3)
+    return {
+        "a city is succeeded by another": ("NONE", PROVINCE, ended(whole, closings=[closing])),
+        "a city is succeeded in a part of its regions": ("NONE", PROVINCE, ended((OTHER_CITY, "330106,330108"))),
+        "a succession that the successor says": ("NOT_OWNER", OTHER_CITY, ended(whole)),
+        "a succession that another province says": ("NOT_OWNER", OTHER_PROVINCE, ended(whole)),
+        "a succession that the city says of itself": ("NOT_OWNER", CITY, ended(whole)),
+        "succeeded by itself": ("RULE_BROKEN", PROVINCE, ended((CITY, "3301*"))),
+        "succeeded by its parent": ("RULE_BROKEN", PROVINCE, ended((PROVINCE, "3301*"))),
+        "succeeded by a node that nobody enrolled": ("RULE_BROKEN", PROVINCE, ended((f"c330900.{PROVINCE}", "3301*"))),
+        "succeeded under another key": ("RULE_BROKEN", PROVINCE, ended(whole, log_public_key=key("x").public_key)),
+        "succeeded, with a scope to write in": (
+            "RULE_BROKEN",
+            PROVINCE,
+            ended(whole, signing_scope=scope_to_wire(Scope.of("3301*"))),
+        ),
+        "succeeded, without an end to what it wrote": ("RULE_BROKEN", PROVINCE, ended(whole, closes_older=False)),
+        "succeeded in regions beyond the parent's": ("OUT_OF_SCOPE", PROVINCE, ended((OTHER_CITY, "34*"))),
+        "succeeded in what is no region": ("OUT_OF_SCOPE", PROVINCE, ended((OTHER_CITY, "3301"))),
+        "succeeded by nobody": ("MALFORMED", PROVINCE, ended()),
+        "succeeded for no region": (
+            "MALFORMED",
+            PROVINCE,
+            ended(whole, successions=[Succession(successor=OTHER_CITY)]),
+        ),
+        "succeeded, and enrolled all the same": ("MALFORMED", PROVINCE, ended(whole, status=1)),
+        "succeeded by one node twice": ("MALFORMED", PROVINCE, ended((OTHER_CITY, "330106"), (OTHER_CITY, "330108"))),
+    }
 
 
 def _exact(region: str) -> dict[str, Any]:

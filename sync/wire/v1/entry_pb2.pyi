@@ -309,6 +309,34 @@ class Closing(_message.Message):
 Global___Closing: _TypeAlias = Closing  # noqa: Y015
 
 @_typing.final
+class Succession(_message.Message):
+    """what passes from a node that was succeeded, and to whom"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESSOR_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    successor: _builtins.str
+    """node id of another child of the same parent"""
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """codes, or prefixes followed by '*'"""
+
+    def __init__(
+        self,
+        *,
+        successor: _builtins.str = ...,
+        regions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["regions", b"regions", "successor", b"successor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Succession: _TypeAlias = Succession  # noqa: Y015
+
+@_typing.final
 class EnrolmentRecord(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,6 +358,7 @@ class EnrolmentRecord(_message.Message):
     REQUEST_SIGNATURE_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    SUCCESSIONS_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     version: _builtins.int
     """rises by one for each record about this node"""
@@ -347,6 +376,7 @@ class EnrolmentRecord(_message.Message):
     """adoption needs no signature of the old key"""
     closes_older: _builtins.bool
     succeeded_by: _builtins.str
+    """not used: see successions"""
     request_signature: _builtins.bytes
     """the node's own signature over its request, where it made one"""
     title: _builtins.str
@@ -359,6 +389,10 @@ class EnrolmentRecord(_message.Message):
     def carrying_scope(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeItem]: ...
     @_builtins.property
     def closings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Closing]: ...
+    @_builtins.property
+    def successions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Succession]:
+        """with status SUCCEEDED, and only then"""
+
     def __init__(
         self,
         *,
@@ -380,10 +414,11 @@ class EnrolmentRecord(_message.Message):
         request_signature: _builtins.bytes = ...,
         title: _builtins.str = ...,
         region: _builtins.str = ...,
+        successions: _abc.Iterable[Global___Succession] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrying_scope", b"carrying_scope", "closes_older", b"closes_older", "closings", b"closings", "effective", b"effective", "key_lost", b"key_lost", "log_public_key", b"log_public_key", "node", b"node", "parent", b"parent", "profile", b"profile", "region", b"region", "request_signature", b"request_signature", "signing_scope", b"signing_scope", "status", b"status", "succeeded_by", b"succeeded_by", "suite", b"suite", "title", b"title", "transport_key_hash", b"transport_key_hash", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrying_scope", b"carrying_scope", "closes_older", b"closes_older", "closings", b"closings", "effective", b"effective", "key_lost", b"key_lost", "log_public_key", b"log_public_key", "node", b"node", "parent", b"parent", "profile", b"profile", "region", b"region", "request_signature", b"request_signature", "signing_scope", b"signing_scope", "status", b"status", "succeeded_by", b"succeeded_by", "successions", b"successions", "suite", b"suite", "title", b"title", "transport_key_hash", b"transport_key_hash", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

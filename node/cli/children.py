@@ -1,0 +1,42 @@
+"""Nodes that this one enrolled: child succeed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from node.cli.asking import command
+from node.cli.output import remark, say, say_json, table
+from node.cli.session import here
+from node.cli.verbs import Verbs
+from node.texts import N_, _
+
+VERBS = Verbs("child", N_("Nodes that this one enrolled."))
+
+
+@VERBS.verb(
+    N_("Say that a node was merged into another: its feeds end, and its regions pass. It cannot be taken back.")
+)
+def succeed(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help=_("Node id of the node that ends."))],
+    new: Annotated[str, typer.Argument(metavar="NEW", help=_("Node id of its successor, enrolled here too."))],
+    regions: Annotated[
+        str,
+        typer.Option(metavar="A,B*", help=_("Only these pass, where it is divided among several; else all it has.")),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say nothing; show what would be said."))] = False,
+) -> None:
+    session = here(context)
+    said = command(session, "child.succeed", old=old, new=new, regions=regions, dry_run=dry_run)
+    if session.as_json:
+        return say_json(said)
+    if dry_run:
+        say(_("Dry run: nothing was said."))
+    words = _("{old} is succeeded by {new} in: {regions}.")
+    say(words.format(old=said["old"], new=said["new"], regions=", ".join(said["regions"])))
+    table("", [_("feed"), _("ends at")], [(one["feed"], one["seq"]) for one in said["closings"]])
+    if not dry_run:
+        remark(_("What {old} has not sent stays there: export its rows, and load them at {new}.").format(**said))
+    return None
