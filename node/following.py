@@ -55,6 +55,11 @@ class Page(NamedTuple):
     cursor: str
     more: bool
 
+    @property
+    def datasets_with_rows(self) -> list[str]:
+        """The dataset of each row that is told."""
+        return [change.dataset for change, _ in self.changes if change.row is not None]
+
 
 def newest(reader: Reader) -> str:
     """The cursor of what is committed from now on. Raises UserFault CHANGES_OFF."""

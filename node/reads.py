@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tiers.dataset import Dataset
@@ -23,6 +25,11 @@ class Read(NamedTuple):
     def key(self) -> str:
         """What is the same for questions that a program asks again and again."""
         return f"{self.by[:BY_MAX]} {self.dataset} {self.columns} {self.filter} {self.origin}"
+
+
+def reads_of(by: str, datasets: Iterable[str]) -> list[Read]:
+    """What one answer, or one message, with rows of several datasets amounts to. datasets: of each of its rows."""
+    return [Read(by, dataset, rows) for dataset, rows in Counter(datasets).items()]
 
 
 def is_watched(dataset: Dataset) -> bool:

@@ -33,6 +33,7 @@ from node.clock import iso
 from node.commands.work import in_store
 from node.faults import Code, UserFault
 from node.following import Page, Shown
+from node.reads import reads_of
 from node.settings import Webhook
 from node.texts import N_
 from sync.errors import SyncError
@@ -125,6 +126,8 @@ class Target:
                 cursor = await self._lost(client, cursor)
                 continue
             if page.changes:
+                for one in reads_of(f"webhook {self.name}", page.datasets_with_rows):
+                    self._node.note_read(one)
                 await self._deliver(client, cursor, page.cursor, "changes", {"changes": _told(page)})
             if page.cursor != cursor:
                 cursor = page.cursor

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node import following
+from node import audit, following
+from node.commands.tokens import token_id
 from node.http.api import changes
 from tests.integration.http_kit import Site, case
 from tests.integration.kit import node_of
@@ -68,6 +69,20 @@ def test_puts_and_voids_are_told_in_order(site: Site, full: httpx.Client) -> Non
     assert found[0]["row"] == full.get(f"{ROWS}/sh-00001").json()
     assert found[0]["origin"] == site.city.node
     assert _all(full, end) == ([], end)
+
+
+def test_who_follows_cases_is_in_the_audit(site: Site, full: httpx.Client) -> None:
+    """A line for each page, with the token and how many rows it told."""
+    secret, reader, start = site.token("read"), site.client(), _now(full)
+    reader.headers["authorization"] = f"Bearer {secret}"
+    _put(full, case(901), case(902))
+    _all(reader, start)
+    (line,) = [line for line in _reads(site) if line["by"] == f"token {token_id(secret)}"]
+    assert (line["dataset"], line["rows"]) == ("case", 2)
+
+
+def _reads(site: Site) -> list[dict[str, Any]]:
+    return [one["fields"] for one in audit.read(site.city.home / "audit") if one["event"] == "rows_read"]
 
 
 def test_who_may_not_see_it_is_not_told(site: Site, full: httpx.Client) -> None:

@@ -18,6 +18,7 @@ from node.http.access import Grant
 from node.http.api.endpoint import Call, json_answer
 from node.http.api.shapes import ChangeOut, ChangesPage
 from node.http.bounds import DEADLINE
+from node.reads import reads_of
 from node.texts import N_
 from sync.errors import SyncError
 
@@ -56,7 +57,10 @@ async def _page(call: Call, shown: Shown, cursor: str) -> Page:
         return Page([], await call.read(following.newest), False)
     if cursor == _OLDEST:
         cursor = await call.read(following.oldest)
-    return await call.read(partial(following.page, catalogue=node.catalogue, shown=shown, cursor=cursor))
+    page = await call.read(partial(following.page, catalogue=node.catalogue, shown=shown, cursor=cursor))
+    for one in reads_of(f"token {call.granted.token.id}", page.datasets_with_rows):
+        node.note_read(one)
+    return page
 
 
 async def _stream(call: Call, page: Page) -> AsyncIterator[bytes]:
