@@ -158,8 +158,8 @@ ALARMS: Final[dict[str, AlarmWords]] = {
     "node_succeeded": AlarmWords(
         N_("This node's parent has said that it was merged into another: it sends nothing more."),
         N_(
-            "Export its rows, held-back columns too, and load them at the successor ([section "
-            "4](#a-city-merges-into-another)); then stop it."
+            "Export its rows, held-back columns too, and load them at the successor (operations manual, "
+            "section 4); then stop it."
         ),
     ),
     "origin_silent": AlarmWords(
