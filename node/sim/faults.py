@@ -265,6 +265,7 @@ class Plan:
         """A node that has not begun yet is of this release."""
         node.upgrade(release)
         node.use(node.store)
+        node.note_settings()
         node.follow()
 
     def _upgrade(self, node: SimNode, release: int) -> None:

@@ -351,7 +351,7 @@ class Federation:
         copy.act = lambda act: self._act(copy, act)
         copy.clock = original.clock
         copy.upgrade(original.release)
-        copy.publisher = original.publisher
+        copy.publisher = original.own_publisher()
         copy.use(store or original.copy_store())
         copy.enrolled = True
         copy.skew = original.skew

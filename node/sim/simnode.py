@@ -11,7 +11,7 @@ from node.engine import Engine, Item
 from node.kept import take_catalogue
 from node.known import StoreKnown
 from node.publications import follow, settings_of
-from node.revising import ReviseJob
+from node.revising import ReviseJob, resume
 from node.sim.keys import SimKey
 from node.sim.places import FEDERATION, Place, Tree, catalogue
 from node.sim.releases import FIRST
@@ -105,11 +105,14 @@ class SimNode:
         """Begins with an empty store and a new instance."""
         store = WatchedStore.in_memory(self.schemas, instance=self.random.randbytes(16))
         assert isinstance(store, WatchedStore)
-        # As the first start of a node leaves it.
-        store.begin()
-        store.perform(SaveMeta(PUBLICATIONS, settings_of(self.publisher)))
-        store.commit()
         self.use(store)
+        self.note_settings()
+
+    def note_settings(self) -> None:
+        """As the first start of a node leaves it: nothing was published by other settings than these."""
+        self.store.begin()
+        self.store.perform(SaveMeta(PUBLICATIONS, settings_of(self.publisher)))
+        self.store.commit()
 
     def use(self, store: WatchedStore) -> None:
         """Runs on this store from now on."""
@@ -117,6 +120,7 @@ class SimNode:
         take_catalogue(store, self.catalogue)
         store.on_commit = lambda written: self._on_commit(self, written)
         store.written_now = []
+        resume(store, self.publisher)
         self.store = store
         self.engine = Engine(store, self._build, self.publisher, lambda act: self.act(act), self._between)
 
@@ -135,6 +139,10 @@ class SimNode:
         """An administrator edits what is published; it counts from the next start on."""
         self._site = site
         self.publisher = TierPublisher(catalogue(site, self.release), self.standing)
+
+    def own_publisher(self) -> TierPublisher:
+        """One that publishes alike, for a copy of this node: how far it has followed a change is its own affair."""
+        return TierPublisher(catalogue(self._site, self.release), self.standing)
 
     def upgrade(self, release: int) -> None:
         """The program is replaced by one of this release of the catalogue; it counts from the next start on."""
