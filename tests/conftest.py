@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# A slow machine makes no rule about data false.
+settings.register_profile("tiersync", deadline=None)
+settings.load_profile("tiersync")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

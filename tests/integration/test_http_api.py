@@ -323,7 +323,7 @@ def test_an_answer_too_long_to_keep_is_given_by_doing_it_again(full: httpx.Clien
     assert full.post(ROWS, json={"rows": []}, headers=key).status_code == 422
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=8))
 def test_a_key_never_stands_for_two_requests(full: httpx.Client, asked: list[tuple[int, int]]) -> None:
     """Whatever is sent under which key in which order: the first request of a key is made once, others never."""

@@ -121,7 +121,7 @@ def test_what_comes_from_other_nodes_is_told(site: Site, full: httpx.Client) -> 
     assert [(one.key, one.change) for one, _ in follow(page.cursor).changes] == [(["sh-00020"], "gone")]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(st.tuples(st.integers(50, 56), st.booleans()), min_size=1, max_size=5), min_size=1, max_size=6),
     st.lists(st.booleans(), min_size=6, max_size=6),

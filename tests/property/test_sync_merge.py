@@ -135,7 +135,7 @@ def _play(history: History, order: list[tuple[FeedName, int]]) -> Played:
     return Played(rows, digests, {feed: (t.rows, t.digest) for feed, t in tables.items()})
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.data())
 def test_any_order_between_feeds_gives_the_rows_of_a_plain_replay(data: st.DataObject) -> None:
     """Other columns per feed, removals, versions, runs of any length: rows, number and digest of each feed agree."""

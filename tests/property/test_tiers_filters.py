@@ -62,7 +62,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(raw=TREES, rows=st.lists(ROWS, min_size=1, max_size=5))
 def test_python_and_sqlite_choose_the_same_rows(raw: object, rows: list[tuple[Cell, ...]]) -> None:
     """Any filter over all types, null among them, matches the same rows in both."""

@@ -54,7 +54,7 @@ def act(step: tuple[object, ...], serial: int, issuer: Desk, holder: Desk, sent:
             issuer.hear(sent["to issuer"][place], CITY_STANDS)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(steps=STEPS)
 def test_any_order_of_moves_gives_one_legal_history_on_both_sides(steps: list[tuple[object, ...]]) -> None:
     """Interleaved, delayed, doubled and forged moves: the histories agree, prefix by prefix, and nothing hangs."""

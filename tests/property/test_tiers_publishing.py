@@ -56,7 +56,7 @@ def whole(key: tuple[str, int], rest: tuple[str, bool | None, int | None]) -> Ro
     return (key[1], rest[0], key[0], rest[1], rest[2])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(transactions=st.lists(CHANGES, max_size=8))
 def test_a_replayed_feed_is_the_filtered_projection_of_the_table(
     transactions: list[dict[tuple[str, int], tuple[str, bool | None, int | None] | None]],

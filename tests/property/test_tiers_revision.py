@@ -123,7 +123,7 @@ def key_of(out: Outgoing, put: Row) -> Key:
     return (named["id"], named["part"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PUT | PUT | STEP | CHANGE, max_size=25))
 def test_feeds_follow_settings_that_change_while_rows_do(story: list[tuple[str, Any]]) -> None:
     """Puts, changes of settings upon changes that are not followed yet, and steps of the job, in any order."""

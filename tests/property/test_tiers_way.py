@@ -53,7 +53,7 @@ def cells(field: Field) -> st.SearchStrategy[Cell]:
 ROWS = st.lists(st.tuples(*map(cells, CASE.fields)), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=ROWS)
 def test_what_the_door_lets_in_is_good_everywhere(rows: list[Row]) -> None:
     """Door and judge agree, save for codes whose table is not here, which wait above; cells arrive as they were."""

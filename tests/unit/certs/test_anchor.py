@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.anchor import newer, open_anchor, sign_anchor
@@ -106,7 +106,6 @@ def test_an_unfit_anchor_is_not_signed(changes: dict[str, object]) -> None:
         signed(**changes)
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_no_byte_of_an_anchor_is_free(place: int, change: int) -> None:
     """Whatever one byte becomes, the anchor is refused."""

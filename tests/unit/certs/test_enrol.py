@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.enrol import (
@@ -217,7 +217,6 @@ def test_a_used_invite_is_not_withdrawn() -> None:
     assert withdrawn(OPEN, NOW).invite.secret == b""
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(
     st.sampled_from(["nonce", "csr", "log_public_key", "possession", "proof"]),
     st.integers(0, 10_000),
@@ -232,7 +231,6 @@ def test_no_byte_of_a_submission_is_free(part: str, place: int, change: int) -> 
     assert judged(AUTOMATIC, forged).outcome is Outcome.REFUSE
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.lists(st.binary(max_size=300), min_size=6, max_size=6), st.integers(0, 2**32 - 1), st.text(max_size=40))
 def test_noise_is_a_decision_and_never_an_exception(parts: list[bytes], suite: int, token: str) -> None:
     """What strangers send to the enrolment door is refused in words."""

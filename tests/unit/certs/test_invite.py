@@ -8,7 +8,7 @@ from itertools import product
 from string import ascii_letters, digits
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.forms import to_der
@@ -57,7 +57,6 @@ scopes = st.builds(
 titles = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=40)
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(scopes, scopes, titles, st.binary(min_size=32, max_size=32), st.sampled_from(Approval))
 def test_any_invite_comes_back_as_it_went(
     signing: Scope, carrying: Scope, title: str, secret: bytes, approval: Approval
@@ -68,7 +67,6 @@ def test_any_invite_comes_back_as_it_went(
     assert read_invite(write_invite_file(made), NOW) == made
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.integers(0, 10_000), st.sampled_from(LETTERS + ":= é"))
 def test_one_changed_letter_is_found(place: int, letter: str) -> None:
     """No letter of the line is free, not even the spare bits of the last."""
@@ -89,7 +87,6 @@ def test_every_change_of_the_last_letters_is_found() -> None:
             assert "damaged" in refused("".join(changed)).detail
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.integers(25, 10_000))
 def test_a_line_cut_off_anywhere_is_said_to_be_cut_off(kept: int) -> None:
     """A lost end is the commonest fault of copying, so it has its own words."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.forms import key_to_pem, new_key
@@ -27,7 +27,6 @@ def test_golden_key_and_signature() -> None:
     assert SUITE.hash(b"").hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.binary(max_size=200))
 def test_what_a_key_signs_verifies_under_it_alone(message: bytes) -> None:
     """A signature holds for its message and key, and for no other."""
@@ -37,7 +36,6 @@ def test_what_a_key_signs_verifies_under_it_alone(message: bytes) -> None:
     assert not SUITE.verify(LogKey.from_seed(bytes(32)).public_key, signature, message)
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.integers(0, 63), st.integers(1, 255))
 def test_a_changed_signature_does_not_verify(place: int, change: int) -> None:
     """No byte of a signature is free."""
@@ -46,7 +44,6 @@ def test_a_changed_signature_does_not_verify(place: int, change: int) -> None:
     assert not SUITE.verify(KEY.public_key, bytes(signature), b"head")
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.binary(max_size=70), st.binary(max_size=130), st.binary(max_size=10))
 def test_verifying_noise_is_false_and_never_raises(key: bytes, signature: bytes, message: bytes) -> None:
     """Keys and signatures of any length are an answer, not an exception."""

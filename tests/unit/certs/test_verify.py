@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.authority import Authority, issue_leaf
@@ -347,7 +347,6 @@ def test_a_revoked_ca_certificate_is_not_put_to_work() -> None:
         verify_authority([to_der(c) for c in land.province.chain], land.trust, NOW + 9_999 * DAY_US, PROVINCE)
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.integers(0, 2), st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_of_a_chain_is_refused(which: int, place: int, change: int) -> None:
     """Whatever one byte of a chain becomes, the verifier refuses in its own words."""
@@ -359,7 +358,6 @@ def test_a_changed_byte_of_a_chain_is_refused(which: int, place: int, change: in
         verify_identity(chain, country().trust, NOW, CITY)
 
 
-@settings(deadline=None)  # a machine under load is no fault
 @given(st.lists(st.binary(max_size=200), max_size=4))
 def test_noise_is_refused(chain: list[bytes]) -> None:
     """Bytes that are no certificates raise a RemoteFault and nothing else."""

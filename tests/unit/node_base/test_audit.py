@@ -88,7 +88,7 @@ def test_an_empty_audit_is_whole(tmp_path: Path) -> None:
     assert AuditLog(tmp_path / "none", HandClock()).head() == audit.AuditHead(0, audit.START)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_any_edit_is_found(data: st.DataObject) -> None:
     """Changing, removing, repeating or inserting a line anywhere but at the very end breaks the chain there or next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.clock import SystemClock, SystemRandomness, file_stamp, iso, new_id
@@ -27,7 +27,6 @@ def test_randomness_gives_bytes_and_jitter() -> None:
     assert all(0 <= randomness.jitter() < 1 for _ in range(100))
 
 
-@settings(deadline=None)
 @given(st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999))
 def test_stamps_order_as_time_does(us: int) -> None:
     """iso() names the moment exactly, over the years 1 to 9999."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node import config
@@ -62,7 +62,6 @@ def configs(draw: st.DrawFn) -> Config:
     return Config(node, parent, listen, data, log, limits, run, http, rollup, publications, deadlines)
 
 
-@settings(deadline=None)
 @given(configs())
 def test_what_is_written_reads_back_the_same(written: Config) -> None:
     """render and load are inverse for every configuration."""
@@ -256,7 +255,6 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     assert config.load_file(path) == Config(CITY, PARENT)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_told_as_a_fault(text: str) -> None:
     """No text makes load fail in another way (and no short one is a whole configuration)."""

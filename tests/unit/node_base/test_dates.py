@@ -6,7 +6,7 @@ import datetime as dt
 import zoneinfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.loading.dates import BadFormat, compile_format
@@ -23,7 +23,6 @@ def us(moment: dt.datetime) -> int:
     return (moment - EPOCH) // dt.timedelta(microseconds=1)
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(NAIVE, NAIVE.replace(year=9998)),
     zones,
@@ -40,7 +39,6 @@ def test_what_a_system_writes_is_read_back(moment: dt.datetime, zone: zoneinfo.Z
     assert compile_format(form).date(text) == local.date().isoformat()
 
 
-@settings(deadline=None)
 @given(st.integers(us(dt.datetime(1900, 1, 1, tzinfo=dt.UTC)), us(dt.datetime(9998, 1, 1, tzinfo=dt.UTC))))
 def test_stamps_with_their_own_offset(moment: int) -> None:
     """An offset in the text counts, not the mapping's zone; microseconds are kept."""
@@ -133,7 +131,6 @@ def test_formats_that_leave_the_moment_open_are_refused(form: str) -> None:
         compile_format(form)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from(["iso", "unix", "unix_ms", "%Y-%m-%d %H:%M:%S.%f%z", "%d %b %Y"]))
 def test_any_text_is_a_moment_or_a_value_error(text: str, form: str) -> None:
     """Nothing but ValueError ever comes out."""

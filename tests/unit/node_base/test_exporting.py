@@ -104,7 +104,7 @@ rows = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(rows, min_size=1, max_size=8), st.sampled_from(KINDS))
 def test_what_is_exported_is_loaded_as_it_was(given_rows: list[Row], kind: str) -> None:
     """Any row, by a mapping that changes nothing. In CSV a text that a spreadsheet might run comes back with an

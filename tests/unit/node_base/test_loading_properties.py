@@ -37,7 +37,7 @@ garbage = st.binary(max_size=300) | st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(garbage, st.sampled_from(["csv", "jsonl"]), st.booleans())
 def test_any_bytes_end_in_rows_and_rejects(content: bytes, form: str, packed: bool) -> None:
     """Garbage never crashes the pipeline: it ends in a report, or in a fault about the file as a whole; twice the
@@ -62,7 +62,7 @@ good = st.lists(st.integers(0, 10**6), min_size=1, max_size=30, unique=True)
 noise = st.sampled_from([b"", b"x", b'x,"', b'"', b'a,"b,1', b"1,2,3,4", b"\xff\xff,a,1", b",,", b'x,"y"z,1', b"x,a,x"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(good, st.data())
 def test_good_rows_survive_between_bad_ones(numbers: list[int], data: st.DataObject) -> None:
     """Whatever stands between them, all well-formed rows come through, once each and in order."""
@@ -76,7 +76,6 @@ def test_good_rows_survive_between_bad_ones(numbers: list[int], data: st.DataObj
     assert report.counts.read >= len(numbers)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries({"ID": st.text(min_size=1, max_size=8), "A": st.text(max_size=8)}),

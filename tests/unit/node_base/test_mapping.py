@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node import mappings
@@ -211,7 +211,6 @@ def all_types() -> Converter:
 values = st.none() | st.text(max_size=30) | st.sampled_from(["1", "-0.5", "1e3", "2026-01-31", "Y", "00ff"])
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("ABCD") | st.just("ID"), values))
 def test_any_record_makes_a_row_that_its_schema_accepts_or_a_reason(record: dict[str, str | None]) -> None:
     """What comes out is never of a wrong type: the node's own door would say the same."""

@@ -144,7 +144,7 @@ values = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(st.dictionaries(headings, values, max_size=8), max_size=4),
     st.sampled_from(["case", "x_small", "org_unit"]),

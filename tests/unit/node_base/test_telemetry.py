@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node import telemetry
@@ -91,7 +91,6 @@ def test_a_private_key_is_hidden_wherever_it_stands() -> None:
     assert plain("-----BEGIN EC PRIVATE KEY-----\nMHc") == telemetry.HIDDEN
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.just(object()),

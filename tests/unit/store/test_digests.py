@@ -18,7 +18,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_select_agrees_with_what_the_core_kept(steps: list[tuple[bool, list[int], bool]]) -> None:
     """Whatever two feeds put and end, in whatever order: state, SELECT and images say the same of each feed."""
@@ -40,7 +40,7 @@ def test_select_agrees_with_what_the_core_kept(steps: list[tuple[bool, list[int]
     store.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(ROWS, max_size=12, unique_by=lambda r: r[:2]), version=st.integers(1, 2**62))
 def test_every_kind_of_cell_counts_alike(rows: list[Row], version: int) -> None:
     """At the origin too, whole or cut down to a publication's columns and filter."""

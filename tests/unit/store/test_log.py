@@ -32,7 +32,7 @@ def size(one: LogEntry) -> int:
     return len(one.header) + len(one.payload) + len(one.seal)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     shapes=st.lists(st.tuples(st.sampled_from([1, 50, 1023, 1024, 3000]), st.booleans()), max_size=20),
     from_seq=st.integers(0, 22),

@@ -118,7 +118,7 @@ def sorted_seen(rebuilt: Rebuilt) -> Rebuilt:
     return rebuilt
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(first=st.lists(WRITES, max_size=8), lost=st.lists(WRITES, max_size=8), then=st.lists(WRITES, max_size=8))
 def test_the_state_is_what_was_committed_and_nothing_else(first: list[Any], lost: list[Any], then: list[Any]) -> None:
     """A crash before the commit leaves the state before; what follows builds on that."""

@@ -33,7 +33,7 @@ ROWS = st.tuples(
     st.none() | INTS,
 )
 VERSIONS = st.integers(1, 2**63 - 1)
-RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RELAXED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def perform(store: Store, *writes: Any) -> None:

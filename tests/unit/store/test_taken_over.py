@@ -59,7 +59,7 @@ _rows = st.lists(st.tuples(_origins, _keys, st.sampled_from(PLACES)), unique_by=
 _takings = st.lists(st.tuples(_origins, _origins, _keys), unique=True, max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_rows, _takings, st.randoms(use_true_random=False))
 def test_in_any_order_the_same_is_shown_and_it_is_what_the_rule_says(
     rows: list[tuple[str, Key, str]], takings: list[tuple[str, str, Key]], random: object

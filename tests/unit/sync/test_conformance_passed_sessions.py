@@ -267,7 +267,7 @@ class _Shared:
     city: Played | None = None
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(place=st.integers(0, len(FRAME) - 1), bit=st.integers(0, 7))
 def test_a_frame_with_one_bit_flipped_is_never_stored_and_the_link_goes_on(place: int, bit: int) -> None:
     """Stored are the sealed bytes or nothing; the next good frame is taken (after dialling again, if it was closed)."""

@@ -7,7 +7,7 @@ from importlib.resources import files
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.scope import Scope
@@ -231,7 +231,6 @@ def test_whatever_was_in_force_had_something_above_it() -> None:
             assert above.level < found.level
 
 
-@settings(deadline=None)
 @given(st.sampled_from(_codes()), st.integers(1980, 2026), st.integers(0, 46))
 def test_following_what_became_ends_in_what_is_in_force(code: str, year: int, later: int) -> None:
     date, by = f"{year}-06-30", f"{year + later}-06-30"
@@ -244,7 +243,6 @@ def test_following_what_became_ends_in_what_is_in_force(code: str, year: int, la
         assert stood in found
 
 
-@settings(deadline=None)
 @given(st.sampled_from(_codes()), st.integers(1980, 2024), st.integers(1, 20), st.integers(1, 20))
 def test_going_in_two_steps_arrives_where_one_step_does(code: str, year: int, first: int, second: int) -> None:
     start, middle, end = (f"{y}-06-30" for y in (year, year + first, year + first + second))
@@ -253,7 +251,6 @@ def test_going_in_two_steps_arrives_where_one_step_does(code: str, year: int, fi
     assert steps == set(_known().became(code, start, end))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(_codes()), st.integers(1980, 2026))
 def test_what_is_above_has_it_below(code: str, year: int) -> None:
     date = f"{year}-06-30"
