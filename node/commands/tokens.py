@@ -47,7 +47,7 @@ async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
         yield shown(wish, now)
         return
     if not await in_store(node, partial(_keep, token)):
-        raise _bad(N_("a node keeps at most {most} tokens"), most=TOKENS_MAX)
+        raise _bad(N_("at most {most} tokens are good at one time: revoke one that is not used"), most=TOKENS_MAX)
     node.tokens_changed += 1
     node.note(AuditEvent.ACCESS_GRANTED, **_audited(token), expires=iso(token.expires))
     yield {**shown(token, now), "secret": secret}
@@ -105,7 +105,7 @@ def shown(token: Token, now: int) -> dict[str, Any]:
 
 def _keep(token: Token, store: Store) -> bool:
     """Whether there was room."""
-    room = len(store.tokens.all()) < TOKENS_MAX
+    room = sum(one.state(token.created) == "valid" for one in store.tokens.all()) < TOKENS_MAX
     if room:
         store.tokens.add(token)
     return room

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from node.commands import tokens
 from tests.unit.cli.conftest import Call, Called, Country
 
 
@@ -35,6 +36,18 @@ def test_for_a_person_the_token_stands_on_a_line_of_its_own(call: Call, country:
     dry = _make(call, country, "dry", "--role", "watch", "--dry-run")
     assert (dry.code, "tst_" in dry.out) == (0, False)
     assert "dry" not in call("--home", country.home("city"), "token", "list").out
+
+
+def test_only_tokens_that_are_good_take_a_place(call: Call, country: Country, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever gives a new one each year could one day give no more."""
+    home, words = ("--home", country.home("city")), ("one", "--role", "watch", "--json")
+    good = [t for t in call(*home, "token", "list", "--json").json["tokens"] if t["state"] == "valid"]
+    monkeypatch.setattr(tokens, "TOKENS_MAX", len(good) + 1)
+    made = _make(call, country, *words)
+    assert made.code == 0
+    assert "E1008" in _make(call, country, *words).out
+    assert call(*home, "token", "revoke", made.json["token"]).code == 0
+    assert _make(call, country, *words).code == 0
 
 
 @pytest.mark.parametrize(
