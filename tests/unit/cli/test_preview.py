@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.cli.test_rows import case
@@ -40,11 +41,17 @@ def test_a_configuration_of_another_node_is_refused(call: Call, country: Country
 def test_rows_outside_a_changed_scope_are_foreseen(call: Call, country: Country) -> None:
     """The scope that the parent is about to give: what could no longer be written is counted and named."""
     city = country.home("city")
+    asked = ("--home", city, "preview", "--scope", "659001", "--sample", "1000", "--json")
+
+    def outside() -> dict[str, Any]:
+        return next((o for o in call(*asked).json["outside"] if o["dataset"] == "case"), {"rows": 0, "keys": []})
+
+    before = outside()["rows"]
     row = json.dumps(case("outside-1"))
     assert call("--home", city, "put", "case", "--row", row, "--json").json["accepted"] == 1
-    found = call("--home", city, "preview", "--scope", "659001", "--sample", "1000", "--json").json["outside"]
-    (one,) = (o for o in found if o["dataset"] == "case")
-    assert '["outside-1"]' in one["keys"]
+    after = outside()
+    assert after["rows"] == before + 1
+    assert '["outside-1"]' in after["keys"] or len(after["keys"]) == 1_000
     assert call("--home", city, "preview", "--scope", "*", "--json").json["outside"] == []
     assert "outside that scope" in call("--home", city, "preview", "--scope", "659001").out
     assert call("--home", city, "preview", "--scope", "33x", "--json").json["error"]["code"] == "E1008"
