@@ -5,6 +5,7 @@ Part of one, or something put in the place of what cannot be read, would go out 
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -64,3 +65,16 @@ def _stdin() -> BinaryIO:
         todo = N_("Give a file, or send the text into the command through a pipe.")
         raise UserFault(Code.BAD_ARGUMENT, N_("There is nothing to read: stdin is closed."), todo)
     return sys.stdin.buffer
+
+
+def day_of(said: str) -> str:
+    """A day as year-month-day. Raises UserFault BAD_ARGUMENT for what is none."""
+    try:
+        return dt.date.fromisoformat(said).isoformat()
+    except ValueError:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{value}' is not a date."),
+            N_("Write it as year-month-day: 2020-12-31."),
+            value=said,
+        ) from None

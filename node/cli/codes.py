@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from node.cli.rows import put_rows
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.reading import day_of
 from node.texts import N_, _
 from tiers.codes import DRAFT, EFFECTIVE, RETIRED
 
@@ -140,7 +140,7 @@ def activate(
 ) -> int:
     session = here(context)
     own = _own(session, of, code, version)
-    row = {**own["row"], "status": EFFECTIVE, "effective_on": _day(since)}
+    row = {**own["row"], "status": EFFECTIVE, "effective_on": day_of(since)}
     return put_rows(session, own["dataset"], [row], dry_run)
 
 
@@ -155,7 +155,7 @@ def retire(
 ) -> int:
     session = here(context)
     own = _own(session, of, code, version)
-    row = {**own["row"], "status": RETIRED, "retired_on": _day(last)}
+    row = {**own["row"], "status": RETIRED, "retired_on": day_of(last)}
     return put_rows(session, own["dataset"], [row], dry_run)
 
 
@@ -184,7 +184,7 @@ def extend(
         "mapped_table": mapped_table or of,
         "mapped_to": mapped_to,
         "status": EFFECTIVE,
-        "effective_on": _day(since) if since else None,
+        "effective_on": day_of(since) if since else None,
     }
     return put_rows(session, "class_extension", [row], dry_run)
 
@@ -228,15 +228,3 @@ def _unknown(of: str, code: str) -> UserFault:
         code=code,
         table=of,
     )
-
-
-def _day(said: str) -> str:
-    try:
-        return dt.date.fromisoformat(said).isoformat()
-    except ValueError:
-        raise UserFault(
-            Code.BAD_ARGUMENT,
-            N_("'{value}' is not a date."),
-            N_("Write it as year-month-day: 2020-12-31."),
-            value=said,
-        ) from None

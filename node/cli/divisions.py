@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from node.cli.output import pairs, remark, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.reading import day_of
 from node.texts import N_, _
 
 if TYPE_CHECKING:
@@ -190,15 +190,7 @@ def _day(said: str) -> str:
 
     if not said:
         return iso(SystemClock().now_us())[:10]
-    try:
-        return dt.date.fromisoformat(said).isoformat()
-    except ValueError:
-        raise UserFault(
-            Code.BAD_ARGUMENT,
-            N_("'{value}' is not a date."),
-            N_("Write it as year-month-day: 2020-12-31."),
-            value=said,
-        ) from None
+    return day_of(said)
 
 
 def _shown(one: Division) -> dict[str, Any]:

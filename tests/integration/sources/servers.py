@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ _MARIADB_BINARIES = ("mariadbd", "mysqld")
 _SERVER_FOLDERS = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin")
 
 
-class Server:
+class Server(ABC):
     """One server with a database `umc`, an owner `app` and a reader `reader`. It can be killed and started again."""
 
     def __init__(self, folder: Path, driver: str, account: Account | None) -> None:
@@ -46,8 +47,9 @@ class Server:
         """As an administrator writes it: without the password."""
         return f"{self.driver}://reader@127.0.0.1:{self.port}/umc"
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What runs it in the foreground."""
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -74,8 +76,9 @@ class Server:
         if self._process is not None:
             stop(self._process, signal.SIGINT if not self.is_mariadb else signal.SIGTERM, 20)
 
+    @abstractmethod
     def admin(self) -> sa.Engine:
-        raise NotImplementedError
+        """As its owner."""
 
     def query(self, *statements: str, rows: Sequence[dict[str, object]] = ()) -> list[tuple[object, ...]]:
         """Runs statements as the owner in one transaction; the rows of the last. rows: for the parameters of one."""
