@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from node.clock import iso
 from node.store.readers import Reader
+from sync.registry import Registry
 from sync.schema import RowSchema
 from sync.values import Cell, Key
 from tiers.catalogue import Catalogue
@@ -101,6 +102,32 @@ def shown(reader: Reader, catalogue: Catalogue, here: str, one: Known) -> dict[s
         "record_changed": changed_since(reader, catalogue, one),
         "next": [move.name for move in open_moves(one.issue, one.answer, side)] if side is not None else [],
     }
+
+
+class LeftOut(NamedTuple):
+    """A record that this node leaves out of statistics, and since when."""
+
+    origin: str
+    key: Key
+    since: int
+
+
+def left_out(reader: Reader, registry: Registry, here: str, schema: RowSchema) -> list[LeftOut]:
+    """The records of a dataset that this node marked and leaves out, until it closes the issue; less those that a node
+    between marked, whose figures are without them already."""
+    where = '"dataset" = ? AND "excluded" = ? AND "state" <> ?'
+    mine: dict[tuple[str, Key], int] = {}
+    others: set[tuple[str, Key]] = set()
+    for one in issues(reader, where, (schema.dataset, True, CLOSED)):
+        origin, key = str(one.row["origin"]), record_key(schema, one)
+        if key is None:
+            continue
+        if one.finder == here:
+            since = int(one.row["found_at"] or 0)
+            mine[origin, key] = min(since, mine.get((origin, key), since))
+        elif registry.is_below(one.finder, here) and registry.is_below(origin, one.finder):
+            others.add((origin, key))
+    return [LeftOut(*record, since) for record, since in mine.items() if record not in others]
 
 
 def counts(reader: Reader, here: str) -> dict[str, int]:

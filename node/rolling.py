@@ -16,18 +16,19 @@ from zoneinfo import ZoneInfo
 
 from node.app import Node
 from node.jobs import PutResult
+from node.quality import left_out
 from node.store.readers import Reader
 from sync.link import Phase
 from sync.registry import Enrolment, Registry
 from sync.replica import Replica
 from sync.schema import CellType
-from sync.values import Cell, Key, Row
+from sync.values import Cell, Key, Row, dataset_of
 from tiers.dataset import Cadence, Dataset
 from tiers.deadlines import cut_off_us
 from tiers.filters import AllOf, AnyOf, Compare, filter_sql
 from tiers.parts import children_of, height_of, parts_of
 from tiers.periods import Period, day_of, ended_periods, midnight_us
-from tiers.rolling import NOTHING, Counter, Place, Tally, handed_up, merge, missing_part, own_part, rows_of
+from tiers.rolling import NOTHING, Counter, Place, Tally, handed_up, merge, missing_part, own_part, rows_of, without
 from tiers.rollup import CORRECTIONS, FINAL, RollUp
 
 PAGE_ROWS = 2_000
@@ -67,6 +68,15 @@ class _Frame(NamedTuple):
     linked: frozenset[str]
     zone: ZoneInfo
     now: int
+    marked: Sequence[_Marked] = ()
+
+
+class _Marked(NamedTuple):
+    """A record that this node leaves out: since when, the child that counted it, its cells as a Counter asks them."""
+
+    since: int
+    child: str
+    row: Row
 
 
 def rollups_of(node: Node) -> list[RollUp]:
@@ -100,7 +110,9 @@ async def roll_up(node: Node, rollup: RollUp, periods: Sequence[Period], *, dry_
     async with node.rolling:
         linked = await node.writer.ask(lambda replica, _: linked_now(replica))
         zone = ZoneInfo(node.config.run.time_zone)
-        frame = _Frame(node.core().registry, linked, zone, node.clock.now_us())
+        registry = node.core().registry
+        marked = await node.read(partial(_marked, node, rollup, registry))
+        frame = _Frame(registry, linked, zone, node.clock.now_us(), marked)
         found = []
         for cadence in dict.fromkeys(p.cadence for p in periods):
             one_cadence = [p for p in periods if p.cadence is cadence]
@@ -246,8 +258,43 @@ async def _tally(node: Node, rollup: RollUp, period: Period, frame: _Frame, coun
     tally = NOTHING if counted is None else _own(node, rollup, period, frame, counted)
     for child in parts_below(node, frame.registry, period):
         part = await child_part(node, rollup, period, child, frame.registry, frame.linked)
-        tally = merge((tally, part))
+        tally = merge((tally, _less_marked(rollup, period, frame, child[0].node, part)))
     return tally
+
+
+def _marked(node: Node, rollup: RollUp, registry: Registry, reader: Reader) -> list[_Marked]:
+    """The records that this node leaves out, as far as it holds all that is counted of them."""
+    here, schema, asked = node.config.node.node_id, rollup.source.schema, Counter.asked(rollup)
+    places = [schema.names.index(name) for name in asked]
+    found = []
+    for origin, key, since in left_out(reader, registry, here, schema):
+        held = reader.read_rows(schema.dataset, origin, [key]).get(key)
+        child = registry.next_hop(here, origin)
+        if held is not None and child and set(asked) <= _columns_here(node, reader, origin, schema.dataset):
+            found.append(_Marked(since, child, tuple(held[1][i] for i in places)))
+    return found
+
+
+def _columns_here(node: Node, reader: Reader, origin: str, dataset: str) -> set[str]:
+    """What of a dataset an origin publishes to this node."""
+    core, publications = node.core(), node.catalogue.publications
+    feeds = [state for state in reader.feeds() if state.name.origin == origin]
+    names = [state.name.publication for state in feeds if core.applies(state.name, int(state.route))]
+    return {
+        column for n in names if dataset_of(n) == dataset and n in publications for column in publications[n].columns
+    }
+
+
+def _less_marked(rollup: RollUp, period: Period, frame: _Frame, child: str, part: Tally) -> Tally:
+    """A child's part less what this node leaves out of it. Of what there is now, nobody knows what it was at the end of
+    a period before the mark: such a record is left out from the period on in which it was marked."""
+    ends = period.span_us(frame.zone)[1]
+    rows = [one.row for one in frame.marked if one.child == child and (one.since < ends or not rollup.is_stock)]
+    if not rows:
+        return part
+    counter = Counter(rollup, [period], frame.zone)
+    records = counter.add(rows)
+    return without(rollup, part, counter.cells(period), records)
 
 
 def _own(node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Counted) -> Tally:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from node import dues
 from node.app import Node
+from node.quality import ISSUES
 from node.rolling import Outcome, closes_us, linked_now, periods_of, roll_up, rollups_of
 from sync.errors import LocalFault
 from tiers.periods import day_of
@@ -83,7 +84,7 @@ class RollUps:
         """What it is made of, as a value that differs when that does."""
         source, target = rollup.source.id, rollup.dataset.id
         told = await self._node.writer.ask(
-            lambda replica, store: (store.written(source), store.written(target), linked_now(replica))
+            lambda replica, store: (*map(store.written, (source, target, ISSUES)), linked_now(replica))
         )
         brought = await self._node.read(lambda reader: reader.brought_at(source))
         return told, brought, now // HOUR_US

@@ -35,6 +35,7 @@ from tiers.rollup import (
     DOWN,
     EMPTY,
     FINAL,
+    LEFT_OUT,
     NO_DATA,
     PARTIAL,
     PARTS,
@@ -78,11 +79,13 @@ class Figures(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What is known of a period. partial: measures that some counted part left empty."""
+    """What is known of a period. partial: measures that some counted part left empty. left_out: records that are not
+    in the figures, because a receiver marked them and leaves them out meanwhile (flow W9)."""
 
     parts: Parts
     cells: Mapping[Place, Figures]
     partial: frozenset[str] = frozenset()
+    left_out: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -103,9 +106,7 @@ class Counter:
         """`periods`: of one cadence, one after the other without a gap."""
         self._rollup = rollup
         self._periods = periods
-        asked = {column for m in rollup.measures for column in m.columns} | ({rollup.date} - {""})
-        asked |= {source for group in rollup.groups for _, source in group.columns}
-        self.columns = tuple(name for name in rollup.source.schema.names if name in asked)
+        self.columns = self.asked(rollup)
         at = {name: i for i, name in enumerate(self.columns)}
         spans = [period.span_us(zone) for period in periods]
         days = [p.first.isoformat() for p in periods]
@@ -121,8 +122,17 @@ class Counter:
         self._zeros = tuple(_zero(rollup, m) for m in rollup.measures)
         self._cells: list[dict[Place, list[Number]]] = [{} for _ in periods]
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Counts rows in. Raises InputFault LIMIT_EXCEEDED for more cells than a period may have."""
+    @staticmethod
+    def asked(rollup: RollUp) -> tuple[str, ...]:
+        """The columns of the source that are counted by, in order of its schema."""
+        asked = {column for m in rollup.measures for column in m.columns} | ({rollup.date} - {""})
+        asked |= {source for group in rollup.groups for _, source in group.columns}
+        return tuple(name for name in rollup.source.schema.names if name in asked)
+
+    def add(self, rows: Iterable[Row]) -> int:
+        """Counts rows in; of how many there was something to count. Raises InputFault LIMIT_EXCEEDED for more cells
+        than a period may have."""
+        counted = 0
         for row in rows:
             hit = {name: self._index(name, row[i]) for i, name in self._dates}
             amounts: dict[int, list[tuple[int, Number]]] = {}
@@ -130,9 +140,11 @@ class Counter:
                 index = hit[date] if date else len(self._periods) - 1
                 if index is not None and (much := amount(row)):
                     amounts.setdefault(index, []).append((i, much))
+            counted += bool(amounts)
             for index, found in amounts.items():
                 for place in (self._rollup.total, *(place(row) for place in self._places)):
                     self._add(index, place, found)
+        return counted
 
     def cells(self, period: Period) -> dict[Place, Figures]:
         """What was counted in a period, the total always among it."""
@@ -232,12 +244,13 @@ def handed_up(rollup: RollUp, rows: Iterable[Mapping[str, Cell]]) -> Tally | Non
         parts = Parts(counted=1)
     else:
         parts = Parts(*(_whole(total[name]) for name in (COUNTED, NO_DATA, PENDING, DOWN)))
+    left_out = _whole(total[LEFT_OUT])
     if not parts.counted:
-        return Tally(parts, {})
+        return Tally(parts, {}, left_out=left_out)
     names = [m.to for m in rollup.measures]
     said = str(total[PARTIAL] or "")
     partial = frozenset(filter(None, said.split(","))) | {name for name in names if total[name] is None}
-    return Tally(parts, {place: _figures(rollup, row) for place, row in by_place.items()}, partial)
+    return Tally(parts, {place: _figures(rollup, row) for place, row in by_place.items()}, partial, left_out)
 
 
 def _figures(rollup: RollUp, row: Mapping[str, Cell]) -> Figures:
@@ -260,13 +273,49 @@ def merge(tallies: Iterable[Tally]) -> Tally:
     parts = Parts()
     cells: dict[Place, Figures] = {}
     partial: frozenset[str] = frozenset()
+    left_out = 0
     for tally in tallies:
         parts = Parts(*(a + b for a, b in zip(parts, tally.parts, strict=True)))
         partial |= tally.partial
+        left_out += tally.left_out
         for place, figures in tally.cells.items():
             held = cells.get(place)
             cells[place] = figures if held is None else _added(held, figures)
-    return Tally(parts, cells, partial)
+    return Tally(parts, cells, partial, left_out)
+
+
+def without(rollup: RollUp, tally: Tally, marked: Mapping[Place, Figures], records: int) -> Tally:
+    """A part less some records that it has counted; `marked`: the cells of those records alone.
+
+    They are counted by the same measures as the part counted them, so what is left is as if they had not been there.
+    Where small cells are held back, those of the marked records are too: whoever holds both figures could subtract
+    them. A class from which few were left out then stays as it was, and the total alone is less. What becomes small by
+    it is held back.
+    """
+    if not tally.parts.counted or not records:
+        return tally
+    lows = [_low(rollup, measure) for measure in rollup.measures]
+    cells = dict(tally.cells)
+    for place, less in hold_back(rollup, marked).items():
+        held = cells.get(place)
+        if held is not None:
+            cells[place] = held._replace(values=tuple(map(_less, held.values, less.values, lows)))
+    return tally._replace(cells=hold_back(rollup, cells), left_out=tally.left_out + records)
+
+
+def _low(rollup: RollUp, measure: Measure) -> Number | None:
+    """The least that a measure can be. A part that had not counted a record yet cannot be less than nothing."""
+    if not measure.sum:
+        return 0
+    low = next(field.minimum for field in rollup.dataset.fields if field.column.name == measure.to)
+    return low if isinstance(low, int | Decimal) else None
+
+
+def _less(value: Number | None, much: Number | None, low: Number | None) -> Number | None:
+    if value is None or much is None:
+        return value
+    left = value - much if isinstance(value, int) and isinstance(much, int) else _EXACT.subtract(value, much)
+    return left if low is None else max(left, low)
 
 
 def _added(a: Figures, b: Figures) -> Figures:
@@ -298,7 +347,9 @@ def hold_back(rollup: RollUp, cells: Mapping[Place, Figures]) -> Mapping[Place, 
         of_group = [place for place in cells if _is_in(rollup, place, named)]
         hidden |= _to_hide([(_rows_behind(cells[place], counts), place) for place in of_group], small.below)
     empty: Numbers = (None,) * len(rollup.measures)
-    return {place: Figures(empty, 1) if place in hidden else figures for place, figures in cells.items()}
+    return {
+        place: Figures(empty, figures.withheld + 1) if place in hidden else figures for place, figures in cells.items()
+    }
 
 
 def _rows_behind(figures: Figures, counts: Sequence[int]) -> int:
@@ -364,6 +415,7 @@ def _said(rollup: RollUp, tally: Tally, place: Place, figures: Figures) -> dict[
         parts = tally.parts
         said |= {PARTS: parts.all, **dict(zip((COUNTED, NO_DATA, PENDING, DOWN), parts, strict=True))}
         said[PARTIAL] = ",".join(sorted(tally.partial)) or None
+        said[LEFT_OUT] = tally.left_out
     return said
 
 

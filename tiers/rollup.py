@@ -40,6 +40,7 @@ EMPTY = "-"
 COMPLETE, FINAL, CORRECTIONS = "complete", "final", "corrections"
 PARTS, COUNTED, NO_DATA, PENDING, DOWN = "parts", "parts_counted", "parts_no_data", "parts_pending", "parts_down"
 PARTIAL, WITHHELD = "partial", "withheld_parts"
+LEFT_OUT = "left_out"
 MARKS: Mapping[str, CellType] = {
     COMPLETE: CellType.BOOLEAN,
     FINAL: CellType.BOOLEAN,
@@ -51,6 +52,7 @@ MARKS: Mapping[str, CellType] = {
     DOWN: CellType.INTEGER,
     PARTIAL: CellType.TEXT,
     WITHHELD: CellType.INTEGER,
+    LEFT_OUT: CellType.INTEGER,
 }
 """Columns that every rolled-up dataset has, by these names."""
 UNITS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000}

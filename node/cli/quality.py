@@ -87,7 +87,8 @@ def mark(
     period: Annotated[str, typer.Option(metavar="PERIOD", help=_("Period that is missing or late."))] = "",
     problem: Annotated[str, typer.Option(metavar="TEXT", help=_("What is wrong, in words that name no person."))] = "",
     exclude: Annotated[
-        bool, typer.Option("--exclude", help=_("Note that the record is left out of statistics meanwhile."))
+        bool,
+        typer.Option("--exclude", help=_("Leave the record out of this node's statistics until the issue is closed.")),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:

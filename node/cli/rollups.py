@@ -81,6 +81,7 @@ def _show_period(one: dict[str, Any], measure: str, zone: str) -> None:
         _("no data"),
         _("not yet"),
         _("no link"),
+        _("left out"),
         _("complete"),
         _("final"),
         _("corrections"),
@@ -93,7 +94,7 @@ def _show_period(one: dict[str, Any], measure: str, zone: str) -> None:
 def _line(name: str, part: dict[str, Any], measure: str) -> tuple[object, ...]:
     state = _(_STATES.get(part["state"], part["state"]))
     if "parts" not in part:
-        return (name, state, *[""] * 8)
+        return (name, state, *[""] * 9)
     parts = part["parts"]
     return (
         name,
@@ -103,6 +104,7 @@ def _line(name: str, part: dict[str, Any], measure: str) -> tuple[object, ...]:
         parts["no_data"],
         parts["pending"],
         parts["down"],
+        part["left_out"],
         part["complete"],
         part["final"],
         part["corrections"],

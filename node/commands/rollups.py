@@ -114,6 +114,7 @@ def _said(rollup: RollUp, held: Held, missing: str) -> dict[str, Any]:
         "corrections": sum(int(row[CORRECTIONS] or 0) for row in held.values()),
         "parts": _parts(tally.parts),
         "partial": sorted(tally.partial),
+        "left_out": tally.left_out,
         "withheld_cells": sum(1 for figures in tally.cells.values() if figures.withheld),
         "total": {name: total[name] for name in names},
     }

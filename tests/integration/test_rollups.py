@@ -149,6 +149,44 @@ def test_zero_no_data_not_heard_and_no_link_stay_four_things_up_to_the_nation(tm
     run(work())
 
 
+def test_a_record_that_is_marked_is_left_out_until_the_issue_is_closed(tmp_path: Path) -> None:
+    """The province doubts one of its city's cases: its figures and the nation's are without it, and say so; the city's
+    own are not touched. A correction of a closed period is counted; the nation does not leave it out twice."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, COUNTRY[:3]) as net:
+            day = first_day(net)
+            start = midnight_us(day, ZONE)
+            after = midnight_us(day + timedelta(days=1), ZONE)
+            rows = [case(f"h{n}", "330106", start + n) for n in range(5)]
+            await bring(net["hangzhou"], *((*row[:6], True, *row[7:]) for row in rows), case("next", "330106", after))
+            set_clocks(net, after + HOUR_US)
+            everyone = ("hangzhou", "province", "nation")
+            await roll(net, day, *everyone)
+            marked = await net["province"].command(
+                "quality.mark", dataset="case", kind="contradicts", key=["h1"], exclude=True
+            )
+            await net["province"].command("quality.mark", dataset="case", kind="duplicate", key=["h2"])
+            await net["nation"].command("quality.mark", dataset="case", kind="contradicts", key=["h1"], exclude=True)
+            await roll(net, day, *everyone)
+            for name, reported, left_out in (("hangzhou", 5, 0), ("province", 4, 1), ("nation", 4, 1)):
+                here = (await seen(net, name, day))["here"]
+                assert (here["total"]["reported"], here["left_out"]) == (reported, left_out), name
+                assert (here["complete"], here["parts"]["counted"]) == (True, 1), name
+
+            set_clocks(net, after + 4 * 24 * HOUR_US)
+            assert all(one["final"] and not one["corrections"] for one in (await roll(net, day, *everyone)).values())
+            await net["province"].command("quality.close", issue=marked["issue"])
+            await roll(net, day, *everyone)
+            for name, reported, left_out in (("hangzhou", 5, 0), ("province", 5, 0), ("nation", 4, 1)):
+                here = (await seen(net, name, day))["here"]
+                assert (here["total"]["reported"], here["left_out"]) == (reported, left_out), name
+            assert (await seen(net, "province", day))["here"]["corrections"] > 0
+            await sound(net)
+
+    run(work())
+
+
 def test_the_node_works_out_what_is_open_by_itself(tmp_path: Path) -> None:
     """A look finds what changed since the last; nothing new means nothing is written; brought figures stay."""
 

@@ -14,7 +14,7 @@ from sync.values import Row
 from tests.unit.tiers.rollups import MONTH, PLAIN, SPARING, count, own, passed_up, visit, written
 from tiers.dataset import Cadence
 from tiers.periods import CALENDAR, day_of, ended_periods, midnight_us, parse_period, period_of
-from tiers.rolling import NOTHING, Counter, Parts, Tally, hold_back, merge, missing_part
+from tiers.rolling import NOTHING, Counter, Parts, Tally, hold_back, merge, missing_part, without
 
 KINDS = st.sampled_from(["a", "b", "staff", None])
 ROWS = st.lists(
@@ -105,6 +105,50 @@ def test_no_small_cell_follows_from_the_others(rows: list[Row]) -> None:
             rest = (total or 0) - sum(shown[place].values[0] or 0 for place in group if place not in hidden)
             assert len(hidden) > 1
             assert rest > len(hidden), "each is 1 at least: a sum as small as their number would tell them all"
+
+
+@given(CITIES, st.data())
+def test_what_is_left_out_is_as_if_it_had_not_been_there(cities: list[list[Row]], data: st.DataObject) -> None:
+    """Some records of each city marked: the province's figures are those of all others, and say how many are not in."""
+    parts, others, records = [], [], 0
+    for rows in cities:
+        marked = [row for row in rows if data.draw(st.booleans())]
+        kept = [row for row in rows if not any(row is one for one in marked)]
+        counted = len([row for row in marked if row[1].startswith("2026-03")])
+        parts.append(without(PLAIN, own(PLAIN, rows), count(PLAIN, marked).cells(MONTH), counted))
+        others.append(own(PLAIN, kept))
+        records += counted
+    left, rest = merge(parts), merge(others)
+    assert left.left_out == records
+    assert left.parts == rest.parts
+    for place, figures in left.cells.items():
+        empty = tuple(0 for _ in figures.values)
+        assert figures.values == (rest.cells[place].values if place in rest.cells else empty)
+    if left.parts.all:
+        assert passed_up(PLAIN, left).left_out == records
+
+
+@given(ROWS, st.data())
+def test_leaving_out_tells_no_small_cell(rows: list[Row], data: st.DataObject) -> None:
+    """Neither what is left nor what was left out of a class is few: who has both figures subtracts them."""
+    marked = [row for row in rows if data.draw(st.booleans())]
+    before = own(SPARING, rows)
+    after = without(SPARING, before, count(SPARING, marked).cells(MONTH), len(marked))
+    for place, figures in after.cells.items():
+        was, left = before.cells[place].values[0], figures.values[0]
+        if place != SPARING.total and left is not None:
+            assert was is not None
+            assert left == 0 or left >= 3
+            assert was - left == 0 or was - left >= 3
+
+
+@given(ROWS, ROWS)
+def test_a_part_that_had_not_counted_a_record_yet_is_never_less_than_nothing(
+    rows: list[Row], marked: list[Row]
+) -> None:
+    left = without(PLAIN, own(PLAIN, rows), count(PLAIN, marked).cells(MONTH), len(marked))
+    assert all((figures.values[0] or 0) >= 0 for figures in left.cells.values())
+    assert without(PLAIN, own(PLAIN, [], has_data=False), left.cells, 3).left_out == 0, "nothing was counted there"
 
 
 @given(ROWS, ROWS, st.booleans())
