@@ -25,7 +25,7 @@ from node import publications
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
-from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, overrides
+from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, overrides
 from node.engine import Engine, Job
 from node.enrol.home import in_use
 from node.extensions import extensions_in_use, unregistered
@@ -108,7 +108,9 @@ def read_catalogue(home: Path, config: Config, changed: Sequence[Path] = ()) -> 
     site = [(name, text_of(path, CATALOGUE_BYTES_MAX)) for name, path in files]
     if changes := overrides(config):
         site.append((CONFIG_NAME, changes))
-    return Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)
+    catalogue = Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)
+    check_marked(config, catalogue.datasets)
+    return catalogue
 
 
 class _WatchfulJudge(TierJudge):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
@@ -25,6 +25,7 @@ from node.settings import (
     LimitsSection,
     ListenSection,
     LogSection,
+    MarkSetting,
     NodeSection,
     Note,
     ParentSection,
@@ -54,6 +55,7 @@ __all__ = [
     "Publication",
     "RunSection",
     "check_listen",
+    "check_marked",
     "load",
     "load_file",
     "overrides",
@@ -69,6 +71,7 @@ CATALOGUE_BYTES_MAX: Final = 16 * 1024 * 1024
 PUBLICATIONS: Final = "publications"
 DEADLINES: Final = "deadlines"
 WEBHOOKS: Final = "webhooks"
+QUALITY: Final = "quality"
 
 S = TypeVar("S")
 _Found = dict[str, Any]
@@ -112,6 +115,12 @@ _EXAMPLE_WEBHOOK: Final = """\
 # url = "https://cim.example/changes"
 # datasets = ["case"]
 """
+_EXAMPLE_QUALITY: Final = """\
+# 自动质量标记：按数据集开启 / What this node marks by itself of what arrives, by dataset
+# [quality.case]
+# per_day = 100
+# exclude = false
+"""
 _KINDS: Final[Mapping[type[Any], str]] = {
     str: N_("must be text in quotes"),
     int: N_("must be a whole number without quotes"),
@@ -153,7 +162,7 @@ def load(path: str, text: str) -> Config:
     """
     tables = read_toml(path, text)
     mistakes = Mistakes()
-    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES, WEBHOOKS]
+    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES, WEBHOOKS, QUALITY]
     for key in tables:
         if key not in known:
             mistakes.unknown(key, key, known)
@@ -165,11 +174,12 @@ def load(path: str, text: str) -> Config:
     publications = _publications(tables.get(PUBLICATIONS, {}), mistakes)
     deadlines = _deadlines(tables.get(DEADLINES, {}), mistakes)
     webhooks = _webhooks(tables.get(WEBHOOKS, {}), sound, mistakes)
+    quality = _quality(tables.get(QUALITY, {}), mistakes)
     _relations(tables, sound, mistakes)
     mistakes.raise_any(
         Code.CONFIG_INVALID, path, N_("Correct the settings named above; the comments in the file explain each.")
     )
-    return Config(**found, publications=publications, deadlines=deadlines, webhooks=webhooks)
+    return Config(**found, publications=publications, deadlines=deadlines, webhooks=webhooks, quality=quality)
 
 
 def load_file(path: Path) -> Config:
@@ -263,6 +273,15 @@ def _deadlines(table: Any, mistakes: Mistakes) -> dict[str, DeadlineSetting]:
         elif override is not None:
             found[name] = override
     return found
+
+
+def _quality(table: Any, mistakes: Mistakes) -> dict[str, MarkSetting]:
+    """By dataset; whether each exists is known only to the catalogue."""
+    if not isinstance(table, dict):
+        mistakes.add(QUALITY, Text(N_("must be a section such as [{name}]"), name="quality.case"))
+        return {}
+    found = {name: _read(MarkSetting, part, f"{QUALITY}.{name}", mistakes, {}) for name, part in table.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _webhooks(table: Any, sound: _Found, mistakes: Mistakes) -> dict[str, Webhook]:
@@ -376,6 +395,18 @@ def overrides(config: Config) -> str:
     return "".join((*publications, *deadlines))
 
 
+def check_marked(config: Config, datasets: Collection[str]) -> None:
+    """What is marked by itself must be there, and is no issue itself. Raises UserFault CONFIG_INVALID."""
+    mistakes = Mistakes()
+    known = sorted(set(datasets) - {"quality_issue", "quality_answer"})
+    for name in config.quality:
+        if name not in known:
+            mistakes.unknown(f"{QUALITY}.{name}", name, known)
+    mistakes.raise_any(
+        Code.CONFIG_INVALID, CONFIG_NAME, N_("Correct the settings named above; the comments in the file explain each.")
+    )
+
+
 def _quoted(text: str) -> str:
     """A TOML basic string."""
     out = (
@@ -423,4 +454,7 @@ def render(config: Config) -> str:
     parts.append(_EXAMPLE_WEBHOOK)
     for name, target in config.webhooks.items():
         parts.append(f"[{WEBHOOKS}.{name}]\n" + "\n".join(_lines(target)) + "\n")
+    parts.append(_EXAMPLE_QUALITY)
+    for name, marks in config.quality.items():
+        parts.append(f"[{QUALITY}.{_quoted(name)}]\n" + "\n".join(_lines(marks)) + "\n")
     return "\n".join(parts)

@@ -90,19 +90,22 @@ def periods_in(dataset: Dataset, month: str) -> list[Period]:
     return found[::-1]
 
 
-async def look(node: Node) -> None:
-    """Marks what has come, closes what is over, settles reminders, counts what is overdue. Raises InputFault,
-    StoreFault."""
+async def look(node: Node) -> list[Item]:
+    """Marks what has come, closes what is over, settles reminders, counts what is overdue; what is owed to this node.
+    Raises InputFault, StoreFault."""
     overdue = 0
+    owed: list[Item] = []
     for dataset in datasets_of(node):
         periods = periods_now(node, dataset)
         found = await items(node, dataset, periods)
+        owed += (item for item in found if not item.own)
         overdue += sum(item.standing is Standing.OVERDUE and not item.own for item in found)
         await _close(node, dataset, periods)
     await _write(node, partial(_tidy, node))
     await _settle(node)
     known = await node.read(reminders_at)
     node.dues = counted(node.config.node.node_id, known, overdue, iso(node.clock.now_us()))
+    return owed
 
 
 def counted(here: str, reminders: Iterable[tuple[MoveBody, MoveBody]], overdue: int, at: str) -> dict[str, Any]:

@@ -34,11 +34,11 @@ class InUse(NamedTuple):
 
 def extensions_in_use(reader: Reader, catalogue: Catalogue) -> list[InUse]:
     """By origin, dataset, table and code. It reads every row that may have such a code. Raises StoreFault."""
-    registered = _registered(reader, catalogue)
+    codes = registered(reader, catalogue)
     found: list[InUse] = []
     for dataset in catalogue.datasets.values():
         for column, ref in _columns(dataset):
-            found += _used(reader, dataset, column, ref, registered)
+            found += _used(reader, dataset, column, ref, codes)
     return sorted(found, key=lambda one: (one.origin, one.dataset, one.table, one.code))
 
 
@@ -55,16 +55,14 @@ def _columns(dataset: Dataset) -> Iterator[tuple[str, CodeRef]]:
 
 
 def _used(
-    reader: Reader, dataset: Dataset, column: str, ref: CodeRef, registered: dict[tuple[str, str, str], tuple[str, str]]
+    reader: Reader, dataset: Dataset, column: str, ref: CodeRef, codes: dict[tuple[str, str, str], tuple[str, str]]
 ) -> Iterator[InUse]:
     condition, parameters = _condition(column, ref)
     names = [ref.column, column] if ref.column else [column]
     for origin, cells, rows in reader.tally(dataset.id, names, condition, parameters, CODES_MAX):
         table, code = (str(cells[0]), str(cells[1])) if ref.column else (ref.table, str(cells[0]))
         if ref.is_extension(table, code):
-            under = next(
-                (registered[o, table, code] for o in _and_above(origin) if (o, table, code) in registered), None
-            )
+            under = next((codes[o, table, code] for o in and_above(origin) if (o, table, code) in codes), None)
             yield InUse(origin, dataset.id, table, code, rows, under)
 
 
@@ -81,7 +79,7 @@ def _condition(column: str, ref: CodeRef) -> tuple[str, list[Cell]]:
     return f"{code} IS NOT NULL AND ({' OR '.join(parts)})", parameters
 
 
-def _registered(reader: Reader, catalogue: Catalogue) -> dict[tuple[str, str, str], tuple[str, str]]:
+def registered(reader: Reader, catalogue: Catalogue) -> dict[tuple[str, str, str], tuple[str, str]]:
     """(origin, table, code) of what is registered, and the standard class it counts under."""
     found = {}
     for dataset in catalogue.extensions():
@@ -94,7 +92,7 @@ def _registered(reader: Reader, catalogue: Catalogue) -> dict[tuple[str, str, st
     return found
 
 
-def _and_above(origin: str) -> Iterator[str]:
+def and_above(origin: str) -> Iterator[str]:
     """A node's id and those above it, which it is made of: a province's extension holds for its cities."""
     while origin:
         yield origin

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from node.clock import iso
 from node.store.readers import Reader
+from sync.core import Core
 from sync.registry import Registry
 from sync.schema import RowSchema
-from sync.values import Cell, Key
+from sync.values import Cell, Key, dataset_of
 from tiers.catalogue import Catalogue
 from tiers.quality import CLOSED, Answer, Issue, Side, open_moves, standing
 
@@ -47,13 +49,33 @@ def issues(reader: Reader, where: str = "", parameters: tuple[Cell, ...] = ()) -
     rows = reader.query(ISSUES, where, parameters, ("_origin", *names), LOOKED_AT_MAX)
     found = [Known(str(finder), dict(zip(names, cells, strict=True)), {}) for finder, *cells in rows]
     found.sort(key=lambda one: (-int(one.row["found_at"] or 0), str(one.row["issue_id"])))
-    return [one._replace(answer_row=_answer(reader, one)) for one in found]
+    return _answered(reader, found)
 
 
-def _answer(reader: Reader, one: Known) -> dict[str, Cell]:
-    key = (one.row["issue_id"], one.finder)
-    held = reader.read_rows(ANSWERS, str(one.row["origin"]), [key]).get(key)
-    return dict(zip(reader.schema(ANSWERS).names, held[1], strict=True)) if held else {}
+def _answered(reader: Reader, found: list[Known]) -> list[Known]:
+    """With what their origins answered."""
+    names = reader.schema(ANSWERS).names
+    asked: dict[str, list[Key]] = {}
+    for one in found:
+        asked.setdefault(str(one.row["origin"]), []).append(_answer_key(one))
+    held = {origin: reader.read_rows(ANSWERS, origin, keys) for origin, keys in asked.items()}
+    answers = [held[str(one.row["origin"])].get(_answer_key(one)) for one in found]
+    return [
+        one._replace(answer_row=dict(zip(names, answer[1], strict=True)) if answer else {})
+        for one, answer in zip(found, answers, strict=True)
+    ]
+
+
+def _answer_key(one: Known) -> Key:
+    return (one.row["issue_id"], one.finder)
+
+
+def own_issues(reader: Reader, here: str, ids: Collection[str]) -> dict[str, Known]:
+    """The issues of this node with these ids."""
+    names = reader.schema(ISSUES).names
+    held = reader.read_rows(ISSUES, here, [(one,) for one in ids])
+    found = [Known(here, dict(zip(names, cells, strict=True)), {}) for _, cells in held.values()]
+    return {str(one.row["issue_id"]): one for one in _answered(reader, found)}
 
 
 def record_key(schema: RowSchema, one: Known) -> Key | None:
@@ -128,6 +150,14 @@ def left_out(reader: Reader, registry: Registry, here: str, schema: RowSchema) -
         elif registry.is_below(one.finder, here) and registry.is_below(origin, one.finder):
             others.add((origin, key))
     return [LeftOut(*record, since) for record, since in mine.items() if record not in others]
+
+
+def columns_here(core: Core, catalogue: Catalogue, reader: Reader, origin: str, dataset: str) -> set[str]:
+    """What of a dataset an origin publishes to this node."""
+    feeds = [state for state in reader.feeds() if state.name.origin == origin]
+    names = [state.name.publication for state in feeds if core.applies(state.name, int(state.route))]
+    known = catalogue.publications
+    return {column for name in names if dataset_of(name) == dataset and name in known for column in known[name].columns}
 
 
 def counts(reader: Reader, here: str) -> dict[str, int]:

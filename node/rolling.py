@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 
 from node.app import Node
 from node.jobs import PutResult
-from node.quality import left_out
+from node.quality import columns_here, left_out
 from node.store.readers import Reader
 from sync.link import Phase
 from sync.registry import Enrolment, Registry
 from sync.replica import Replica
 from sync.schema import CellType
-from sync.values import Cell, Key, Row, dataset_of
+from sync.values import Cell, Key, Row
 from tiers.dataset import Cadence, Dataset
 from tiers.deadlines import cut_off_us
 from tiers.filters import AllOf, AnyOf, Compare, filter_sql
@@ -270,19 +270,13 @@ def _marked(node: Node, rollup: RollUp, registry: Registry, reader: Reader) -> l
     for origin, key, since in left_out(reader, registry, here, schema):
         held = reader.read_rows(schema.dataset, origin, [key]).get(key)
         child = registry.next_hop(here, origin)
-        if held is not None and child and set(asked) <= _columns_here(node, reader, origin, schema.dataset):
+        if (
+            held is not None
+            and child
+            and set(asked) <= columns_here(node.core(), node.catalogue, reader, origin, schema.dataset)
+        ):
             found.append(_Marked(since, child, tuple(held[1][i] for i in places)))
     return found
-
-
-def _columns_here(node: Node, reader: Reader, origin: str, dataset: str) -> set[str]:
-    """What of a dataset an origin publishes to this node."""
-    core, publications = node.core(), node.catalogue.publications
-    feeds = [state for state in reader.feeds() if state.name.origin == origin]
-    names = [state.name.publication for state in feeds if core.applies(state.name, int(state.route))]
-    return {
-        column for n in names if dataset_of(n) == dataset and n in publications for column in publications[n].columns
-    }
 
 
 def _less_marked(rollup: RollUp, period: Period, frame: _Frame, child: str, part: Tally) -> Tally:

@@ -1,5 +1,5 @@
 """The node works its statistics out by itself, now and then, where something changed that they are made of; then it
-looks at deadlines.
+looks at deadlines, and at what arrived that it should mark.
 
 Periods that are still open are worked out when rows came or a link changed, and once an hour; closed ones once a day,
 and when one closes. Nothing is kept of it beside the rows: after a start all is looked at once.
@@ -8,12 +8,14 @@ and when one closes. Nothing is kept of it beside the rows: after a start all is
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from node import dues
 from node.app import Node
+from node.marking import Marking
 from node.quality import ISSUES
 from node.rolling import Outcome, closes_us, linked_now, periods_of, roll_up, rollups_of
 from sync.errors import LocalFault
@@ -31,6 +33,7 @@ class RollUps:
         self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, Any] = {}
         self._looked: dict[str, Any] = {}
+        self._marking = Marking(node)
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down; not at all where it is switched off."""
@@ -48,16 +51,22 @@ class RollUps:
         while True:
             await asyncio.sleep(self._node.config.rollup.every_s)
             for rollup in rollups_of(self._node):
-                try:
+                with self.alarm("rollup_failed", dataset=rollup.dataset.id):
                     await self.look(rollup)
-                except LocalFault as fault:
-                    self._node.log.warning("rollup_failed", dataset=rollup.dataset.id, detail=str(fault))
-                    self._node.alarm("rollup_failed", dataset=rollup.dataset.id, detail=str(fault))
-            try:
-                await dues.look(self._node)
-            except LocalFault as fault:
-                self._node.log.warning("deadlines_failed", detail=str(fault))
-                self._node.alarm("deadlines_failed", detail=str(fault))
+            owed: list[dues.Item] = []
+            with self.alarm("deadlines_failed"):
+                owed = await dues.look(self._node)
+            with self.alarm("marking_failed"):
+                await self._marking.look(owed)
+
+    @contextmanager
+    def alarm(self, name: str, **about: str) -> Iterator[None]:
+        """What goes wrong inside is an alarm, and the rest goes on."""
+        try:
+            yield
+        except LocalFault as fault:
+            self._node.log.warning(name, **about, detail=str(fault))
+            self._node.alarm(name, **about, detail=str(fault))
 
     async def look(self, rollup: RollUp) -> list[Outcome]:
         """One roll-up, as far as there is a reason to. Raises InputFault, StoreFault."""

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from node.texts import N_, Text
 from sync import limits
 from sync.values import is_identifier, is_node_id
+from tiers.marking import KINDS
 from tiers.profile import PROFILES
 
 Check = Callable[[Any], Text | None]
@@ -70,6 +71,15 @@ def _one_of(*words: str) -> Check:
         if value in words:
             return None
         return Text(N_("'{value}' is not one of: {words}"), value=value, words=", ".join(words))
+
+    return check
+
+
+def _some_of(*words: str) -> Check:
+    one = _one_of(*words)
+
+    def check(value: Any) -> Text | None:
+        return next((problem for word in value if (problem := one(word)) is not None), None)
 
     return check
 
@@ -387,6 +397,29 @@ class DeadlineSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkSetting:
+    """How this node marks by itself what arrives of one dataset (flow W9); without a section it does not."""
+
+    kinds: tuple[str, ...] = setting(
+        f"自动标记哪些问题：{'、'.join(KINDS)}",
+        f"What is marked: {', '.join(KINDS)}",
+        KINDS,
+        _some_of(*KINDS),
+    )
+    per_day: int = setting(
+        "每天最多新提出多少个问题；超出的只计数并告警",
+        "New issues in a day, at most; what is beyond is counted and raises an alarm",
+        100,
+        _between(1, 10_000),
+    )
+    exclude: bool = setting(
+        "自动标记的记录在问题关闭前是否不计入统计",
+        "Whether what is marked is left out of statistics until the issue is closed",
+        False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A node's whole configuration."""
 
@@ -402,3 +435,4 @@ class Config:
     publications: Mapping[str, Publication] = field(default_factory=dict)
     deadlines: Mapping[str, DeadlineSetting] = field(default_factory=dict)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    quality: Mapping[str, MarkSetting] = field(default_factory=dict)

@@ -88,6 +88,17 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("Statistics could not be worked out, or the node's own door let a row of them not in; the detail says why."),
         N_("As the detail says; `tiersync rollup run` tries again."),
     ),
+    "quality_marks_full": AlarmWords(
+        N_(
+            "More of a dataset arrived that breaks a rule than may be marked in a day: the rest was counted, not "
+            "marked. Told once a day."
+        ),
+        N_("Telephone the origin: its source is broken. `[quality]` of node.toml says how many may be marked."),
+    ),
+    "marking_failed": AlarmWords(
+        N_("What arrived could not be looked through for what is to be marked; the detail says why."),
+        N_("As the detail says; the node tries again by itself."),
+    ),
     "deadlines_failed": AlarmWords(
         N_("What is owed could not be looked at, or a period not be closed; the detail says why."),
         N_("As the detail says; it is tried again by itself."),

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from node import config
 from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
 from node.faults import Code, UserFault
-from node.settings import DeadlineSetting, HttpSection, RollUpSection
+from node.settings import DeadlineSetting, HttpSection, MarkSetting, RollUpSection
 from node.texts import translator
 from tests.unit.tiers.kit import builtin_texts
 from tiers.catalogue import Catalogue
 from tiers.dataset import Cadence, Deadline
+from tiers.marking import KINDS
 
 CITY = NodeSection("cn-demo", "c330100.p330000.cn-demo", "city", "330100", "杭州市城市运行管理服务平台")
 PARENT = ParentSection("p330000.cn-demo", "parent.example:7443")
@@ -59,7 +60,9 @@ def configs(draw: st.DrawFn) -> Config:
             max_size=2,
         )
     )
-    return Config(node, parent, listen, data, log, limits, run, http, rollup, publications, deadlines)
+    marks = st.builds(MarkSetting, st.just(KINDS) | st.just(("late",)), st.integers(1, 10_000), st.booleans())
+    quality = draw(st.dictionaries(st.sampled_from(["case", "x_local"]), marks, max_size=2))
+    return Config(node, parent, listen, data, log, limits, run, http, rollup, publications, deadlines, quality=quality)
 
 
 @given(configs())
@@ -288,6 +291,25 @@ def test_overrides_are_a_site_text_of_the_catalogue() -> None:
     built = Catalogue.build(builtin, [("node.toml", config.overrides(chosen))])
     assert built.publications["case.nation"].filter is None
     assert config.overrides(Config(CITY)) == ""
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ('[quality.case]\nkinds = ["odd"]\n', "'odd' is not one of: missing"),
+        ("[quality.case]\nper_day = 0\n", "is not between 1 and"),
+        ("[quality]\ncase = 3\n", "must be a section"),
+        ("[quality.cases]\n", "did you mean 'case'?"),
+        ("[quality.quality_issue]\n", "is not known"),
+    ],
+)
+def test_marks_that_cannot_be_are_named(section: str, told: str) -> None:
+    """Whether a dataset is there, only the catalogue can say."""
+    with pytest.raises(UserFault) as met:
+        read = config.load("node.toml", config.render(Config(CITY, PARENT)) + section)
+        config.check_marked(read, ["case", "quality_issue"])
+    assert met.value.code is Code.CONFIG_INVALID
+    assert told in str(met.value.message)
 
 
 CATALOGUE = Path(__file__).resolve().parents[3] / "tiers" / "catalogue"
