@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 from node.faults import Code, Mistakes, UserFault
 from node.reading import text_of
 from node.settings import (
+    CalendarSection,
     Config,
     DataSection,
     DeadlineSetting,
@@ -87,6 +88,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("run", RunSection, "运行方式", "How it runs"),
     ("http", HttpSection, "供本平台其他系统使用的 HTTP 接口", "HTTP API for the platform's other systems"),
     ("rollup", RollUpSection, "统计汇总", "Statistics that are rolled up"),
+    ("calendar", CalendarSection, "办公时间与时限（建议稿）", "Office hours and limits (a proposal)"),
 )
 _OPTIONAL: Final = frozenset({"parent"})
 _HEAD: Final = """\
@@ -310,6 +312,10 @@ def _relations(tables: Mapping[str, Any], found: _Found, mistakes: Mistakes) -> 
     if exchange is not None and enrolment is not None:
         _listening(exchange, enrolment, mistakes, "listen.exchange", "listen.enrolment")
     _http(found, mistakes)
+    season, hours = found.get("calendar.season"), found.get("calendar.season_hours")
+    if season is not None and hours is not None and bool(season) != bool(hours):
+        absent = "calendar.season_hours" if season else "calendar.season"
+        mistakes.add(absent, Text(N_("is needed too: a season has its own office hours")))
 
 
 def _http(found: _Found, mistakes: Mistakes) -> None:

@@ -15,6 +15,7 @@ from node.texts import N_
 
 STDIN = "-"
 UTF8 = ("utf-8-sig",)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def bytes_of(file: str | Path, most: int, too_large: str = N_("Check that this is the right file.")) -> bytes:
@@ -76,5 +77,22 @@ def day_of(said: str) -> str:
             Code.BAD_ARGUMENT,
             N_("'{value}' is not a date."),
             N_("Write it as year-month-day: 2020-12-31."),
+            value=said,
+        ) from None
+
+
+def moment_of(said: str, zone: dt.tzinfo) -> int:
+    """A day and time in microseconds since 1970, of `zone` unless it names another; a day alone is its beginning.
+
+    Raises UserFault BAD_ARGUMENT for what is none.
+    """
+    try:
+        at = dt.datetime.fromisoformat(said)
+        return (at.replace(tzinfo=at.tzinfo or zone) - _EPOCH) // dt.timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{value}' is not a day and time."),
+            N_("Write it as 2026-09-29T16:00."),
             value=said,
         ) from None

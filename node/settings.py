@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from node.texts import N_, Text
 from sync import limits
 from sync.values import is_identifier, is_node_id
+from tiers.calendar import read_day_of_year, read_hours
 from tiers.marking import KINDS
 from tiers.profile import PROFILES
 
@@ -116,6 +117,24 @@ def _is_target(text: str) -> bool:
         return False
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     return usable and secure and text.isascii() and text.isprintable() and " " not in text
+
+
+def _are_hours(spans: tuple[str, ...]) -> bool:
+    try:
+        read_hours(spans)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_season(text: str) -> bool:
+    since, _, until = text.partition("..")
+    try:
+        read_day_of_year(since)
+        read_day_of_year(until)
+    except ValueError:
+        return not text
+    return True
 
 
 def _is_title(text: str) -> bool:
@@ -342,6 +361,38 @@ class RollUpSection:
     )
 
 
+_hours = N_("{value} are not office hours such as 08:00-12:00 and 14:00-18:00: one to four spans, in order")
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSection:
+    """How this node's offices work: limits of what it issues run by it. All of it is a proposal."""
+
+    office_hours: tuple[str, ...] = setting(
+        "办公时间，用于工作时、工作日时限",
+        "Office hours: limits in working hours and working days run by them",
+        ("08:00-12:00", "14:00-18:00"),
+        _matching(_are_hours, _hours),
+    )
+    season: str = setting(
+        "另有办公时间的季节（起止月日，含当日），如夏季作息 06-01..09-30；留空表示没有",
+        "A season with other office hours: its first and last day, such as 06-01..09-30; empty: there is none",
+        "",
+        _matching(_is_season, N_("'{value}' is not a season such as 06-01..09-30")),
+    )
+    season_hours: tuple[str, ...] = setting(
+        "该季节的办公时间",
+        "Office hours in that season",
+        (),
+        _matching(lambda spans: not spans or _are_hours(spans), _hours),
+    )
+    natural_days_roll: bool = setting(
+        "自然日时限的最后一日不是工作日时，是否顺延至其后第一个工作日",
+        "Whether a limit in calendar days that ends on a day without work ends with the next working day instead",
+        False,
+    )
+
+
 def pages_at(settings: HttpSection, port: int) -> str:
     """Where a browser on this machine finds the pages."""
     host = split_address(settings.listen)[0]
@@ -436,3 +487,4 @@ class Config:
     deadlines: Mapping[str, DeadlineSetting] = field(default_factory=dict)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     quality: Mapping[str, MarkSetting] = field(default_factory=dict)
+    calendar: CalendarSection = CalendarSection()

@@ -70,7 +70,12 @@ class Period(NamedTuple):
 
 def midnight_us(day: date, zone: tzinfo) -> int:
     """Microseconds since 1970 UTC at which a day begins."""
-    return (datetime.combine(day, time(), zone) - _EPOCH) // _MICROSECOND
+    return moment_us(day, time(), zone)
+
+
+def moment_us(day: date, at: time, zone: tzinfo) -> int:
+    """Microseconds since 1970 UTC at a local time of a day."""
+    return (datetime.combine(day, at, zone) - _EPOCH) // _MICROSECOND
 
 
 def day_of(at_us: int, zone: tzinfo) -> date:

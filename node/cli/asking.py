@@ -83,7 +83,7 @@ def view(session: Session) -> Iterator[View]:
     reader = Reader(session.home / DATABASE_FILE, [d.schema for d in catalogue.datasets.values()])
     try:
         parent = config.parent.node_id if config.parent else ""
-        yield View(reader, catalogue, config.node.node_id, session.home, parent, SystemClock().now_us())
+        yield View(reader, catalogue, config.node.node_id, session.home, parent, SystemClock().now_us(), config)
     finally:
         reader.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from node.cli import (
+    calendar,
     catalogues,
     checks,
     children,
@@ -58,6 +59,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     catalogues.VERBS,
     codes.VERBS,
     divisions.VERBS,
+    calendar.VERBS,
     previews.VERBS,
     checks.VERBS,
     checks.AUDIT,

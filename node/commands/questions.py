@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from node.commands.calendar import find_due, list_days
 from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
@@ -40,5 +41,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "codes.show": show_code,
         "codes.extensions": list_extensions,
         "token.list": list_tokens,
+        "calendar.days": list_days,
+        "calendar.due": find_due,
     }
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from node.config import Config
 from node.faults import Code, UserFault
 from node.store.readers import Reader
 from node.texts import N_
@@ -29,6 +30,7 @@ class View(NamedTuple):
     home: Path
     parent: str
     now_us: int
+    config: Config
 
 
 Arguments = Mapping[str, Any]

@@ -22,4 +22,6 @@ async def in_store(node: Node, work: Callable[[Store], T]) -> T:
 
 def view_of(node: Node, reader: Reader) -> View:
     """The running node's store beside its writer."""
-    return View(reader, node.catalogue, node.config.node.node_id, node.home, node.parent, node.clock.now_us())
+    return View(
+        reader, node.catalogue, node.config.node.node_id, node.home, node.parent, node.clock.now_us(), node.config
+    )

@@ -1,7 +1,6 @@
 """The traps of the domain that concern data, each with its tests: which those are, and those that stand nowhere else.
 
-Numbers that are not here concern tasks, clocks and links. Number 7 (days of work over a long holiday) belongs to
-deadlines on working days, which are not there yet, and of number 12 the pictures: files do not travel.
+Numbers that are not here concern tasks and links; of number 12 the pictures are left out: files do not travel.
 """
 
 from __future__ import annotations
@@ -46,6 +45,12 @@ TRAPS: dict[str, tuple[str, ...]] = {
     "6 a city sends to two parents": (
         "integration/test_traps.py::test_a_case_that_comes_by_two_feeds_counts_once",
         "scenarios/test_conversations.py::test_a_row_in_two_feeds_arrives_in_either_order",
+    ),
+    "7 working days and urgent hours over a long holiday with worked weekends": (
+        "unit/tiers/test_clocks.py::test_limits_over_long_holidays_and_year_ends",
+        "unit/tiers/test_clocks.py::test_the_same_limit_ends_by_the_issuer_s_own_calendar",
+        "unit/tiers/test_clocks.py::test_beyond_the_lists_a_limit_is_provisional",
+        "property/test_tiers_clocks.py::test_urgent_hours_ask_no_calendar",
     ),
     "9 a statistic is corrected after it was final": (
         "property/test_tiers_rolling.py::test_a_closed_period_changes_by_corrections_only",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from node import config
 from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
 from node.faults import Code, UserFault
-from node.settings import DeadlineSetting, HttpSection, MarkSetting, RollUpSection
+from node.settings import CalendarSection, DeadlineSetting, HttpSection, MarkSetting, RollUpSection
 from node.texts import translator
 from tests.unit.tiers.kit import builtin_texts
 from tiers.catalogue import Catalogue
@@ -53,6 +54,8 @@ def configs(draw: st.DrawFn) -> Config:
     publications = draw(st.dictionaries(names, st.builds(Publication, st.sampled_from(["default", "all"])), max_size=2))
     http = HttpSection(draw(st.sampled_from(["", "127.0.0.1:8443"])), connections_max=draw(st.integers(1, 4096)))
     rollup = RollUpSection(draw(st.integers(0, 86_400)), draw(files))
+    seasons = st.just(CalendarSection()) | st.just(CalendarSection(("09:00-17:00",), "11-01..02-28", ("10:00-16:00",)))
+    calendar = replace(draw(seasons), natural_days_roll=draw(st.booleans()))
     deadlines = draw(
         st.dictionaries(
             st.sampled_from(["case_stat.daily", "x_heat.monthly"]),
@@ -62,7 +65,21 @@ def configs(draw: st.DrawFn) -> Config:
     )
     marks = st.builds(MarkSetting, st.just(KINDS) | st.just(("late",)), st.integers(1, 10_000), st.booleans())
     quality = draw(st.dictionaries(st.sampled_from(["case", "x_local"]), marks, max_size=2))
-    return Config(node, parent, listen, data, log, limits, run, http, rollup, publications, deadlines, quality=quality)
+    return Config(
+        node,
+        parent,
+        listen,
+        data,
+        log,
+        limits,
+        run,
+        http,
+        rollup,
+        publications,
+        deadlines,
+        quality=quality,
+        calendar=calendar,
+    )
 
 
 @given(configs())

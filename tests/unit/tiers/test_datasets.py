@@ -53,6 +53,8 @@ SIXTEEN = (
 )
 PARTS = ("work_task_report", "class_extension")
 """Tables that hold what another writer says of a dataset's rows, or adds to them."""
+SHARED = ("calendar_day",)
+"""Tables by which nodes reckon: limits run by the working calendar."""
 SYSTEM = (
     "node_status",
     "taken_over",
@@ -104,8 +106,9 @@ by_dataset = pytest.mark.parametrize("dataset", DATASETS, ids=lambda d: d.id)
 
 
 def test_the_catalogue_is_what_the_reference_lists() -> None:
-    """Sixteen datasets, the two tables of other writers beside them, eight system sets; none in a site's name space."""
-    assert set(CATALOGUE.datasets) == {*SIXTEEN, *PARTS, *SYSTEM}
+    """Sixteen datasets, the two tables of other writers beside them, one to reckon by, eight system sets; none in a
+    site's name space."""
+    assert set(CATALOGUE.datasets) == {*SIXTEEN, *PARTS, *SHARED, *SYSTEM}
     assert not any(name.startswith(SITE_PREFIX) for name in CATALOGUE.datasets)
 
 
@@ -202,7 +205,10 @@ def _audiences(name: str, **cells: Cell) -> set[str]:
 def test_only_what_concerns_no_sibling_goes_down() -> None:
     """Scores, supervision, status and quality of one node are not for its siblings."""
     down = {p.dataset for p in CATALOGUE.publications.values() if p.route in (Route.DESCENDANTS, Route.EVERYWHERE)}
-    assert down == {"admin_division", "class_code", "eval_indicator", "guidance_doc", "service_catalogue", "work_task"}
+    assert down == {"admin_division", "calendar_day", "class_code", "eval_indicator", "guidance_doc"} | {
+        "service_catalogue",
+        "work_task",
+    }
 
 
 @by_dataset
