@@ -22,6 +22,9 @@ from certs.anchor import open_anchor
 from certs.files import HomeFiles
 from certs.suites import SUITES
 from node import publications
+from node.attachments.files import Held
+from node.attachments.referring import Referrer, RowReferrer
+from node.attachments.service import Attachments, Taken, not_here
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.clock import Clock, Randomness, iso
@@ -73,6 +76,7 @@ from tiers.door import Door, TypedRows
 from tiers.judging import TierJudge
 from tiers.profile import PROFILES, Standing, signing_scope
 from tiers.publishing import TierPublisher
+from tiers.ways import Way
 
 T = TypeVar("T")
 
@@ -199,6 +203,11 @@ class Node:
             config.node.node_id, identity.trust, self.core, clock, self.watch, self._sparing, self._alarm, log
         )
         self._server: LinkServer | None = None
+        self.attachments = Attachments(home, config.attachments, self.check_disk, self.alarm)
+        self.referrers: list[Referrer] = [
+            RowReferrer(self.catalogue, config.node.node_id, self._ways, lambda: self.core().registry)
+        ]
+        """Who may have an attachment: whoever one of these says that it is shared with."""
         self._reader: Reader | None = None
         self._disk_low = False
         self._disk_asked_us = -DISK_ASKED_EVERY_US
@@ -220,6 +229,7 @@ class Node:
         except HomeFault as fault:
             raise in_use(fault) from fault
         try:
+            await self.attachments.start()
             await self.writer.start()
             if self._republished:
                 self.note(AuditEvent.PUBLICATION_CHANGED, publications=" ".join(self._republished))
@@ -256,7 +266,14 @@ class Node:
         failures: list[Exception] = []
         # Reading ends before the writer: only the last connection to go moves the WAL into the database and takes it
         # away.
-        for step in (self._drain, self._end_links, self._end_reading, self.writer.stop, self._leave_home):
+        for step in (
+            self._drain,
+            self._end_links,
+            self._end_attachments,
+            self._end_reading,
+            self.writer.stop,
+            self._leave_home,
+        ):
             try:
                 await step()
             except Exception as error:
@@ -276,6 +293,12 @@ class Node:
                 await self._server.stop()
         finally:
             self.board.shut()
+
+    async def _end_attachments(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.attachments.close)
+
+    def _ways(self) -> Mapping[str, tuple[Way, ...]]:
+        return self._publisher.ways() if self._publisher is not None else {}
 
     async def _end_reading(self) -> None:
         self._reading_over.set()
@@ -342,9 +365,10 @@ class Node:
         except InputFault as fault:
             ticket.resolve(fault)
             return ticket.future
-        if self._disk_is_low():
-            reserve = self.config.limits.disk_reserve_bytes
-            ticket.resolve(InputFault(Reason.DISK_FULL, f"less than {reserve} bytes of disk are left"))
+        try:
+            self.check_disk()
+        except InputFault as fault:
+            ticket.resolve(fault)
             return ticket.future
         assert self._known is not None
         job = PutJob(
@@ -381,6 +405,12 @@ class Node:
             for (column, rule), cells in done.result().personal.items():
                 self.personal[dataset, column, rule] += cells
 
+    def check_disk(self) -> None:
+        """Raises InputFault DISK_FULL where the door is shut for want of room."""
+        if self._disk_is_low():
+            reserve = self.config.limits.disk_reserve_bytes
+            raise InputFault(Reason.DISK_FULL, f"less than {reserve} bytes of disk are left")
+
     def _disk_is_low(self) -> bool:
         """Whether the door is shut: what comes over links is still taken, so that nothing upstream piles up."""
         now = self.clock.monotonic_us()
@@ -391,6 +421,21 @@ class Node:
                 self._alarm(Alarm("disk_low", {"reserve_bytes": self.config.limits.disk_reserve_bytes}))
             self._disk_low = low
         return self._disk_low
+
+    async def attach(self, data: bytes, by: str, *, dry_run: bool = False) -> Taken:
+        """A file becomes an attachment; when this returns it is durable, and audited. Raises as Attachments.take."""
+        taken = await self.attachments.take(data, dry_run=dry_run)
+        if not dry_run:
+            self.note(AuditEvent.ATTACHMENT_TAKEN, hash=taken.hash, size=taken.size, kind=taken.kind, by=by)
+        return taken
+
+    async def attachment(self, name: str, by: str) -> Held:
+        """An attachment that is here and is about to be read. Raises UserFault ATTACHMENT_NOT_HAD."""
+        held = await self.attachments.find(name)
+        if held is None:
+            raise not_here(name)
+        self.note_sparingly(AuditEvent.ATTACHMENT_READ, f"{by} {name}", hash=name, by=by)
+        return held
 
     async def move(self, wish: MoveWish) -> str:
         """Makes a move of a flow; its id. Raises InputFault."""

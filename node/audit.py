@@ -82,6 +82,10 @@ class Event(Enum):
     ROWS_MENDED = "rows_mended"
     PUBLICATION_CHANGED = "publication_changed"
 
+    ATTACHMENT_TAKEN = "attachment_taken"
+    ATTACHMENT_READ = "attachment_read"
+    ATTACHMENT_REMOVED = "attachment_removed"
+
     CHECK_PASSED = "check_passed"
     CHECK_FAILED = "check_failed"
 

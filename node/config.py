@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 from node.faults import Code, Mistakes, UserFault
 from node.reading import text_of
 from node.settings import (
+    AttachmentsSection,
     CalendarSection,
     Config,
     DataSection,
@@ -85,6 +86,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("data", DataSection, "数据集与映射", "Datasets and mappings"),
     ("log", LogSection, "运行日志（不含个人信息与密钥）", "Log (without personal data and keys)"),
     ("limits", LimitsSection, "上限", "Limits"),
+    ("attachments", AttachmentsSection, "附件", "Attachments"),
     ("run", RunSection, "运行方式", "How it runs"),
     ("http", HttpSection, "供本平台其他系统使用的 HTTP 接口", "HTTP API for the platform's other systems"),
     ("rollup", RollUpSection, "统计汇总", "Statistics that are rolled up"),

@@ -14,6 +14,8 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from node.attachments.kinds import KINDS as FILE_KINDS
+from node.attachments.kinds import PICTURES
 from node.texts import N_, Text
 from sync import limits
 from sync.values import is_identifier, is_node_id
@@ -295,6 +297,32 @@ class LimitsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentsSection:
+    """Files that rows refer to: what is taken, and how much of it."""
+
+    kinds: tuple[str, ...] = setting(
+        f"可接收的附件类型（按内容识别，不看文件名）：{'、'.join(FILE_KINDS)}。图片的元数据会被去除，"
+        "pdf、ofd 自身的属性（作者等）不会",
+        f"Kinds of files that are taken, told by content, not by name: {', '.join(FILE_KINDS)}. Metadata is taken out "
+        "of pictures; what a pdf or ofd says of its author is not",
+        PICTURES,
+        _some_of(*FILE_KINDS),
+    )
+    file_bytes_max: int = setting(
+        "单个附件的字节数上限；从其他节点取来的也受此限",
+        "Bytes of one attachment, at most; of one that is fetched from another node too",
+        16 * limits.MIB,
+        _between(limits.KIB, 256 * limits.MIB),
+    )
+    quota_bytes: int = setting(
+        "全部附件占用磁盘的上限（字节）；达到后不再接收并告警",
+        "Bytes of all attachments together; at this bound none is taken any more, and an alarm is raised",
+        10 * 1024 * limits.MIB,
+        _between(limits.MIB, 1 << 50),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RunSection:
     """How the node runs."""
 
@@ -488,3 +516,4 @@ class Config:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     quality: Mapping[str, MarkSetting] = field(default_factory=dict)
     calendar: CalendarSection = CalendarSection()
+    attachments: AttachmentsSection = AttachmentsSection()

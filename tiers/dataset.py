@@ -112,7 +112,8 @@ class CodeRef:
 class Field:
     """A column with its meaning. `decimals` bounds a float's precision: what is rounded for privacy stays so.
 
-    example: a cell as a file would write it. minimum, maximum: of a number, both allowed themselves.
+    example: a cell as a file would write it. minimum, maximum: of a number, both allowed themselves. attachment: the
+    text names files by the SHA-256 of their bytes (hexadecimal, commas between them): see tiers/attached.py.
     """
 
     column: Column
@@ -129,6 +130,7 @@ class Field:
     minimum: Bound | None = None
     maximum: Bound | None = None
     personal: Personal | None = None
+    attachment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,11 @@ class Dataset:
     def __post_init__(self) -> None:
         columns = tuple(f.column for f in self.fields)
         object.__setattr__(self, "schema", RowSchema(self.id, self.version, columns, self.key, self.region))
+
+    @property
+    def attachments(self) -> tuple[str, ...]:
+        """Names of the columns that name files, in schema order."""
+        return tuple(f.column.name for f in self.fields if f.attachment)
 
     @property
     def held_back(self) -> frozenset[str]:

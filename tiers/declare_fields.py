@@ -89,6 +89,9 @@ def _field(table: Table) -> Field | None:
     personal = _personal(table)
     if personal and (kind not in (CellType.TEXT, None) or values or codes or held_back):
         table.wrong("personal", "is for free text that leaves: no values, no codes, not held back")
+    attachment = table.flag("attachment", False)
+    if attachment and (kind not in (CellType.TEXT, None) or values or codes or personal):
+        table.wrong("attachment", "is for a text of SHA-256 digests: no values, no codes, not 'personal'")
     if values and codes:
         table.wrong("values", "a column has values or codes, not both")
     if len({v.value for v in values}) != len(values):
@@ -119,6 +122,7 @@ def _field(table: Table) -> Field | None:
         minimum,
         maximum,
         personal,
+        attachment,
     )
     if example:
         _check_example(table, field)

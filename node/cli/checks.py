@@ -43,17 +43,17 @@ def _checked(session: Session) -> dict[str, Any]:
         def tell(done: int, of: int) -> None:
             progress(progress_shown(done, of))
 
-        report = check_stopped(session.home, session.config, session.catalogue, tell)
-        event, fields = audited(report)
+        checked = check_stopped(session.home, session.config, session.catalogue, tell)
+        event, fields = audited(checked)
         try:
             AuditLog(session.home / FOLDER, SystemClock()).append(event, **fields)
         except LocalFault as fault:  # the home may lie on read-only media
             remark(_("The audit has no line of this check: {why}").format(why=fault))
-        return report_shown(report)
+        return report_shown(checked)
 
 
 def _show_findings(found: dict[str, Any]) -> None:
-    words = _("{feeds} feeds, {entries} entries, {seals} seals, {rows} rows were checked.")
+    words = _("{feeds} feeds, {entries} entries, {seals} seals, {rows} rows, {attachments} attachments were checked.")
     say(words.format(**found))
     for one in found["unchecked"]:
         remark(_("not checked: {what}").format(what=worded(one)))

@@ -38,6 +38,7 @@ DIAL_S = 3.0
 SKEW_US = 60_000_000
 DAY_US = 86_400_000_000
 TASKS_ASKED = 1_000
+ATTACHMENTS_NEARLY_FULL = 0.9
 REMINDER = "W9D"
 """tiers.flows.reminder.W9D.id, not imported so that the program starts quicker."""
 
@@ -69,7 +70,8 @@ def examine(session: Session) -> list[Finding]:
         config = session.config
     except UserFault as fault:
         return [*found, Finding(Text(N_("configuration")), "bad", fault.message, fault.next_step)]
-    found += [*_home_modes(session.home), _disk(session.home, config), *_declarations(session, config)]
+    found += [*_home_modes(session.home), _disk(session.home, config), _attachments(session.home, config)]
+    found += _declarations(session, config)
     found += _certificates(session, config)
     return [*found, *_addresses(config), *_reminders(session)]
 
@@ -234,6 +236,17 @@ def _disk(home: Path, config: Config) -> Finding:
     if usage.free < 2 * config.limits.disk_reserve_bytes:
         return Finding(name, "odd", found, Text(N_("Free space or enlarge the volume soon.")))
     return Finding(name, "good", found)
+
+
+def _attachments(home: Path, config: Config) -> Finding:
+    from node.attachments.files import Files
+
+    used, quota = Files(home).used(), config.attachments.quota_bytes
+    name, found = Text(N_("attachments")), Text(N_("{used} of {quota}"), used=size(used), quota=size(quota))
+    if used < ATTACHMENTS_NEARLY_FULL * quota:
+        return Finding(name, "good", found)
+    todo = Text(N_("Raise `quota_bytes` in node.toml under [attachments], or remove what is not needed any more."))
+    return Finding(name, "odd", found, todo)
 
 
 def _declarations(session: Session, config: Config) -> Iterator[Finding]:

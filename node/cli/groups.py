@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from node.cli import (
+    attachments,
     calendar,
     catalogues,
     checks,
@@ -49,6 +50,8 @@ ALL: Final[tuple[Verbs, ...]] = (
     sources.SOURCES,
     rows.VERBS,
     exporting.VERBS,
+    attachments.VERBS,
+    attachments.ATTACHMENTS,
     rollups.ROLLUPS,
     dues.DUES,
     tasks.TASKS,

@@ -12,6 +12,7 @@ from typing import Any
 
 from node.app import Node
 from node.commands import (
+    attachments,
     children,
     dues,
     fsck,
@@ -74,6 +75,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "quality.reopen": quality.reopen,
         "token.make": tokens.make,
         "token.revoke": tokens.revoke,
+        "attachment.remove": attachments.remove,
         "fsck": fsck.fsck,
         "reconcile": reconcile.reconcile,
         "child.succeed": children.succeed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from node.commands.attachments import list_attachments, show_attachment
 from node.commands.calendar import find_due, list_days
 from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.lists import list_parked, list_refused, list_reread
@@ -41,6 +42,8 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "codes.show": show_code,
         "codes.extensions": list_extensions,
         "token.list": list_tokens,
+        "attachment.list": list_attachments,
+        "attachment.show": show_attachment,
         "calendar.days": list_days,
         "calendar.due": find_due,
     }

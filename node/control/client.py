@@ -14,7 +14,7 @@ import grpc
 import msgspec
 
 from node.caller import caller
-from node.control.place import CALLER_SAID, LANGUAGE_ASKED, MESSAGE_BYTES_MAX, socket_path
+from node.control.place import ATTACH_PART_BYTES, CALLER_SAID, LANGUAGE_ASKED, MESSAGE_BYTES_MAX, socket_path
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import Code, RelayedFault, UserFault
@@ -169,6 +169,27 @@ class ControlClient:
         finally:
             call.cancel()
         raise not_running(self._path)
+
+    async def attach(self, data: bytes, *, dry_run: bool = False) -> dict[str, Any]:
+        """Brings a file as an attachment; what became of it, once it is durable. Raises UserFault."""
+        parts = range(0, max(1, len(data)), ATTACH_PART_BYTES)
+        requests = [pb.AttachPart(data=data[at : at + ATTACH_PART_BYTES], dry_run=dry_run) for at in parts]
+        try:
+            reply = await self.stub.Attach(iter(requests), metadata=_asked())
+        except grpc.aio.AioRpcError as error:
+            raise self._fault(error) from error
+        if reply.error:
+            raise _relayed(json.loads(reply.message))
+        taken: dict[str, Any] = json.loads(reply.json)
+        return taken
+
+    async def read_attachment(self, name: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of an attachment that is here, in parts. Raises UserFault."""
+        try:
+            async for part in self.stub.ReadAttachment(pb.AttachmentRequest(hash=name), metadata=_asked()):
+                yield part.data
+        except grpc.aio.AioRpcError as error:
+            raise self._fault(error) from error
 
     def _fault(self, error: grpc.aio.AioRpcError) -> UserFault:
         """What the node said, or that it is not there."""

@@ -9,6 +9,8 @@ from sync.limits import MIB
 SOCKET_FILE = "control.sock"
 SOCKET_PATH_MAX = 100
 MESSAGE_BYTES_MAX = 64 * MIB
+ATTACH_PART_BYTES = MIB
+"""Of an attachment, in one message."""
 LANGUAGE_ASKED = "accept-language"
 """Metadata of a call: the language of its caller, which need not be the node's."""
 

@@ -16,7 +16,14 @@ import grpc
 import msgspec
 
 from node.app import Node
-from node.control.place import CALLER_SAID, LANGUAGE_ASKED, MESSAGE_BYTES_MAX, SOCKET_FILE, SOCKET_PATH_MAX
+from node.control.place import (
+    ATTACH_PART_BYTES,
+    CALLER_SAID,
+    LANGUAGE_ASKED,
+    MESSAGE_BYTES_MAX,
+    SOCKET_FILE,
+    SOCKET_PATH_MAX,
+)
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import UserFault, translated
@@ -187,6 +194,40 @@ class _Servicer(rpc.ControlServicer):
         except Exception as error:
             fault = _user_fault(error)
             yield pb.CommandReply(last=True, error=fault.code.number, message=_words(context, fault))
+
+    async def Attach(  # noqa: N802 - the generated name
+        self, request_iterator: AsyncIterator[pb.AttachPart], context: Any
+    ) -> pb.CommandReply:
+        """A file becomes an attachment; the answer comes once it is durable."""
+        try:
+            data, dry_run = await self._whole(request_iterator)
+            taken = await self._node.attach(data, _caller(context), dry_run=dry_run)
+        except Exception as error:
+            fault = _user_fault(error)
+            return pb.CommandReply(last=True, error=fault.code.number, message=_words(context, fault))
+        return pb.CommandReply(last=True, json=json.dumps(taken.shown(), ensure_ascii=False))
+
+    async def _whole(self, parts: AsyncIterator[pb.AttachPart]) -> tuple[bytes, bool]:
+        """All of a file; of one that is too large no more than shows it."""
+        data, dry_run = bytearray(), False
+        async for part in parts:
+            dry_run = dry_run or part.dry_run
+            if len(data) <= self._node.config.attachments.file_bytes_max:
+                data += part.data
+        return bytes(data), dry_run
+
+    async def ReadAttachment(  # noqa: N802 - the generated name
+        self, request: pb.AttachmentRequest, context: Any
+    ) -> AsyncIterator[pb.AttachPart]:
+        """An attachment that is here, in parts."""
+        try:
+            held = await self._node.attachment(request.hash, _caller(context))
+            offset = 0
+            while part := await self._node.attachments.read(held.hash, offset, ATTACH_PART_BYTES):
+                offset += len(part)
+                yield pb.AttachPart(data=part)
+        except Exception as error:
+            await _abort(context, error)
 
 
 def _arguments(text: str) -> Mapping[str, Any]:

@@ -40,6 +40,10 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         ),
         N_("Telephone its administrator: its catalogue or its programs differ from what was agreed."),
     ),
+    "attachments_full": AlarmWords(
+        N_("The attachments of this node use nine tenths of `[attachments] quota_bytes`: at the quota none is taken."),
+        N_("Raise the quota and restart, or remove what is not needed any more: `tiersync attachment list`."),
+    ),
     "link_closed": AlarmWords(
         N_("One side ended a session for cause; the reason says which."),
         N_("As the reason's own text says; the child dials again by itself."),

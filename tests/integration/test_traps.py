@@ -59,6 +59,10 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "integration/test_personal.py::test_a_phone_number_in_a_summary_is_masked_above_and_kept_at_the_city",
         "integration/test_held_back.py::test_held_back_columns_of_real_records_are_nowhere_above_their_city",
     ),
+    "12 a telephone number in a picture": (
+        "unit/attachments/test_pictures.py::test_a_phone_number_and_a_place_are_gone_and_the_pixels_stay",
+        "unit/attachments/test_service.py::test_a_picture_is_kept_clean_whoever_brings_it",
+    ),
     "13 grid codes of 14, 15 and 16 characters": (
         "integration/test_traps.py::test_grid_codes_of_every_length_in_use_arrive_as_they_are",
     ),

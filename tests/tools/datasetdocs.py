@@ -90,6 +90,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "mask": "Phone, identity, passport and card numbers are masked in what leaves.",
         "refuse": "A row with a phone, identity, passport or card number here is not let in.",
         "warn": "Phone, identity, passport and card numbers are told to who brings the row, and leave.",
+        "attachment": "Names attachments.",
         "codes of": "A code of the table `{}`.",
         "reserved": "Reserved for extensions (a proposal; a point is any digit): {}.",
         "named by": "A code of the table that `{}` names.",
@@ -138,6 +139,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "mask": "发出的内容中，电话、身份证、护照和银行卡号码以星号掩盖。",
         "refuse": "含电话、身份证、护照或银行卡号码的行不予收入。",
         "warn": "电话、身份证、护照和银行卡号码会提示录入者，并照原样发出。",
+        "attachment": "引用附件。",
         "codes of": "取自代码表 `{}`。",
         "reserved": "为扩展代码预留（建议稿；点号表示任意数字）：{}。",
         "named by": "取自 `{}` 所指的代码表。",
@@ -355,6 +357,8 @@ class _Page:
                 meaning.append(self.words["reserved"].format(ranges))
         if field.personal is not None:
             meaning.append(self.words[field.personal.value])
+        if field.attachment:
+            meaning.append(self.words["attachment"])
         if field.values:
             listed = self._list(f"`{v.value}` {v.title_zh if self.at else v.title_en}" for v in field.values)
             meaning.append(f"{self.words['values']}{self.words['colon']}{listed}")

@@ -24,31 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnode/control/v1/control.proto\x12\x13tiersync.control.v1\"\x92\x01\n\x07PutRows\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x02 \x03(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x0c\x12\x11\n\tvoid_keys\x18\x04 \x01(\x0c\x12\x13\n\x0bvoid_reason\x18\x05 \x01(\t\x12\x0f\n\x07load_id\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x12\r\n\x05lines\x18\x08 \x03(\x04\"a\n\x06Reject\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0b\n\x03key\x18\x05 \x01(\t\x12\r\n\x05words\x18\x06 \x03(\t\"\xcd\x01\n\tPutResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x04\x12-\n\x08rejected\x18\x03 \x03(\x0b\x32\x1b.tiersync.control.v1.Reject\x12\r\n\x05group\x18\x04 \x01(\x04\x12+\n\x06warned\x18\x05 \x03(\x0b\x32\x1b.tiersync.control.v1.Reject\x12\x10\n\x08warnings\x18\x06 \x01(\x04\x12\r\n\x05\x65rror\x18\x07 \x01(\r\x12\x0f\n\x07message\x18\x08 \x01(\t\"_\n\x0cQueryRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x02 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\x12\r\n\x05limit\x18\x04 \x01(\x04\x12\x0e\n\x06origin\x18\x05 \x01(\t\"*\n\tQueryPage\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\"9\n\rStatusRequest\x12\x0e\n\x06\x66ollow\x18\x01 \x01(\x08\x12\x18\n\x10\x61t_most_every_ms\x18\x02 \x01(\x04\"\x1b\n\x0bStatusReply\x12\x0c\n\x04json\x18\x01 \x01(\t\"1\n\x0e\x43ommandRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\"J\n\x0c\x43ommandReply\x12\x0c\n\x04json\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\r\n\x05\x65rror\x18\x03 \x01(\r\x12\x0f\n\x07message\x18\x04 \x01(\t2\xc7\x02\n\x07\x43ontrol\x12G\n\x03Put\x12\x1c.tiersync.control.v1.PutRows\x1a\x1e.tiersync.control.v1.PutResult(\x01\x30\x01\x12L\n\x05Query\x12!.tiersync.control.v1.QueryRequest\x1a\x1e.tiersync.control.v1.QueryPage0\x01\x12P\n\x06Status\x12\".tiersync.control.v1.StatusRequest\x1a .tiersync.control.v1.StatusReply0\x01\x12S\n\x07\x43ommand\x12#.tiersync.control.v1.CommandRequest\x1a!.tiersync.control.v1.CommandReply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnode/control/v1/control.proto\x12\x13tiersync.control.v1\"+\n\nAttachPart\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"!\n\x11\x41ttachmentRequest\x12\x0c\n\x04hash\x18\x01 \x01(\t\"\x92\x01\n\x07PutRows\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x02 \x03(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x0c\x12\x11\n\tvoid_keys\x18\x04 \x01(\x0c\x12\x13\n\x0bvoid_reason\x18\x05 \x01(\t\x12\x0f\n\x07load_id\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x12\r\n\x05lines\x18\x08 \x03(\x04\"a\n\x06Reject\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0b\n\x03key\x18\x05 \x01(\t\x12\r\n\x05words\x18\x06 \x03(\t\"\xcd\x01\n\tPutResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x04\x12-\n\x08rejected\x18\x03 \x03(\x0b\x32\x1b.tiersync.control.v1.Reject\x12\r\n\x05group\x18\x04 \x01(\x04\x12+\n\x06warned\x18\x05 \x03(\x0b\x32\x1b.tiersync.control.v1.Reject\x12\x10\n\x08warnings\x18\x06 \x01(\x04\x12\r\n\x05\x65rror\x18\x07 \x01(\r\x12\x0f\n\x07message\x18\x08 \x01(\t\"_\n\x0cQueryRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x02 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\x12\r\n\x05limit\x18\x04 \x01(\x04\x12\x0e\n\x06origin\x18\x05 \x01(\t\"*\n\tQueryPage\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\"9\n\rStatusRequest\x12\x0e\n\x06\x66ollow\x18\x01 \x01(\x08\x12\x18\n\x10\x61t_most_every_ms\x18\x02 \x01(\x04\"\x1b\n\x0bStatusReply\x12\x0c\n\x04json\x18\x01 \x01(\t\"1\n\x0e\x43ommandRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\"J\n\x0c\x43ommandReply\x12\x0c\n\x04json\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\r\n\x05\x65rror\x18\x03 \x01(\r\x12\x0f\n\x07message\x18\x04 \x01(\t2\xf4\x03\n\x07\x43ontrol\x12G\n\x03Put\x12\x1c.tiersync.control.v1.PutRows\x1a\x1e.tiersync.control.v1.PutResult(\x01\x30\x01\x12L\n\x05Query\x12!.tiersync.control.v1.QueryRequest\x1a\x1e.tiersync.control.v1.QueryPage0\x01\x12P\n\x06Status\x12\".tiersync.control.v1.StatusRequest\x1a .tiersync.control.v1.StatusReply0\x01\x12S\n\x07\x43ommand\x12#.tiersync.control.v1.CommandRequest\x1a!.tiersync.control.v1.CommandReply0\x01\x12N\n\x06\x41ttach\x12\x1f.tiersync.control.v1.AttachPart\x1a!.tiersync.control.v1.CommandReply(\x01\x12[\n\x0eReadAttachment\x12&.tiersync.control.v1.AttachmentRequest\x1a\x1f.tiersync.control.v1.AttachPart0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.control.v1.control_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PUTROWS']._serialized_start=55
-  _globals['_PUTROWS']._serialized_end=201
-  _globals['_REJECT']._serialized_start=203
-  _globals['_REJECT']._serialized_end=300
-  _globals['_PUTRESULT']._serialized_start=303
-  _globals['_PUTRESULT']._serialized_end=508
-  _globals['_QUERYREQUEST']._serialized_start=510
-  _globals['_QUERYREQUEST']._serialized_end=605
-  _globals['_QUERYPAGE']._serialized_start=607
-  _globals['_QUERYPAGE']._serialized_end=649
-  _globals['_STATUSREQUEST']._serialized_start=651
-  _globals['_STATUSREQUEST']._serialized_end=708
-  _globals['_STATUSREPLY']._serialized_start=710
-  _globals['_STATUSREPLY']._serialized_end=737
-  _globals['_COMMANDREQUEST']._serialized_start=739
-  _globals['_COMMANDREQUEST']._serialized_end=788
-  _globals['_COMMANDREPLY']._serialized_start=790
-  _globals['_COMMANDREPLY']._serialized_end=864
-  _globals['_CONTROL']._serialized_start=867
-  _globals['_CONTROL']._serialized_end=1194
+  _globals['_ATTACHPART']._serialized_start=54
+  _globals['_ATTACHPART']._serialized_end=97
+  _globals['_ATTACHMENTREQUEST']._serialized_start=99
+  _globals['_ATTACHMENTREQUEST']._serialized_end=132
+  _globals['_PUTROWS']._serialized_start=135
+  _globals['_PUTROWS']._serialized_end=281
+  _globals['_REJECT']._serialized_start=283
+  _globals['_REJECT']._serialized_end=380
+  _globals['_PUTRESULT']._serialized_start=383
+  _globals['_PUTRESULT']._serialized_end=588
+  _globals['_QUERYREQUEST']._serialized_start=590
+  _globals['_QUERYREQUEST']._serialized_end=685
+  _globals['_QUERYPAGE']._serialized_start=687
+  _globals['_QUERYPAGE']._serialized_end=729
+  _globals['_STATUSREQUEST']._serialized_start=731
+  _globals['_STATUSREQUEST']._serialized_end=788
+  _globals['_STATUSREPLY']._serialized_start=790
+  _globals['_STATUSREPLY']._serialized_end=817
+  _globals['_COMMANDREQUEST']._serialized_start=819
+  _globals['_COMMANDREQUEST']._serialized_end=868
+  _globals['_COMMANDREPLY']._serialized_start=870
+  _globals['_COMMANDREPLY']._serialized_end=944
+  _globals['_CONTROL']._serialized_start=947
+  _globals['_CONTROL']._serialized_end=1447
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,16 @@ class ControlStub:
                 request_serializer=node_dot_control_dot_v1_dot_control__pb2.CommandRequest.SerializeToString,
                 response_deserializer=node_dot_control_dot_v1_dot_control__pb2.CommandReply.FromString,
                 _registered_method=True)
+        self.Attach = channel.stream_unary(
+                '/tiersync.control.v1.Control/Attach',
+                request_serializer=node_dot_control_dot_v1_dot_control__pb2.AttachPart.SerializeToString,
+                response_deserializer=node_dot_control_dot_v1_dot_control__pb2.CommandReply.FromString,
+                _registered_method=True)
+        self.ReadAttachment = channel.unary_stream(
+                '/tiersync.control.v1.Control/ReadAttachment',
+                request_serializer=node_dot_control_dot_v1_dot_control__pb2.AttachmentRequest.SerializeToString,
+                response_deserializer=node_dot_control_dot_v1_dot_control__pb2.AttachPart.FromString,
+                _registered_method=True)
 
 
 class ControlServicer:
@@ -89,6 +99,20 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Attach(self, request_iterator, context):
+        """A file becomes an attachment: its bytes in parts. The reply comes once it is durable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadAttachment(self, request, context):
+        """An attachment that is here, in parts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +135,16 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Command,
                     request_deserializer=node_dot_control_dot_v1_dot_control__pb2.CommandRequest.FromString,
                     response_serializer=node_dot_control_dot_v1_dot_control__pb2.CommandReply.SerializeToString,
+            ),
+            'Attach': grpc.stream_unary_rpc_method_handler(
+                    servicer.Attach,
+                    request_deserializer=node_dot_control_dot_v1_dot_control__pb2.AttachPart.FromString,
+                    response_serializer=node_dot_control_dot_v1_dot_control__pb2.CommandReply.SerializeToString,
+            ),
+            'ReadAttachment': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadAttachment,
+                    request_deserializer=node_dot_control_dot_v1_dot_control__pb2.AttachmentRequest.FromString,
+                    response_serializer=node_dot_control_dot_v1_dot_control__pb2.AttachPart.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +255,60 @@ class Control:
             '/tiersync.control.v1.Control/Command',
             node_dot_control_dot_v1_dot_control__pb2.CommandRequest.SerializeToString,
             node_dot_control_dot_v1_dot_control__pb2.CommandReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Attach(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/tiersync.control.v1.Control/Attach',
+            node_dot_control_dot_v1_dot_control__pb2.AttachPart.SerializeToString,
+            node_dot_control_dot_v1_dot_control__pb2.CommandReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadAttachment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tiersync.control.v1.Control/ReadAttachment',
+            node_dot_control_dot_v1_dot_control__pb2.AttachmentRequest.SerializeToString,
+            node_dot_control_dot_v1_dot_control__pb2.AttachPart.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,10 @@ class ControlStub:
     """The status as JSON text (schema: docs/status.schema.json), now or whenever it changes."""
     Command: _grpc.UnaryStreamMultiCallable[_control_pb2.CommandRequest, _control_pb2.CommandReply]
     """Everything an administrator may do beside rows: a command name and JSON arguments."""
+    Attach: _grpc.StreamUnaryMultiCallable[_control_pb2.AttachPart, _control_pb2.CommandReply]
+    """A file becomes an attachment: its bytes in parts. The reply comes once it is durable."""
+    ReadAttachment: _grpc.UnaryStreamMultiCallable[_control_pb2.AttachmentRequest, _control_pb2.AttachPart]
+    """An attachment that is here, in parts."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -59,6 +63,10 @@ class ControlAsyncStub(ControlStub):
     """The status as JSON text (schema: docs/status.schema.json), now or whenever it changes."""
     Command: _aio.UnaryStreamMultiCallable[_control_pb2.CommandRequest, _control_pb2.CommandReply]  # type: ignore[assignment]
     """Everything an administrator may do beside rows: a command name and JSON arguments."""
+    Attach: _aio.StreamUnaryMultiCallable[_control_pb2.AttachPart, _control_pb2.CommandReply]  # type: ignore[assignment]
+    """A file becomes an attachment: its bytes in parts. The reply comes once it is durable."""
+    ReadAttachment: _aio.UnaryStreamMultiCallable[_control_pb2.AttachmentRequest, _control_pb2.AttachPart]  # type: ignore[assignment]
+    """An attachment that is here, in parts."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -95,5 +103,21 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.CommandReply], _abc.AsyncIterator[_control_pb2.CommandReply]]:
         """Everything an administrator may do beside rows: a command name and JSON arguments."""
+
+    @_abc_1.abstractmethod
+    def Attach(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.AttachPart],
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.CommandReply, _abc.Awaitable[_control_pb2.CommandReply]]:
+        """A file becomes an attachment: its bytes in parts. The reply comes once it is durable."""
+
+    @_abc_1.abstractmethod
+    def ReadAttachment(
+        self,
+        request: _control_pb2.AttachmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.AttachPart], _abc.AsyncIterator[_control_pb2.AttachPart]]:
+        """An attachment that is here, in parts."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
