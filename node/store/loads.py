@@ -25,8 +25,10 @@ _OF_GROUP = "SELECT load FROM load_batch WHERE change_group = ? LIMIT 1"
 # The same line of the same file again is the same reject: it moves to the newest load, and none is doubled.
 _REJECT = """INSERT OR REPLACE INTO load_reject (digest, line, load, reason, detail, raw, key, source)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+# '' is a line whose key, or whose number in its source, nobody could tell: not the row that has none.
 _REJECTS_OF = """SELECT load, line, reason, load_reject.detail, raw, key, source
-    FROM load_reject JOIN load ON load.id = load WHERE dataset = ?1 AND (key = ?2 OR source = ?3)
+    FROM load_reject JOIN load ON load.id = load
+    WHERE dataset = ?1 AND (key <> '' AND key = ?2 OR source <> '' AND source = ?3)
     ORDER BY load DESC, line LIMIT ?4"""
 _REJECTS = "SELECT line, reason, detail, raw, key, source FROM load_reject WHERE load = ? ORDER BY line LIMIT ?"
 

@@ -11,7 +11,7 @@ import pytest
 from certs.enrol import InviteState, Status
 from node.store.faults import InviteSpent, StoreFault, StoreTrouble
 from node.store.invites import KeptInvite
-from node.store.loads import Load, LoadCounts, Reject
+from node.store.loads import _REJECTS_OF, Load, LoadCounts, Reject
 from node.store.store import Store
 from sync.effects import BurnInvite
 from sync.reasons import Reason
@@ -159,3 +159,18 @@ def test_loading_a_file_twice_doubles_no_reject(store: Store) -> None:
     store.commit()
     assert [len(store.loads.rejects(load, 10)) for load in (1, 2, 3)] == [0, 2, 2]
     assert store.loads.rejects(2, 1) == [Reject(1, Reason.WRONG_TYPE, "a again.csv", "x")]
+
+
+def test_a_row_without_a_number_in_its_source_has_no_rejects_of_others(store: Store) -> None:
+    """Lines whose key or number nobody could tell are of no row; those of a row are found by either, by an index."""
+    of_row, by_number = Reject(1, Reason.WRONG_TYPE, "", "", "k", ""), Reject(2, Reason.WRONG_TYPE, "", "", "", "n")
+    store.begin()
+    load = store.loads.start("demo", "a.csv", b"a" * 32, 1)
+    store.loads.reject(load, b"a" * 32, [of_row, by_number, Reject(3, Reason.WRONG_TYPE, "", "", "", "")])
+    store.commit()
+    found = store.loads.rejects_of
+    assert found("demo", "k", "", 9) == [(load, of_row)]
+    assert found("demo", "k", "n", 9) == [(load, of_row), (load, by_number)]
+    assert found("demo", "", "", 9) == []
+    plan = [line for *_, line in store.session.rows(f"EXPLAIN QUERY PLAN {_REJECTS_OF}", ("demo", "k", "n", 9))]
+    assert not [line for line in plan if line.startswith("SCAN load_reject")]
