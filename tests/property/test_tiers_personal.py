@@ -96,6 +96,7 @@ FOUND = [
     "（０５７１）8800 1234",
     "11010519491231002X",
     "护照E12345678",
+    "6286 19406812415 8",  # a card, and a mobile number lies in it
 ]
 NOT_FOUND = {
     "a file number": "3301062026030200001",

@@ -79,6 +79,15 @@ def test_what_leaves_is_masked_also_in_what_is_said_of_before() -> None:
     assert list(over.puts) == [("a", PHONE), ("b", None)]
 
 
+@pytest.mark.parametrize("column", ["hidden", "free"])
+def test_each_masked_column_is_masked_though_the_others_hold_nothing(column: str) -> None:
+    """Of several, the second as well as the first."""
+    text = TEXT.replace('name = "free", type = "text"', 'name = "free", type = "text", personal = "mask"')
+    up, _ = TierPublisher(built(text), CITY_STANDS).publish(LocalRows("x_note", [note("a", **{column: PHONE})], (), {}))
+    (sent,) = up.puts
+    assert "请回电 ***-****-****" in sent
+
+
 def test_a_column_that_is_masked_from_now_on_is_published_anew() -> None:
     """The settings differ, so the next start compares what was said with what is to be said."""
     loose = TierPublisher(built(TEXT.replace(', personal = "mask"', "")), CITY_STANDS).settings()

@@ -103,6 +103,7 @@ def test_what_was_counted_and_goes_stays_as_zero_once_final() -> None:
         ("abbbccccc", "ab"),
         ("abccccc", "abc"),
         ("aabbccccc", "ab"),
+        ("abcdddd", "abcd"),
         ("aa", "a"),
         ("", ""),
     ],
@@ -113,6 +114,13 @@ def test_small_cells_are_held_back_with_company(kinds: str, hidden: str) -> None
     marked = "".join(sorted(place[0] for place, f in tally.cells.items() if f.withheld and place[0] != ALL))
     assert marked == hidden
     assert tally.cells[SPARING.total].values[0] == len(kinds)
+
+
+def test_what_is_held_back_together_is_no_small_cell_either() -> None:
+    """Of 1 and 2 under a limit of 5 the sum would be told: it is below the limit as well."""
+    rollup = site("small_cells = { below = 5 }").rollups["x_stat"]
+    tally = own(rollup, [visit(kind=kind) for kind in "abb" + 9 * "c" + 9 * "d"])
+    assert [kind for kind in "abcd" if tally.cells[kind, ALL].withheld] == ["a", "b", "c"]
 
 
 def test_a_withheld_cell_is_neither_zero_nor_without_data() -> None:
