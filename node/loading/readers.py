@@ -339,7 +339,7 @@ def _delimiter(header: str) -> str:
 
 
 def _json_records(lines: Iterator[_Line], needs: frozenset[str]) -> Iterator[Found | Unreadable]:
-    decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
+    decode = json.JSONDecoder(parse_float=_Digits, parse_int=_Digits, parse_constant=str).decode
     for line in lines:
         if line.text is None:
             yield Unreadable(line.number, Reason.MALFORMED, line.problem or Text(N_("the line cannot be read")))
@@ -362,10 +362,24 @@ def _json_record(number: int, text: str, decode: Callable[[str], object], needs:
     return Found(number, record if len(set(keys)) < len(keys) else dict(zip(keys, record.values(), strict=True)))
 
 
+class _Digits(str):
+    """A number of JSON as it was written."""
+
+    __slots__ = ()
+
+
 def _json_text(value: object) -> str | None:
     """A JSON value as the text a CSV file would hold; numbers keep their digits, lists and objects stay JSON."""
-    if value is None or isinstance(value, str):
+    if value is None:
+        return None
+    return str(value) if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    if isinstance(value, _Digits):
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -11,6 +11,7 @@ import pytest
 from node.faults import Code, UserFault
 from node.loading import load, readers
 from node.loading.convert import Converter
+from node.loading.found import Found
 from node.loading.load import Counts, Loader, Outcome, Reject
 from node.texts import translator
 from sync.reasons import Reason
@@ -191,6 +192,16 @@ def test_json_lines(tmp_path: Path) -> None:
     assert [(row[0], row[2], row[3]) for row in sink.rows()] == [("1", "a", 12), ("2", None, None)]
     assert [reject.line for reject in report.rejects] == [4, 5, 6, 7, 8, 9, 10]
     assert report.counts.read == 9
+
+
+def test_lists_and_objects_in_json_lines_stay_the_json_that_they_are(tmp_path: Path) -> None:
+    """A number in them is a number still, with its digits: an attachment's size is none in quotes."""
+    inner = '[{"size": 183402, "at": 1.50, "of": null, "名": "\\"a", "yes": true, "big": 1e400, "no": []}]'
+    path, source = tmp_path / "in.jsonl", small('format = "jsonl"').mapping.source
+    path.write_text(f'{{"ID": {inner}, "N": 1.50}}', "utf-8")
+    with readers.records(readers.survey(path, source), source, None) as (found,):
+        assert isinstance(found, Found)
+        assert found.record == {"ID": inner, "N": "1.50"}
 
 
 def test_gzip_is_seen_by_its_bytes(tmp_path: Path) -> None:
