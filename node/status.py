@@ -57,6 +57,7 @@ async def status_now(node: Node) -> dict[str, Any]:
     """The same with what the running node knows beside its core: links, alarms, ports."""
     status = await node.writer.ask(status_of)
     status["heard"] = await node.read(lambda reader: heard_of(reader, HEARD_SHOWN))
+    status["heard_open"] = await node.read(lambda reader: reader.heard_open())
     status["reread"] = await node.read(lambda reader: reader.reread_count())
     status["dues"] = node.dues
     status["unregistered"] = await node.unregistered()
@@ -157,7 +158,7 @@ def _receipts(core: Core) -> dict[FeedName, list[dict[str, Any]]]:
 
 
 def heard_of(reader: Reader, limit: int) -> list[dict[str, Any]]:
-    """What other nodes refused or parked of this node's rows, newest first."""
+    """What other nodes refused or parked of this node's rows: first what is so still, the newest first."""
     return [
         {
             "by": by,
@@ -165,7 +166,7 @@ def heard_of(reader: Reader, limit: int) -> list[dict[str, Any]]:
             "seq": r.seq,
             "dataset": r.dataset,
             "key": r.key,
-            "fate": Fate(r.fate).name if r.fate else "",
+            "fate": fate_name(r.fate),
             "reason": reason_name(r.reason),
             **detail_shown(Phrase(r.detail, *r.arguments)),
         }
@@ -177,6 +178,11 @@ def detail_shown(detail: str) -> dict[str, Any]:
     """A detail in JSON: the English sentence, and what it was made of, for a reader of another language."""
     said = as_phrase(detail)
     return {"detail": str(said), "phrase": list(said.words)}
+
+
+def fate_name(number: int) -> str:
+    """Name of a fate as another node told it, or the bare number of one that is not known here; empty for none."""
+    return Fate(number).name if number in Fate._value2member_map_ else str(number or "")
 
 
 def reason_name(number: int) -> str:

@@ -21,6 +21,7 @@ from node.tree import in_order
 VERBS = Verbs()
 FOLLOW_MS = 500
 
+_HEARD_SHOWN = 10
 _PERSONAL = {
     "mask": N_("masked in what leaves"),
     "refuse": N_("rows not let in"),
@@ -91,7 +92,7 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     _show_tree(session, found)
     _show_feeds(found)
     _show_parked(found["parked"])
-    _show_heard(found["heard"])
+    _show_heard(found)
     if found["quality"]["to_answer"]:
         words = _(
             "{count} quality issues wait for an answer of this node: `tiersync quality list --to-answer` lists them."
@@ -213,9 +214,17 @@ def _show_parked(parked: Sequence[Mapping[str, Any]]) -> None:
         say()
 
 
-def _show_heard(heard: Sequence[Mapping[str, Any]]) -> None:
-    if heard:
-        table(_("What others refused or parked of this node's rows"), _HEARD_HEADS(), [_heard_row(h) for h in heard])
+def _show_heard(found: Mapping[str, Any]) -> None:
+    """The newest of what is refused or parked still; not what was applied since."""
+    if count := found["heard_open"]:
+        shown = [_heard_row(one) for one in found["heard"][: min(count, _HEARD_SHOWN)]]
+        table(_("What others refused or parked of this node's rows"), _HEARD_HEADS(), shown)
+        if count > len(shown):
+            say(
+                _("{count} rows in all; `tiersync refused --limit {limit}` lists them.").format(
+                    count=count, limit=min(count, LIMIT_MAX)
+                )
+            )
         say()
 
 

@@ -95,6 +95,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     stopped = rebuilt(home, config, view.catalogue, view.reader)
     found = status_of(stopped.replica, view.reader.reads())
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
+    found["heard_open"] = view.reader.heard_open()
     found["reread"] = view.reader.reread_count()
     found["personal"] = []
     found["quality"] = counts(view.reader, view.node)

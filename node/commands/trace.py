@@ -22,7 +22,7 @@ from node.commands.receipts import expected, receipts_of
 from node.commands.view import Arguments, View, text
 from node.datasets import dataset_named
 from node.faults import Code, UserFault
-from node.status import detail_shown, reason_name
+from node.status import detail_shown, fate_name, reason_name
 from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
@@ -238,7 +238,7 @@ def _heard_shown(by: str, told: Refusal) -> dict[str, Any]:
         "by": by,
         "publication": told.publication,
         "seq": told.seq,
-        "fate": Fate(told.fate).name if told.fate else "",
+        "fate": fate_name(told.fate),
         "reason": reason_name(told.reason),
         **detail_shown(Phrase(told.detail, *told.arguments)),
     }
@@ -310,7 +310,9 @@ def _told_by(view: View, name: FeedName, head: Head, seq: int, by: str, key: str
         return {}
     told = [r for who, r in view.reader.heard_at(name, head.epoch, seq, ROWS_PER_ENTRY_MAX) if who == by]
     found = next((r for r in told if r.key == key), next((r for r in told if not r.key), None))
-    return {"fate": Fate(found.fate).name, "reason": reason_name(found.reason)} if found and found.fate else {}
+    if found is None or found.fate not in Fate._value2member_map_:
+        return {}
+    return {"fate": fate_name(found.fate), "reason": reason_name(found.reason)}
 
 
 def _tier(

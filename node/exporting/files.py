@@ -20,6 +20,13 @@ def whole(path: Path, *, replaces: bool) -> Iterator[BinaryIO]:
     Raises UserFault FILE_EXISTS unless it `replaces` what is there, OSError.
     """
     check_free(path, replaces=replaces)
+    if not path.parent.is_dir():
+        raise UserFault(
+            Code.FILE_MISSING,
+            N_("There is no folder {folder}."),
+            N_("Make it first, or name another."),
+            folder=path.parent,
+        )
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:

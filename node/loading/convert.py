@@ -101,7 +101,12 @@ class _Target:
         fields = {"column": self.field.column.name, "type": self.field.column.type.value}
         if self.field.held_back:
             return Text(N_("column '{column}': a value of {n} characters is not {type}"), n=len(text), **fields)
-        return Text(N_("column '{column}': '{value}' is not {type}"), value=text[:_QUOTED_CHARACTERS], **fields)
+        if self.rule is not None and self.field.column.type in (CellType.DATE, CellType.TIMESTAMP):
+            problem = N_("column '{column}': '{value}' fits no date format of the mapping: {formats}")
+            fields["formats"] = ", ".join(form.text for form in self.rule.dates)
+        else:
+            problem = N_("column '{column}': '{value}' is not {type}")
+        return Text(problem, value=text[:_QUOTED_CHARACTERS], **fields)
 
 
 @dataclass(frozen=True, slots=True)

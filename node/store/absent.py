@@ -16,8 +16,9 @@ from sync.schema import RowSchema
 _COLUMNS = """SELECT made.name, held.name
     FROM main.sqlite_schema AS made JOIN pragma_table_info(made.name, 'main') AS held WHERE made.type = 'table'"""
 
-
 _NO_HEIRS = "CREATE TEMP VIEW heir AS SELECT NULL AS predecessor, NULL AS successor, NULL AS pattern WHERE 0"
+
+_HEARD_AS_OPEN = "CREATE TEMP VIEW heard AS SELECT rowid, *, 1 AS open FROM main.heard"
 
 
 def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
@@ -29,6 +30,8 @@ def stand_in(session: Session, schemas: Iterable[RowSchema]) -> None:
     views = [view for schema in schemas for view in _views(schema, there.get(RowTable.name_of(schema.dataset)), hiding)]
     if "heir" not in there:
         views.insert(0, _NO_HEIRS)
+    if "open" not in there["heard"]:
+        views.append(_HEARD_AS_OPEN)
     if not views:
         return
     # query_only forbids temporary views too; the database itself is opened read-only all the same.

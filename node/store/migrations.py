@@ -15,6 +15,7 @@ from node.store.daybook import Daybook
 from node.store.driver import Connection, Error, fault_of, fence, unfence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.names import seq_of
+from node.store.records import is_open
 from node.store.rowsql import OF_EACH_ROW, TAKEN_OVER, RowTable, make_views
 from node.store.schema import (
     API_TABLES,
@@ -22,13 +23,14 @@ from node.store.schema import (
     COUNTS_AND_MARKS,
     DUE_TABLES,
     FIRST_TABLES,
+    HEARD_OPEN,
     HEIR_TABLE,
     SEQ_BITS,
     SOURCE_TABLES,
 )
 from node.store.session import Session
 from sync.schema import CellType, RowSchema
-from sync.wire.v1.entry_pb2 import EntryHeader
+from sync.wire.v1.entry_pb2 import EntryHeader, Refusal
 
 _migrations = Migrations("tiersync")
 _FIRST = "0001_first_tables"
@@ -38,7 +40,8 @@ _API = "0004_api"
 _DUES = "0005_dues"
 _CHANGES = "0006_changes"
 _HEIRS = "0007_heirs"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS)
+_HEARD = "0008_heard_open"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -98,6 +101,15 @@ def _change_tables(db: Database) -> None:
 @_migrations(name=_HEIRS)
 def _heir_table(db: Database) -> None:
     db.execute(HEIR_TABLE)
+
+
+@_migrations(name=_HEARD)
+def _heard_open(db: Database) -> None:
+    for statement in HEARD_OPEN:
+        db.execute(statement)
+    said = db.execute("SELECT rowid, body FROM heard")
+    settled = [row for row, body in said if not is_open(Refusal.FromString(body))]
+    db.conn.executemany("UPDATE heard SET open = 0 WHERE rowid = ?", [(row,) for row in settled])
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

@@ -40,7 +40,8 @@ _FATES = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reas
     FROM fate JOIN chain ON chain.id = fate.chain
     WHERE (?1 IS NULL OR chain.feed = ?1) AND (?2 IS NULL OR fate = ?2)
     ORDER BY fate.chain DESC, seq DESC, place LIMIT ?3"""
-_HEARD = "SELECT by_node, body FROM heard ORDER BY rowid DESC LIMIT ?"
+_HEARD = "SELECT by_node, body FROM heard ORDER BY open DESC, rowid DESC LIMIT ?"
+_HEARD_OPEN = "SELECT count(*) FROM heard WHERE open = 1"
 _STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM statement ORDER BY sort, by_node, about"
 _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROUP BY feed"
 # SQLite takes the other columns of a group from the row that has its maximum.
@@ -259,8 +260,13 @@ class Reader:
         return self._records.not_applied(feed, epoch)
 
     def heard(self, limit: int) -> list[tuple[str, Refusal]]:
-        """(node, refusal): what other nodes said of this node's rows, newest first."""
+        """(node, refusal): what other nodes said of this node's rows; first what is refused or parked there still, the
+        newest first."""
         return [(by, Refusal.FromString(body)) for by, body in self._session.rows(_HEARD, (limit,))]
+
+    def heard_open(self) -> int:
+        """How many of them are refused or parked there still."""
+        return int(self._session.first(_HEARD_OPEN)[0])
 
     def fates_about(self, dataset: str, key: str, limit: int) -> list[Told]:
         """What became here of a row, by its key as JSON text; reads the whole list of fates."""

@@ -26,7 +26,7 @@ from sync.limits import BOOT_IDS_KEPT_US
 from sync.phrase import as_phrase
 from sync.ports import ParkedRef
 from sync.reasons import Reason
-from sync.values import FeedName, Head, Key, Lane, Route
+from sync.values import Fate, FeedName, Head, Key, Lane, Route
 from sync.wire.v1.entry_pb2 import MoveBody, Refusal
 
 _SAVE_STATE = """INSERT OR REPLACE INTO feed_state
@@ -52,8 +52,8 @@ _REFUSED = "SELECT seq, place FROM fate WHERE chain = ? AND seq > ? AND fate = 2
 _NOT_APPLIED = "SELECT seq, place FROM fate WHERE chain = ? AND fate <> 1"
 _FIRST_PARKED = """SELECT min(seq) FROM fate INDEXED BY fate_parked
     WHERE fate = 3 AND chain = (SELECT max(id) FROM chain WHERE feed = ?)"""
-_SAVE_HEARD = """INSERT OR REPLACE INTO heard (by_node, publication, addressee, epoch, seq, dataset, key, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_SAVE_HEARD = """INSERT OR REPLACE INTO heard (by_node, publication, addressee, epoch, seq, dataset, key, body, open)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _SAVE_MOVE = "INSERT OR REPLACE INTO move (task, number, body) VALUES (?, ?, ?)"
 _DROP_MOVES = "DELETE FROM move WHERE task = ? AND number >= ?"
@@ -71,6 +71,8 @@ _SAVE_STATEMENT = """INSERT OR REPLACE INTO statement (sort, by_node, about, bod
 _SAVE_EVIDENCE = "INSERT INTO evidence (feed, digest, body) VALUES (?, ?, ?) ON CONFLICT (feed, digest) DO NOTHING"
 _SAVE_META = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 _META = "SELECT value FROM meta WHERE name = ?"
+
+_SETTLED = frozenset({Fate.APPLIED, Fate.SUPERSEDED})
 
 ANCHOR = "anchor"
 _NUMBER_MAX = 2**63 - 1
@@ -189,7 +191,7 @@ class Records:
         for body in write.refusals:
             said = Refusal.FromString(body)
             place = (said.publication, said.addressee, said.epoch, min(said.seq, _NUMBER_MAX), said.dataset, said.key)
-            rows.append((write.by, *place, body))
+            rows.append((write.by, *place, body, is_open(said)))
         self._session.run_many(_SAVE_HEARD, rows)
 
     def save_moves(self, write: SaveMoves) -> None:
@@ -253,6 +255,11 @@ class Records:
         found = self._session.first(_META, (name,))
         value: int | str | bytes | None = None if found is None else found[0]
         return value
+
+
+def is_open(said: Refusal) -> bool:
+    """Whether a row was still refused or parked when that was said."""
+    return int(said.fate) not in _SETTLED
 
 
 def _parked(feed: FeedName, epoch: bytes, row: tuple[int, int, str, str, int]) -> ParkedRef:

@@ -39,6 +39,12 @@ HEIR_TABLE = """CREATE TABLE heir (
 ) STRICT, WITHOUT ROWID"""
 """What the registry says of successions, directly and through others (Registry.inherited), for SQL to ask."""
 
+HEARD_OPEN = (
+    "ALTER TABLE heard ADD COLUMN open INTEGER NOT NULL DEFAULT 1",
+    "CREATE INDEX heard_open ON heard (open)",
+)
+"""Whether a row is still refused or parked where that was said: those come first, however many were applied since."""
+
 FIRST_TABLES = (
     # --- the log: names, chains (one epoch of one feed), entries, payloads
     "CREATE TABLE node (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",

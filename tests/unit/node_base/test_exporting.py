@@ -197,6 +197,14 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Not the file under whose name it is written at first: nobody gave that."""
+    with pytest.raises(UserFault) as met, whole(tmp_path / "none" / "out.csv", replaces=False):
+        raise AssertionError
+    assert met.value.code is Code.FILE_MISSING
+    assert str(met.value).endswith(f"There is no folder {tmp_path / 'none'}.")
+
+
 def test_a_file_that_came_meanwhile_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     with pytest.raises(UserFault) as met, whole(path, replaces=False) as out:

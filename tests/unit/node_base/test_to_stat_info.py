@@ -176,7 +176,7 @@ def test_every_stage_has_its_state_and_none_makes_a_case_supervised(tmp_path: Pa
         ({"event_state_id": "2"}, "column 'state': '2' is not in 'state'"),
         ({"cell_id": ""}, "column 'division' is empty"),
         ({"event_type_name": "咨询"}, "column 'category': '咨询' is not in 'category'"),
-        ({"create_time": "昨天"}, "column 'reported_at': '昨天' is not timestamp"),
+        ({"create_time": "昨天"}, "column 'reported_at': '昨天' fits no date format of the mapping: %Y-%m-%d"),
         ({"overtime_dispose_num": "2"}, "column 'overtime': '2' is not boolean"),
     ],
 )
@@ -184,7 +184,9 @@ def test_what_is_not_known_is_rejected_beside_good_rows(change: dict[str, str], 
     """A stage without a meaning, a case without a place: never guessed."""
     report, rows = _load(tmp_path, _csv({}, change, {}))
     assert [row["case_id"] for row in rows] == ["0", "2"]
-    assert [(r.line, r.detail.say(translator("en"))) for r in report.rejects] == [(3, reason)]
+    (rejected,) = report.rejects
+    assert rejected.line == 3
+    assert rejected.detail.say(translator("en")).startswith(reason)
 
 
 def test_plane_coordinates_stay_at_home(tmp_path: Path) -> None:

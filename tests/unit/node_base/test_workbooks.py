@@ -109,7 +109,9 @@ def test_bare_day_numbers_are_dates_only_where_the_mapping_says_so(tmp_path: Pat
     """A number in a date column is rejected with its place; `dates = excel` reads it."""
     book = _sheet(("id", "at"), ("a", 46082.416666666664))
     columns = 'id = "id"\nat = "at"'
-    assert _told(_run(tmp_path, book, columns)[0]) == [(2, "column 'at': '46082.4166666667' is not timestamp")]
+    assert _told(_run(tmp_path, book, columns)[0]) == [
+        (2, "column 'at': '46082.4166666667' fits no date format of the mapping: iso")
+    ]
     _, rows = _run(tmp_path, book, columns, '[source]\ndates = ["excel"]')
     assert rows[0]["at"] == 1_772_330_400_000_000
     _, rows = _run(tmp_path, book, columns, '[source]\ndates = ["excel_1904"]')

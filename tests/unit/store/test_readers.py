@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from certs.enrol import InviteState
+from node.store.driver import unfence
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.loads import Reject
-from node.store.readers import Reader, Told, Waiting
+from node.store.migrations import NAMES
+from node.store.readers import _HEARD, Reader, Told, Waiting
 from node.store.store import Store
 from sync.effects import (
     FateRow,
@@ -126,6 +128,49 @@ def test_log_and_fates_are_read(both: tuple[Store, Reader]) -> None:
     assert reader.bytes_on_disk() > 8192
 
 
+def test_what_is_still_refused_is_heard_before_what_was_applied_since(both: tuple[Store, Reader]) -> None:
+    """However many were applied later and newly: those would hide the one row that a person has to mend."""
+    store, reader = both
+
+    def said(key: str, fate: Fate) -> bytes:
+        told = Refusal(publication="demo", epoch=EPOCH, seq=3, dataset="demo", key=key, reason=301, fate=int(fate))
+        return told.SerializeToString()
+
+    store.begin()
+    parked = [said(f"k{n}", Fate.PARKED) for n in range(3)]
+    for refusals in ([said("bad", Fate.REFUSED)], parked, [said("k0", Fate.APPLIED), said("k2", Fate.SUPERSEDED)]):
+        store.perform(SaveHeard("p.cn", refusals))
+    store.commit()
+    heard = reader.heard(10)
+    assert [(told.key, Fate(told.fate)) for _, told in heard] == [
+        ("k1", Fate.PARKED), ("bad", Fate.REFUSED), ("k2", Fate.SUPERSEDED), ("k0", Fate.APPLIED),
+    ]  # fmt: skip
+    assert reader.heard_open() == 2
+    plan = [line for *_, line in reader.session.rows(f"EXPLAIN QUERY PLAN {_HEARD}", (10,))]
+    assert not [line for line in plan if "TEMP B-TREE" in line]
+
+
+def test_an_older_store_is_told_what_is_still_refused(path: Path) -> None:
+    """Read before its next start, all counts as open; the start sorts it by what was said."""
+    store = Store.open(path, [SCHEMA])
+    store.begin()
+    told = [Refusal(publication="demo", key=fate.name, fate=int(fate)).SerializeToString() for fate in Fate]
+    store.perform(SaveHeard("p.cn", told))
+    store.commit()
+    unfence(store.session.connection)
+    store.begin()
+    for sql in ("DROP INDEX heard_open", "ALTER TABLE heard DROP COLUMN open"):
+        store.session.run(sql)
+    store.session.run("DELETE FROM _sqlite_migrations WHERE name = ?", (NAMES[7],))
+    store.commit()
+    store.close()
+    for count in (4, 2):
+        reader = Reader(path, [SCHEMA])
+        assert (len(reader.heard(10)), reader.heard_open()) == (4, count)
+        reader.close()
+        Store.open(path, [SCHEMA]).close()
+
+
 def test_tasks_invites_and_loads_are_read(both: tuple[Store, Reader]) -> None:
     """The last move of each task, the most recently moved first."""
     store, reader = both
@@ -232,6 +277,7 @@ def test_what_the_next_start_will_make_is_read_as_empty(path: Path) -> None:
     assert reader.query("demo") == [(*row(1)[:-1], None)]
     assert (reader.query("other"), reader.counts()) == ([], {"demo": 1, "other": 0})
     assert reader.read_rows("other", ORIGIN, [key(row(1))]) == {}
+    assert (reader.heard(10), reader.heard_open()) == ([], 0)
     with pytest.raises(StoreFault):
         reader.session.run("DELETE FROM rows_demo")
     reader.close()
