@@ -45,6 +45,7 @@ proto: $(STAMP) ## regenerate protobuf code, vectors, texts, the pages of the co
 	$(PY) tests/tools/texts.py
 	$(PY) tests/tools/clidocs.py
 	$(PY) tests/tools/datasetdocs.py
+	$(PY) -m tests.tools.flowdocs
 	$(PY) tests/tools/openapi.py
 
 bench: $(STAMP) ## measurements beside PostgreSQL

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +26,7 @@ from node.attachments.referring import Referrer, RowReferrer
 from node.attachments.service import Attachments, Taken, not_here
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
+from node.builtin import builtin_texts
 from node.clock import Clock, Randomness, iso
 from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, overrides
 from node.engine import Engine, Job
@@ -102,17 +102,15 @@ _WHO_AND_WHY = ("peer", "origin", "reason")
 
 
 def read_catalogue(home: Path, config: Config, changed: Sequence[Path] = ()) -> Catalogue:
-    """The built-in datasets and those of this site; `changed` files stand in the place of the site's of the same name,
+    """What is built in and what this site declares; `changed` files stand in the place of the site's of the same name,
     or beside them. Raises CatalogueFault with all mistakes, UserFault, OSError."""
-    folder = resources.files("tiers") / "catalogue"
-    builtin = [(f.name, f.read_text("utf-8")) for f in sorted(folder.iterdir(), key=lambda f: f.name)]
     instead = {path.name: path for path in changed}
     files = [(name, instead.pop(Path(name).name, home / name)) for name in config.data.catalogue]
     files += instead.items()
     site = [(name, text_of(path, CATALOGUE_BYTES_MAX)) for name, path in files]
     if changes := overrides(config):
         site.append((CONFIG_NAME, changes))
-    catalogue = Catalogue.build([b for b in builtin if b[0].endswith(".toml")], site)
+    catalogue = Catalogue.build(builtin_texts(), site)
     check_marked(config, catalogue.datasets)
     return catalogue
 
@@ -441,7 +439,7 @@ class Node:
         """Makes a move of a flow; its id. Raises InputFault."""
         move_id = self.randomness.bytes(16).hex()
         now = self.clock.now_us()
-        made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, move_id, now))
+        made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, self.catalogue.flows, move_id, now))
         return str(made)
 
     def note_sparingly(self, event: AuditEvent, key: str, **fields: object) -> None:

@@ -32,8 +32,9 @@ from tiers.dataset import Cadence, Dataset
 from tiers.deadlines import due_us
 from tiers.dues import Evidence, Standing, Why, debtors, judge
 from tiers.filters import AllOf, Compare, OneOf, filter_sql
-from tiers.flows.reminder import W9D
+from tiers.flows import REMINDER
 from tiers.flows.steps import fields_of
+from tiers.flows.table import Flow
 from tiers.parts import may_own
 from tiers.periods import Period, day_of, ended_periods, parse_period, period_of
 from tiers.rollup import ALL, COUNTED, PARTS
@@ -104,13 +105,17 @@ async def look(node: Node) -> list[Item]:
     await _write(node, partial(_tidy, node))
     await _settle(node)
     known = await node.read(reminders_at)
-    node.dues = counted(node.config.node.node_id, known, overdue, iso(node.clock.now_us()))
+    node.dues = counted(
+        node.catalogue.flows[REMINDER], node.config.node.node_id, known, overdue, iso(node.clock.now_us())
+    )
     return owed
 
 
-def counted(here: str, reminders: Iterable[tuple[MoveBody, MoveBody]], overdue: int, at: str) -> dict[str, Any]:
+def counted(
+    flow: Flow, here: str, reminders: Iterable[tuple[MoveBody, MoveBody]], overdue: int, at: str
+) -> dict[str, Any]:
     """What a status says of deadlines. at: when it was looked."""
-    reminded = sum(first.holder == here and is_open(last) for first, last in reminders)
+    reminded = sum(first.holder == here and not flow.has_ended(last.state) for first, last in reminders)
     return {"overdue": overdue, "reminded": reminded, "at": at}
 
 
@@ -316,13 +321,13 @@ def reminder_of(issuer: str, item: Item) -> str:
 
 def reminders_at(reader: Reader) -> list[tuple[MoveBody, MoveBody]]:
     """(first, last move) of each reminder that is known here, the most recently moved first."""
-    last = [body for body in reader.tasks(TASKS_READ_MAX) if body.flow == W9D.id]
+    last = [body for body in reader.tasks(TASKS_READ_MAX) if body.flow == REMINDER]
     return [(reader.moves(body.task)[0], body) for body in last]
 
 
-def is_open(last: MoveBody) -> bool:
+def is_open(node: Node, last: MoveBody) -> bool:
     """Whether a reminder has not ended."""
-    return not any(state.final for state in W9D.states if state.name == last.state)
+    return not node.catalogue.flows[REMINDER].has_ended(last.state)
 
 
 async def remind(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -> list[tuple[Item, str, str]]:
@@ -331,7 +336,7 @@ async def remind(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -
     for item in wanted:
         task = reminder_of(node.config.node.node_id, item)
         history = await node.read(partial(Reader.moves, task=task))
-        if history and not is_open(history[-1]):
+        if history and not is_open(node, history[-1]):
             continue
         fields = {"why": item.why.value}
         if not history:
@@ -342,7 +347,7 @@ async def remind(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -
                 "due": _day(node, item.due),
             }
         move = "again" if history else "remind"
-        await node.move(MoveWish(W9D.id, task, move, "" if history else item.node, "", "", fields))
+        await node.move(MoveWish(REMINDER, task, move, "" if history else item.node, "", "", fields))
         found.append((item, task, move))
     return found
 
@@ -358,10 +363,10 @@ async def _settle(node: Node) -> None:
     for first, last in known:
         said = fields_of(first)
         name, period = said.get("dataset", ""), said.get("period", "")
-        if first.issuer != here or not is_open(last):
+        if first.issuer != here or not is_open(node, last):
             continue
         if (first.holder, period) in await node.read(partial(_marks, name, [period])):
             try:
-                await node.move(MoveWish(W9D.id, first.task, "settle", "", "", "", {}))
+                await node.move(MoveWish(REMINDER, first.task, "settle", "", "", "", {}))
             except InputFault as fault:  # the other side moved meanwhile: the next look sees it
                 node.log.warning("reminder_not_settled", task=first.task, detail=str(fault))

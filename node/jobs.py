@@ -29,9 +29,9 @@ from sync.schema import RowSchema
 from sync.values import Key, Row
 from tiers.codes import Life, life_flaw, void_flaw
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
-from tiers.flows import FLOWS
+from tiers.flows.guards import NO_FACTS, Facts
 from tiers.flows.steps import Author, propose, start
-from tiers.flows.table import BEFORE, Party
+from tiers.flows.table import Flow
 from tiers.profile import Standing
 
 _SURELY_FITS_BYTES = ENTRY_BYTES_MAX - HEADER_BYTES_MAX - 64 * KIB
@@ -228,6 +228,9 @@ class MoveWish(NamedTuple):
     org: str
     role: str
     fields: Mapping[str, str]
+    facts: Facts = NO_FACTS
+    automatic: bool = False
+    """Made by the node itself, for no person."""
 
 
 @dataclass(slots=True)
@@ -237,6 +240,7 @@ class MoveJob:
     token: Ticket[str]
     wish: MoveWish
     standing: Standing
+    flows: Mapping[str, Flow]
     move_id: str
     at: int
 
@@ -246,18 +250,20 @@ class MoveJob:
         author = Author(here, wish.org, wish.role)
         history = store.moves(wish.task)
         name = history[0].flow if history else wish.flow
-        flow = FLOWS.get(name)
+        flow = self.flows.get(name)
         if flow is None:
-            raise InputFault(Reason.UNKNOWN_FLOW, Phrase("flow '{}'; known here: {}", name, ", ".join(FLOWS)))
+            raise InputFault(Reason.UNKNOWN_FLOW, Phrase("flow '{}'; known here: {}", name, ", ".join(self.flows)))
+        rule = flow.rule(wish.move)
+        if rule is not None and rule.automatic and not wish.automatic:
+            raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is made by the issuer's node itself", wish.move))
         if history:
             pending = store.pending_moves(wish.task)
-            body = propose(flow, history, pending, wish.move, self.move_id, author, self.at, wish.fields)
+            body = propose(flow, history, pending, wish.move, self.move_id, author, self.at, wish.fields, wish.facts)
         elif wish.holder:
-            opening = [rule.name for rule in flow.open_moves(BEFORE, Party.ISSUER)]
-            if wish.move not in opening:
+            if wish.move != flow.opening.name:
                 raise InputFault(
                     Reason.WRONG_STATE,
-                    Phrase("task '{}' is not known here; '{}' makes a new one", wish.task, opening[0]),
+                    Phrase("task '{}' is not known here; '{}' makes a new one", wish.task, flow.opening.name),
                 )
             body = start(flow, self.standing, wish.holder, wish.task, self.move_id, author, self.at, wish.fields)
         else:

@@ -124,7 +124,7 @@ def _judge_move(
         collected.fates.append(fate)
         core.rejudge_wanted = True
         return
-    word = core.seams.judge.move(header, body, enrolment.signer, core.known, core.me.node)
+    word = core.seams.judge.move(header, body, enrolment.signer, core.known, core.me.node, core.now)
     if word.record:
         core.do(SaveMoves(body.task, list(word.record)))
         core.known.note(word.record)

@@ -81,8 +81,13 @@ class Judge(Protocol):
         """Judges each row of an entry by scope, ownership, columns, codes and rules."""
         ...
 
-    def move(self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
-        """Judges one move of a flow at node `here`: as arbiter if it issued the task, else as the other side."""
+    def move(
+        self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str, now: int
+    ) -> MoveJudgement:
+        """Judges one move of a flow at node `here`: as arbiter if it issued the task, else as the other side.
+
+        now: µs since 1970 UTC, for the time that the arbiter counts the move at.
+        """
         ...
 
 

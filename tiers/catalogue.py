@@ -1,7 +1,8 @@
-"""The catalogue: every dataset and publication a node knows, from the built-in texts and the site's own.
+"""The catalogue: every dataset, publication and flow a node knows, from the built-in texts and the site's own.
 
-Built-in texts are the package's tiers/catalogue/*.toml; whoever does I/O reads them. A site's text may declare datasets
-whose id begins with 'x_', publications of those or named '<dataset>.x_...', and may set the filter of any publication:
+Built-in texts are the package's tiers/catalogue/*.toml and tiers/flows/declared/*.toml; whoever does I/O reads them. A
+site's text may declare datasets and flows whose ids begin with 'x_', publications of those datasets or named
+'<dataset>.x_...', and may set the filter of any publication:
 
     [override."case.nation"]
     filter = "all"
@@ -11,6 +12,11 @@ and the deadlines of any dataset:
     [override.case_stat.deadlines.daily]
     due_days = 2
     cut_off_days = 4
+
+and the limits of any flow's states:
+
+    [override.W2.limit]
+    issued = "4 work_hour"
 """
 
 from __future__ import annotations
@@ -24,16 +30,20 @@ from sync.schema import RowSchema
 from tiers.dataset import SITE_PREFIX, Dataset, Publication
 from tiers.declare import read_dataset, read_deadlines, read_publication, read_publication_filter
 from tiers.faults import CatalogueFault, Mistake, Table
+from tiers.flows.check import check_starts
+from tiers.flows.declare import read_flow, read_limits
+from tiers.flows.table import Flow
 from tiers.rollup import RollUp, read_rollup
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Datasets and publications by id; roll-ups by the dataset that they fill."""
+    """Datasets, publications and flows by id; roll-ups by the dataset that they fill."""
 
     datasets: Mapping[str, Dataset]
     publications: Mapping[str, Publication]
     rollups: Mapping[str, RollUp] = field(default_factory=dict)
+    flows: Mapping[str, Flow] = field(default_factory=dict)
 
     @classmethod
     def build(cls, builtin: Iterable[tuple[str, str]], site: Iterable[tuple[str, str]] = ()) -> Catalogue:
@@ -44,12 +54,14 @@ class Catalogue:
         for name, text in site:
             reading.declare(name, text, of_site=True)
         reading.read_publications()
+        reading.check_flows()
         if reading.mistakes:
             raise CatalogueFault(reading.mistakes)
         return cls(
             MappingProxyType(reading.datasets),
             MappingProxyType(reading.publications),
             MappingProxyType(reading.rollups),
+            MappingProxyType(reading.flows),
         )
 
     def dataset_of(self, publication: str) -> Dataset | None:
@@ -85,6 +97,8 @@ class _Reading:
         self.datasets: dict[str, Dataset] = {}
         self.publications: dict[str, Publication] = {}
         self.rollups: dict[str, RollUp] = {}
+        self.flows: dict[str, Flow] = {}
+        self._flow_tables: dict[str, Table] = {}
         self._waiting: list[tuple[str, Table, bool]] = []
         self._rolling: list[tuple[str, Table, bool]] = []
         self._overrides: list[tuple[str, Table]] = []
@@ -104,6 +118,8 @@ class _Reading:
             dataset = read_dataset(dataset_id, table)
             if dataset is not None:
                 self.datasets[dataset_id] = dataset
+        for flow_id, table in top.named("flow"):
+            self._declare_flow(flow_id, table, of_site)
         self._waiting += [(p, table, of_site) for p, table in top.named("publication")]
         self._rolling += [(d, table, of_site) for d, table in top.named("rollup")]
         overrides = top.named("override")
@@ -111,6 +127,20 @@ class _Reading:
             top.wrong("override", "belongs in a site's text")
         self._overrides += overrides
         top.finish()
+
+    def _declare_flow(self, name: str, table: Table, of_site: bool) -> None:
+        if name in self._flow_tables:
+            table.wrong("", f"flow '{name}' is declared twice")
+        self._flow_tables[name] = table
+        flow = read_flow(name, table, of_site)
+        if flow is not None:
+            self.flows[name] = flow
+
+    def check_flows(self) -> None:
+        """What a flow starts may be declared anywhere."""
+        for name, flow in self.flows.items():
+            for fault in check_starts(flow, self.flows):
+                self._flow_tables[name].wrong("starts", fault)
 
     def read_publications(self) -> None:
         for name, table, of_site in self._waiting:
@@ -140,6 +170,9 @@ class _Reading:
             self.rollups[name] = rollup
 
     def _override(self, name: str, table: Table) -> None:
+        if name in self.flows:
+            self.flows[name] = read_limits(table, self.flows[name])
+            return
         if name in self.datasets:
             dataset = self.datasets[name]
             deadlines = read_deadlines(table, dataset.cadence, dataset.period)
@@ -150,7 +183,7 @@ class _Reading:
         condition = table.raw("filter")
         table.finish()
         if publication is None:
-            table.wrong("", f"'{name}' is neither a publication nor a dataset (or has mistakes)")
+            table.wrong("", f"'{name}' is no publication, dataset or flow (or has mistakes)")
         elif condition is None:
             table.wrong("filter", "is missing: a filter, or 'all'")
         else:

@@ -82,9 +82,11 @@ class TierJudge:
                 return Judgement(puts, ends)
         return _one_by_one(batch, rules, signer, known, newer)
 
-    def move(self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
+    def move(
+        self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str, now: int
+    ) -> MoveJudgement:
         """As sync.judge.Judge.move; the rules are in tiers/flows/arbiter.py."""
-        return judge_move(body, signer, known, here)
+        return judge_move(self._catalogue.flows, body, signer, known, here, now)
 
     def _plan(self, dataset: Dataset, publication: Publication, columns: tuple[str, ...]) -> _Plan:
         name = (publication.id, columns)

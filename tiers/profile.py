@@ -28,7 +28,6 @@ class TierProfile:
     acts_as: tier names under which it may own datasets; acts_as_below adds (parent's profile, tier name) for a node
     that stands straight below such a parent. below: profile ids that may stand below it. lends_name: whether its own
     label is part of its children's node ids. regions: pattern of the division codes its nodes may have.
-    issues: flows it may issue.
     """
 
     id: str
@@ -40,7 +39,6 @@ class TierProfile:
     regions: str
     signing: ScopeRule
     carrying: ScopeRule
-    issues: frozenset[str] = frozenset()
     has_own_ca: bool = False
     is_root: bool = False
     lends_name: bool = True
@@ -63,7 +61,6 @@ _PROFILES = (
         regions=r"100000",
         signing=ScopeRule.CODE,
         carrying=ScopeRule.EVERYTHING,
-        issues=frozenset({"W2", "W9D"}),
         has_own_ca=True,
         is_root=True,
         lends_name=False,
@@ -78,7 +75,6 @@ _PROFILES = (
         regions=r"[0-9]{2}0000",
         signing=ScopeRule.CODE,
         carrying=ScopeRule.UNIT,
-        issues=frozenset({"W2", "W9D"}),
         has_own_ca=True,
     ),
     TierProfile(
@@ -92,7 +88,6 @@ _PROFILES = (
         regions=r"[0-9]{6}",
         signing=ScopeRule.UNIT,
         carrying=ScopeRule.UNIT,
-        issues=frozenset({"W2", "W9D"}),
         # a municipality is province and city at once
         acts_as_below=(("national", "provincial"),),
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from node.builtin import builtin_texts
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
@@ -40,14 +41,16 @@ def catalogue_of(session: Session) -> Catalogue:
         return session.catalogue
     from tiers.catalogue import Catalogue
 
-    return Catalogue.build(_builtin())
+    return Catalogue.build(builtin_texts())
 
 
-def _builtin() -> list[tuple[str, str]]:
-    from importlib import resources
+def checked(session: Session, files: list[Path]) -> Catalogue:
+    """The built-in catalogue with these files of a site; without any that of the home. Raises CatalogueFault."""
+    if not files:
+        return catalogue_of(session)
+    from tiers.catalogue import Catalogue
 
-    folder = resources.files("tiers") / "catalogue"
-    return sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
+    return Catalogue.build(builtin_texts(), [_text(f) for f in files])
 
 
 def _text(file: Path) -> tuple[str, str]:
@@ -149,12 +152,7 @@ def check(
     ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     session = here(context)
-    if files:
-        from tiers.catalogue import Catalogue
-
-        found = Catalogue.build(_builtin(), [_text(f) for f in files])
-    else:
-        found = catalogue_of(session)
+    found = checked(session, files)
     if session.as_json:
         return say_json({"datasets": sorted(found.datasets), "publications": sorted(found.publications)})
     words = _("Sound: {datasets} datasets, {publications} publications.")
@@ -207,4 +205,4 @@ def _version(path: Path) -> Catalogue:
                 folder=path,
             )
         return Catalogue.build(texts)
-    return Catalogue.build(_builtin(), [_text(path)])
+    return Catalogue.build(builtin_texts(), [_text(path)])

@@ -23,6 +23,7 @@ from node.faults import UserFault, translated
 from node.texts import N_, Text
 from sync.errors import LocalFault
 from tiers.faults import CatalogueFault
+from tiers.flows import REMINDER
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -39,8 +40,6 @@ SKEW_US = 60_000_000
 DAY_US = 86_400_000_000
 TASKS_ASKED = 1_000
 ATTACHMENTS_NEARLY_FULL = 0.9
-REMINDER = "W9D"
-"""tiers.flows.reminder.W9D.id, not imported so that the program starts quicker."""
 
 Verdict = Literal["good", "odd", "bad"]
 

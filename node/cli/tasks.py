@@ -1,4 +1,4 @@
-"""Tasks that cross tiers, and the tables that say how they move: task, flow."""
+"""Tasks that cross tiers: task."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, command
+from node.cli.catalogues import catalogue_of
 from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.faults import Code, UserFault
+from node.flows import flow_named
 from node.texts import N_, _, current
 
 TASKS = Verbs("task", N_("Tasks that cross tiers: issue, sign, reply, check, close."))
-FLOWS_GROUP = Verbs("flow", N_("How tasks move: states, moves, who may make them."))
 
 
 @TASKS.verb(N_("Register and issue a new task for a node below."))
@@ -33,8 +34,11 @@ def new(
         bool, typer.Option("--register-only", help=_("Register it without issuing it yet."))
     ] = False,
 ) -> None:
-    session, flow = here(context), _flow(flow).id
-    if not (due or register_only):
+    session = here(context)
+    found = flow_named(catalogue_of(session).flows, flow)
+    opening = found.opening
+    issuing = found.rule(found.state(opening.to).next) if found.state(opening.to).draft else None
+    if "due" in (issuing or opening).fields and not (due or register_only):
         # Said before anything is written: the task would be registered, and not issued.
         raise UserFault(
             Code.BAD_ARGUMENT,
@@ -43,11 +47,14 @@ def new(
             name="--due",
         )
     author: dict[str, Any] = {"org": org, "role": role}
-    fields = {**_fields(field), "title": title}
-    given = command(session, "task.move", task=task, move="register", flow=flow, holder=holder, fields=fields, **author)
-    if not register_only:
-        wanted = {"requirement": requirement or title, "due": due}
-        given = command(session, "task.move", task=given["task"], move="issue", fields=wanted, **author)
+    said = {"requirement": requirement or title, "due": due}
+    said = {name: text for name, text in said.items() if text and found.field(name)}
+    fields = {**_fields(field), "title": title, **({} if issuing else said)}
+    given = command(
+        session, "task.move", task=task, move=opening.name, flow=found.id, holder=holder, fields=fields, **author
+    )
+    if issuing and not register_only:
+        given = command(session, "task.move", task=given["task"], move=issuing.name, fields=said, **author)
     _show_task(session, given)
 
 
@@ -66,7 +73,7 @@ def list_all(
         (
             one["task"],
             one["title"],
-            _state_word(one["flow"], one["state"]),
+            _state_word(one),
             ", ".join(one["pending_moves"]),
             one["issuer"],
             one["holder"],
@@ -164,15 +171,9 @@ _shortcut("withdraw", N_("Withdraw a task, with the reason."))
 _shortcut("remark", N_("Add a remark to a task."))
 
 
-def _state_word(flow: str, state: str) -> str:
-    """A state as people read it; the bare word of a flow that this version does not know."""
-    from tiers.flows import FLOWS
-
-    known = FLOWS.get(flow)
-    found = next((s for s in known.states if s.name == state), None) if known else None
-    if found is None:
-        return state
-    return found.title_zh if current().language == "zh" else found.title_en
+def _state_word(task: dict[str, Any]) -> str:
+    """A state as people read it."""
+    return str(task["state_zh"] if current().language == "zh" else task["state_en"])
 
 
 def _show_task(session: Session, task: dict[str, Any]) -> None:
@@ -182,7 +183,7 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
         [
             (_("Task"), task["task"]),
             (_("Title"), task["title"]),
-            (_("State"), _state_word(task["flow"], task["state"])),
+            (_("State"), _state_word(task)),
             (_("Issuer"), task["issuer"]),
             (_("Holder"), task["holder"]),
             (_("Due"), task["due"]),
@@ -210,100 +211,3 @@ def _move_row(session: Session, one: dict[str, Any]) -> tuple[object, ...]:
 
 def _way(one: dict[str, Any]) -> str:
     return f"{one['move']} ({', '.join(one['fields'])})" if one["fields"] else str(one["move"])
-
-
-@FLOWS_GROUP.verb(N_("List the flows that this version knows."), "list")
-def list_flows(context: typer.Context) -> None:
-    from tiers.flows import FLOWS
-
-    session = here(context)
-    found = [
-        {"flow": f.id, "zh": f.title_zh, "en": f.title_en, "states": len(f.states), "moves": len(f.moves)}
-        for f in FLOWS.values()
-    ]
-    if session.as_json:
-        return say_json({"flows": found})
-    title = "zh" if current().language == "zh" else "en"
-    heads = [_("flow"), _("title"), _("states"), _("moves")]
-    table("", heads, [(one["flow"], one[title], one["states"], one["moves"]) for one in found])
-    return None
-
-
-@FLOWS_GROUP.verb(N_("Show a flow's moves: who may make which, from where to where."), "show")
-def show_flow(
-    context: typer.Context, flow: Annotated[str, typer.Argument(metavar="FLOW", help=_("Id of the flow."))]
-) -> None:
-    session, found = here(context), _flow(flow)
-    zh = current().language == "zh"
-    if session.as_json:
-        return say_json(_flow_json(found))
-    say(f"{found.id} {found.title_zh if zh else found.title_en}")
-    heads = [_("move"), _("title"), _("by"), _("from"), _("to"), _("must say")]
-    rows = [
-        (
-            rule.name,
-            rule.title_zh if zh else rule.title_en,
-            _("issuer") if rule.by.value == "issuer" else _("holder"),
-            ", ".join(start or "-" for start in rule.starts),
-            _("(stays)") if rule.to == "=" else rule.to,
-            ", ".join(rule.fields),
-        )
-        for rule in found.moves
-    ]
-    table("", heads, rows)
-    return None
-
-
-@FLOWS_GROUP.verb(N_("Check a flow's table: unreachable states, dead ends, exits from the end."), "check")
-def check_flows(
-    context: typer.Context,
-    flow: Annotated[str, typer.Argument(metavar="FLOW", help=_("Id of the flow; all if not given."))] = "",
-) -> int:
-    from tiers.flows import FLOWS
-    from tiers.flows.table import check_flow
-
-    session = here(context)
-    chosen = [_flow(flow)] if flow else list(FLOWS.values())
-    found = {one.id: check_flow(one) for one in chosen}
-    if session.as_json:
-        say_json({"flows": found})
-    else:
-        for name, faults in found.items():
-            said = "; ".join(faults) if faults else _("sound")
-            say(f"{name}: {said}")
-    return 1 if any(found.values()) else 0
-
-
-def _flow(name: str) -> Any:
-    from tiers.flows import FLOWS
-
-    if name not in FLOWS:
-        raise UserFault(
-            Code.FLOW_UNKNOWN,
-            N_("There is no flow '{flow}'; known here: {known}."),
-            N_("`tiersync flow list` lists them."),
-            flow=name,
-            known=", ".join(FLOWS),
-        )
-    return FLOWS[name]
-
-
-def _flow_json(flow: Any) -> dict[str, Any]:
-    return {
-        "flow": flow.id,
-        "zh": flow.title_zh,
-        "en": flow.title_en,
-        "states": [{"state": s.name, "zh": s.title_zh, "en": s.title_en, "final": s.final} for s in flow.states],
-        "moves": [
-            {
-                "move": rule.name,
-                "zh": rule.title_zh,
-                "en": rule.title_en,
-                "by": rule.by.value,
-                "from": list(rule.starts),
-                "to": rule.to,
-                "fields": list(rule.fields),
-            }
-            for rule in flow.moves
-        ],
-    }

@@ -44,7 +44,7 @@ async def list_dues(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[s
     yield {
         "items": [_item(item) for item in shown],
         "scores": scores_of(found),
-        "reminders": [_reminder(node, first, last) for first, last in known if dues.is_open(last)],
+        "reminders": [_reminder(node, first, last) for first, last in known if dues.is_open(node, last)],
     }
 
 

@@ -29,6 +29,7 @@ from sync.errors import InputFault, LocalFault, RemoteFault
 from sync.replica import Replica
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody
 from tiers.catalogue import Catalogue
+from tiers.flows import REMINDER
 from tiers.judging import TierJudge
 from tiers.profile import PROFILES, Standing, signing_scope
 from tiers.publishing import TierPublisher
@@ -105,7 +106,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     spans = spans_declared(view.home)
     silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans)
     found["silent"] = [one.shown() for one in silent]
-    found["dues"] = counted(view.node, reminders_at(view.reader), 0, "")
+    found["dues"] = counted(view.catalogue.flows[REMINDER], view.node, reminders_at(view.reader), 0, "")
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}
     found["exchange_port"] = found["http_port"] = 0

@@ -17,8 +17,7 @@ from node.texts import N_
 from sync.errors import InputFault
 from sync.phrase import Phrase
 from sync.wire.v1.entry_pb2 import MoveBody
-from tiers.flows import FLOWS
-from tiers.flows.steps import fields_of, shown_state, state_of
+from tiers.flows.steps import counted_of, fields_of, moves_open
 from tiers.flows.table import Flow, Party
 
 TASK_BYTES = 8
@@ -51,7 +50,7 @@ async def _in_words(node: Node, wish: MoveWish, fault: InputFault) -> UserFault:
     history = await node.read(lambda reader: reader.moves(wish.task))
     if not (history or wish.holder):
         return _unknown_task(wish.task)
-    flow = FLOWS.get(history[0].flow if history else wish.flow)
+    flow = node.catalogue.flows.get(history[0].flow if history else wish.flow)
     if flow is None or flow.rule(wish.move) is not None:
         return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
     return UserFault(
@@ -93,7 +92,7 @@ def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
     while True:
         # What is open may stand behind any number of tasks that are not.
         found = view.reader.tasks(asked)
-        wanted = [last for last in found if not (only_open and _is_final(last))]
+        wanted = [last for last in found if not (only_open and _is_final(view, last))]
         if len(wanted) >= most or len(found) < asked:
             return {"tasks": [_summary(view, last) for last in wanted[:most]]}
         asked *= ASKED_MORE
@@ -108,7 +107,7 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
         raise _unknown_task(task)
     pending = view.reader.pending_moves(task)
     shown = _summary(view, history[-1], pending)
-    flow, first = FLOWS.get(history[0].flow), history[0]
+    flow, first = view.catalogue.flows.get(history[0].flow), history[0]
     party = Party.ISSUER if first.issuer == view.node else Party.HOLDER
     return {
         **shown,
@@ -128,7 +127,8 @@ def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = No
         "issuer": last.issuer,
         "holder": last.holder,
         "state": last.state,
-        "final": _is_final(last),
+        **_state_titles(view, last),
+        "final": _is_final(view, last),
         "title": fields_of(first).get("title", ""),
         "due": _due(view, last.task),
         "number": last.number,
@@ -137,9 +137,16 @@ def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = No
     }
 
 
-def _is_final(last: MoveBody) -> bool:
-    flow = FLOWS.get(last.flow)
-    return flow is not None and any(s.final for s in flow.states if s.name == last.state)
+def _is_final(view: View, last: MoveBody) -> bool:
+    flow = view.catalogue.flows.get(last.flow)
+    return flow is not None and flow.has_ended(last.state)
+
+
+def _state_titles(view: View, last: MoveBody) -> dict[str, str]:
+    """A state as people read it; the bare word where this version does not know it."""
+    flow = view.catalogue.flows.get(last.flow)
+    found = next((s for s in flow.states if s.name == last.state), None) if flow is not None else None
+    return {"state_zh": found.title_zh if found else last.state, "state_en": found.title_en if found else last.state}
 
 
 def _due(view: View, task: str) -> str:
@@ -157,6 +164,7 @@ def _move(body: MoveBody) -> dict[str, Any]:
         "org": body.by_org,
         "role": body.by_role,
         "at": iso(body.at),
+        "counted_at": iso(counted_of(body)) if body.number else "",
         "fields": fields_of(body),
         "accepted": body.accepted,
         "reason": reason_name(body.reason) if body.reason else "",
@@ -171,5 +179,4 @@ def _next(
     """What this side may do: the holder's next move builds on what it has said and the arbiter has not answered."""
     if flow is None:
         return []
-    state = shown_state(flow, history, pending) if party is Party.HOLDER else state_of(history)
-    return [{"move": rule.name, "fields": list(rule.fields)} for rule in flow.open_moves(state, party)]
+    return [{"move": rule.name, "fields": list(rule.fields)} for rule in moves_open(flow, history, pending, party)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from node.builtin import flow_texts
 from node.sim.releases import FIRST, NEWEST, released
 from sync.values import REGISTRY, FeedName, Route
 from tiers.catalogue import Catalogue
@@ -143,7 +144,7 @@ def catalogue(site: str = "", release: int = FIRST) -> Catalogue:
     """The datasets that the simulated work writes, and what a site adds to them: more tables would only cost time."""
     folder = resources.files("tiers") / "catalogue"
     texts = [(name, (folder / name).read_text("utf-8")) for name in _DATASETS]
-    return released(Catalogue.build(texts, [("site.toml", site)]), release)
+    return released(Catalogue.build([*texts, *flow_texts()], [("site.toml", site)]), release)
 
 
 def newest_catalogue() -> Catalogue:

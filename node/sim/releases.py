@@ -93,7 +93,7 @@ def _with(before: Catalogue, *datasets: Dataset, publications: tuple[Publication
         old, new = before.datasets[publication.dataset], held[publication.dataset]
         if publication.columns == _open_columns(old):
             said[name] = replace(publication, columns=_open_columns(new))
-    return Catalogue(held, {**said, **{p.id: p for p in publications}})
+    return Catalogue(held, {**said, **{p.id: p for p in publications}}, flows=before.flows)
 
 
 def _open_columns(dataset: Dataset) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
 from sync.rows import key_getter
 from sync.values import Cell, Key, Row
-from tiers.flows import FLOWS
+from tiers.flows import SUPERVISION
 from tiers.flows.steps import Author, party_of, propose, shown_state, start
-from tiers.flows.table import Party
+from tiers.flows.table import Flow, Kind, Party
 
 TABLE = "SIM-2026"
 
@@ -78,11 +78,9 @@ class Move:
 
     def run(self, store: Store) -> Sequence[Event]:
         """As node.engine.Job.run."""
-        flow = FLOWS["W2"]
+        flow = catalogue().flows[SUPERVISION]
         author = Author(self.node)
-        fields = dict.fromkeys(("title", "requirement", "result", "reason", "text"), "x") | dict.fromkeys(
-            flow.dates, "2026-12-31"
-        )
+        fields = fields_for(flow)
         history, pending = store.moves(self.task), store.pending_moves(self.task)
         if not history:
             if self.opening is None:
@@ -102,6 +100,17 @@ class Move:
             return ()
         assert party_of(body) is party
         return (LocalMove(self, body, body.holder if party is Party.ISSUER else body.issuer),)
+
+
+def fields_for(flow: Flow) -> dict[str, str]:
+    """Something proper for every field that a move of a flow must say."""
+    said = {Kind.DATE: "2026-12-31", Kind.INTEGER: "1", Kind.TEXT: "x"}
+    wanted = {name for rule in flow.moves for name in rule.fields}
+    return {
+        rule.name: rule.values[0].value if rule.kind is Kind.CHOICE else said[rule.kind]
+        for rule in flow.fields
+        if rule.name in wanted
+    }
 
 
 def region_of(node: str) -> str:

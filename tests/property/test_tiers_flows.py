@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
-from tests.unit.tiers.desks import ALL_FIELDS, TASK, Desk, deliver, facts, illegal_effects, settle
-from tests.unit.tiers.kit import CITY, CITY_STANDS, PROVINCE, PROVINCE_STANDS
-from tiers.flows.supervision import W2
+from tests.unit.tiers.desks import FLOWS, START_US, TASK, Desk, deliver, facts, illegal_effects, settle, sides
+from tiers.flows.steps import counted_of, state_of
+from tiers.flows.table import Flow
 
-MOVES = [rule.name for rule in W2.moves]
+HOUR_US = 3_600_000_000
+PLACES = st.integers(0, 63)
+"""Of a move among those of the flow, counted round and round."""
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("issuer moves"), st.sampled_from(MOVES)),
-        st.tuples(st.just("holder moves"), st.sampled_from(MOVES)),
-        st.tuples(st.just("holder forges"), st.sampled_from(MOVES), st.integers(0, 12)),
+        st.tuples(st.just("issuer moves"), PLACES),
+        st.tuples(st.just("holder moves"), PLACES),
+        st.tuples(st.just("issuer goes on"), PLACES),
+        st.tuples(st.just("holder goes on"), PLACES),
+        st.tuples(st.just("holder forges"), PLACES, st.integers(0, 12), st.integers(-(2**63), 2**63 - 1)),
         st.tuples(st.sampled_from(["to holder", "to issuer"]), st.integers(1, 3)),
         st.tuples(st.sampled_from(["again to holder", "again to issuer"]), st.integers(0, 12)),
+        st.tuples(st.sampled_from(["issuer's clock", "holder's clock"]), st.integers(-2, 30)),
     ),
     max_size=40,
 )
 
 
-def forged(holder: Desk, move: str, base: int, serial: int) -> MoveBody:
-    """A proposal that skips the holder's own door: any move, on any base."""
-    body = MoveBody(flow="W2", task=TASK, issuer=PROVINCE, holder=CITY, by_node=CITY, move=move, base=base)
-    body.move_id = f"forged-{serial}"
-    body.fields.extend(MoveField(name=n, text=t) for n, t in ALL_FIELDS.items())
+def forged(holder: Desk, move: str, base: int, at: int, serial: int) -> MoveBody:
+    """A proposal that skips the holder's own door: any move, on any base, said at any time."""
+    first = holder.history()[0]
+    body = MoveBody(flow=first.flow, task=TASK, issuer=first.issuer, holder=first.holder, by_node=holder.node)
+    body.move, body.base, body.at, body.move_id = move, base, at, f"forged-{serial}"
+    body.fields.extend(MoveField(name=n, text=t) for n, t in holder.fields.items())
     holder.pending().append(body)
     return body
 
@@ -37,39 +44,101 @@ def act(step: tuple[object, ...], serial: int, issuer: Desk, holder: Desk, sent:
     """Does one step; `sent` remembers what was posted to whom, so that it can come again."""
     sent["to holder"] += [b for b in issuer.post if b not in sent["to holder"]]
     sent["to issuer"] += [b for b in holder.post if b not in sent["to issuer"]]
+    moves = issuer.flow.moves
     match step:
-        case ("issuer moves", str(move)):
-            issuer.may(move)
-        case ("holder moves", str(move)):
-            holder.may(move)
-        case ("holder forges", str(move), int(base)):
-            holder.post.append(forged(holder, move, min(base, len(holder.history())), serial))
+        case ("issuer moves", int(place)):
+            issuer.may(moves[place % len(moves)].name)
+        case ("holder moves", int(place)):
+            holder.may(moves[place % len(moves)].name)
+        case ("issuer goes on", int(place)):
+            issuer.goes_on(place)
+        case ("holder goes on", int(place)):
+            holder.goes_on(place)
+        case ("holder forges", int(place), int(base), int(at)):
+            move = moves[place % len(moves)].name
+            holder.post.append(forged(holder, move, min(base, len(holder.history())), at, serial))
         case ("to holder", int(count)):
             deliver(issuer, holder, count)
         case ("to issuer", int(count)):
             deliver(holder, issuer, count)
         case ("again to holder", int(place)) if place < len(sent["to holder"]):
-            holder.hear(sent["to holder"][place], PROVINCE_STANDS)
+            holder.hear(sent["to holder"][place], issuer.standing)
         case ("again to issuer", int(place)) if place < len(sent["to issuer"]):
-            issuer.hear(sent["to issuer"][place], CITY_STANDS)
+            issuer.hear(sent["to issuer"][place], holder.standing)
+        case ("issuer's clock", int(hours)):
+            issuer.now = max(START_US, issuer.now + hours * HOUR_US)
+        case ("holder's clock", int(hours)):
+            holder.now = max(START_US, holder.now + hours * HOUR_US)
 
 
-@settings(max_examples=250)
-@given(steps=STEPS)
-def test_any_order_of_moves_gives_one_legal_history_on_both_sides(steps: list[tuple[object, ...]]) -> None:
-    """Interleaved, delayed, doubled and forged moves: the histories agree, prefix by prefix, and nothing hangs."""
-    issuer, holder = Desk(PROVINCE_STANDS), Desk(CITY_STANDS)
-    sent: dict[str, list[MoveBody]] = {"to holder": [], "to issuer": []}
-    issuer.begin(CITY)
+def two_sides(flow: Flow) -> tuple[Desk, Desk]:
+    """A task that was just opened, known to both."""
+    upper, lower = sides(flow)
+    issuer, holder = Desk(upper, flow), Desk(lower, flow)
+    issuer.begin(holder.node)
     deliver(issuer, holder)
+    return issuer, holder
+
+
+@pytest.mark.parametrize("name", FLOWS)
+@settings(max_examples=40)
+@given(steps=STEPS)
+def test_any_order_of_moves_gives_one_legal_history_on_both_sides(name: str, steps: list[tuple[object, ...]]) -> None:
+    """Interleaved, delayed, doubled and forged moves: the histories agree, prefix by prefix, and nothing hangs."""
+    issuer, holder = two_sides(FLOWS[name])
+    sent: dict[str, list[MoveBody]] = {"to holder": [], "to issuer": []}
+    newest = issuer.now
     for serial, step in enumerate(steps):
         act(step, serial, issuer, holder, sent)
+        newest = max(newest, issuer.now)
         mine, theirs = facts(issuer), facts(holder)
         assert theirs == mine[: len(theirs)]
-        assert illegal_effects(issuer) == []
+        assert illegal_effects(issuer, newest) == []
     settle(issuer, holder)
     assert facts(holder) == facts(issuer)
     assert holder.pending() == []
     assert (issuer.parked, holder.parked) == ([], [])
     decided = [m.move_id for m in issuer.history()]
     assert len(set(decided)) == len(decided)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+@settings(max_examples=40)
+@given(steps=STEPS)
+def test_a_task_can_always_be_brought_to_an_end(name: str, steps: list[tuple[object, ...]]) -> None:
+    """Wherever the moves have led, somebody must act, and by the usual moves alone the task ends."""
+    issuer, holder = two_sides(FLOWS[name])
+    for serial, step in enumerate(steps):
+        act(step, serial, issuer, holder, {"to holder": [], "to issuer": []})
+    settle(issuer, holder)
+    flow = issuer.flow
+    for _ in flow.states:
+        state = flow.state(state_of(issuer.history()))
+        if state.final:
+            break
+        assert state.owner is not None
+        desk = issuer if state.owner.value == "issuer" else holder
+        desk.make(state.next)
+        settle(issuer, holder)
+    assert flow.has_ended(state_of(holder.history()))
+
+
+@given(
+    known=st.integers(0, 100), said=st.integers(-(2**63), 2**63 - 1), arrives=st.integers(0, 200), back=st.booleans()
+)
+def test_the_time_that_counts_lies_between_what_was_known_and_when_it_was_decided(
+    known: int, said: int, arrives: int, back: bool
+) -> None:
+    """A fast clock gains nothing, a slow one loses no more than the time since the author knew."""
+    issuer, holder = two_sides(FLOWS["W2"])
+    issuer.now = START_US + known * HOUR_US
+    issuer.make("issue")
+    deliver(issuer, holder)
+    seen = counted_of(holder.history()[-1])
+    body = holder.make("sign")
+    body.at = said
+    issuer.now = START_US if back else issuer.now + arrives * HOUR_US
+    settle(issuer, holder)
+    counted = holder.history()[-1].counted_at
+    assert counted == max(seen, min(said, issuer.now))
+    assert facts(issuer) == facts(holder)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from tiers.flows.reminder import W9D
-from tiers.flows.supervision import W2
-from tiers.flows.table import Flow
-
-FLOWS: Mapping[str, Flow] = MappingProxyType({flow.id: flow for flow in (W2, W9D)})
-"""Every flow this version knows, by the id that stands in MoveBody.flow."""
+SUPERVISION = "W2"
+"""The flow by which an upper tier supervises a lower one."""
+REMINDER = "W9D"
+"""The flow by which a node reminds of data that is overdue: node/dues.py makes its moves."""

@@ -6,32 +6,46 @@ the flow); what refuses has no effect for good. A move that was decided has no s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sync.judge import Known, MoveJudgement, Signer
 from sync.phrase import Phrase, as_phrase
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody
-from tiers.flows import FLOWS
-from tiers.flows.steps import Fault, fields_of, last_number, legal_fault, party_of, size_fault, state_of
+from tiers.flows.steps import (
+    Fault,
+    counted_at,
+    counted_fault,
+    counted_of,
+    fields_of,
+    last_number,
+    legal_fault,
+    party_of,
+    place_of,
+    size_fault,
+    stands_fault,
+    state_of,
+)
 from tiers.flows.table import BEFORE, Flow, Party
-from tiers.profile import PROFILES, stands_below
+from tiers.profile import PROFILES
 
 
-def judge_move(body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
+def judge_move(
+    flows: Mapping[str, Flow], body: MoveBody, signer: Signer, known: Known, here: str, now: int
+) -> MoveJudgement:
     """As sync.judge.Judge.move, with the arbiter's verdict in both `record` and `answers`."""
     fault = size_fault(body) or _side_fault(body, signer.node, here)
     if fault is not None:
         return _refused(fault)
-    flow = FLOWS.get(body.flow)
+    flow = flows.get(body.flow)
     if flow is None or flow.rule(body.move) is None:
         return _parked(Reason.UNKNOWN_FLOW, Phrase("move '{}' of flow '{}'", body.move, body.flow))
     history = known.task(body.task)
     if history and (history[0].issuer, history[0].holder, history[0].flow) != (body.issuer, body.holder, body.flow):
         return _refused(Fault(Reason.NOT_YOUR_MOVE, Phrase("the task has another issuer, holder or flow")))
     if here == body.issuer:
-        return _as_arbiter(flow, body, history)
+        return _as_arbiter(flow, body, history, now)
     return _as_holder(flow, body, signer, history, known.pending(body.task))
 
 
@@ -39,7 +53,7 @@ def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
     """Who sealed it, who is told, and who is said to have made it must be the two sides of the task."""
     if here == body.issuer:
         # the holder proposes; numbers and verdicts are the arbiter's alone
-        proposal = body.number == 0 and not (body.verdict or body.accepted or body.state)
+        proposal = body.number == 0 and not (body.verdict or body.accepted or body.state or body.counted_at)
         if sealer == body.holder and body.by_node == sealer and proposal:
             return None
     elif here == body.holder and sealer == body.issuer:
@@ -50,16 +64,18 @@ def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
     return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' may not say this to '{}'", sealer, here))
 
 
-def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> MoveJudgement:
+def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody], now: int) -> MoveJudgement:
     if not history or body.base > last_number(history):
         # only the arbiter makes tasks and numbers, so it is being restored and will hold them again
         return _parked(Reason.MISSING_DEPENDENCY, Phrase("move {} of task '{}'", body.base, body.task))
     decided = next((m for m in history if m.move_id == body.move_id), None)
     if decided is not None:
         return _again(decided, body)
-    fault = _conflict(flow, body, history)
+    counted = counted_at(history, body, now)
+    fault = _conflict(flow, body, history, counted)
     verdict = MoveBody()
     verdict.CopyFrom(body)
+    verdict.counted_at = counted
     verdict.verdict, verdict.number, verdict.accepted = True, last_number(history) + 1, fault is None
     verdict.state = state_of(history)
     if fault is None:
@@ -73,20 +89,21 @@ def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> Move
     return MoveJudgement(Fate.REFUSED, fault.reason, fault.detail, (verdict,), (verdict,))
 
 
-def _conflict(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> Fault | None:
+def _conflict(flow: Flow, body: MoveBody, history: Sequence[MoveBody], counted: int) -> Fault | None:
     """Why the arbiter refuses a move: it is not the holder's to make, crosses one of the issuer's, or is illegal.
 
     A holder's own earlier moves never cross its later ones: it knew them, and the state tells whether they held.
     """
-    state = state_of(history)
-    fault = legal_fault(flow, state, body.move, Party.HOLDER, fields_of(body))
-    if fault is not None and fault.reason is not Reason.WRONG_STATE:
+    place = place_of(flow, history)
+    fault = legal_fault(flow, place, body.move, Party.HOLDER, fields_of(body), counted)
+    own = flow.rule(body.move)
+    if (fault is not None and fault.reason is not Reason.WRONG_STATE) or (own is not None and own.stands):
         return fault
     for later in history:
         rule = flow.rule(later.move)
         if later.number > body.base and party_of(later) is Party.ISSUER and not (rule and rule.quiet):
             return Fault(
-                flow.refusal(state), Phrase("'{}' crossed '{}' (move {})", body.move, later.move, later.number)
+                flow.refusal(place.state), Phrase("'{}' crossed '{}' (move {})", body.move, later.move, later.number)
             )
     return fault
 
@@ -114,9 +131,12 @@ def _as_holder(
             return _parked(Reason.MISSING_DEPENDENCY, Phrase("own move '{}'", body.move_id))
         if not _same_words(own, body):
             return _refused(Fault(Reason.NOT_YOUR_MOVE, Phrase("the verdict is on another move than this node made")))
+    fault = counted_fault(history, body)
+    if fault is not None:
+        return _refused(fault)
     expected = state
     if body.accepted:
-        fault = legal_fault(flow, state, body.move, party_of(body), fields_of(body))
+        fault = legal_fault(flow, place_of(flow, history), body.move, party_of(body), fields_of(body), counted_of(body))
         if fault is not None:
             return _refused(fault)
         rule = flow.rule(body.move)
@@ -131,11 +151,9 @@ def _as_holder(
 
 def _issuer_fault(flow: Flow, body: MoveBody, signer: Signer) -> Fault | None:
     profile = PROFILES.get(signer.profile)
-    if profile is None or flow.id not in profile.issues:
+    if profile is None or profile.id not in flow.issuers:
         return Fault(Reason.NOT_YOUR_MOVE, Phrase("a node of profile '{}' does not issue {}", signer.profile, flow.id))
-    if flow.above and not stands_below(body.holder, body.issuer, profile):
-        return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' does not stand below '{}'", body.holder, body.issuer))
-    return None
+    return stands_fault(flow, body.issuer, profile, body.holder)
 
 
 def _same_words(own: MoveBody, said: MoveBody) -> bool:
@@ -154,7 +172,8 @@ def _again(held: MoveBody, body: MoveBody) -> MoveJudgement:
     """A move whose place is taken: the same one once more has no second effect, another one is refused."""
     if held.move_id != body.move_id or held.by_node != body.by_node or not _same_words(held, body):
         return _refused(Fault(Reason.RULE_BROKEN, Phrase("move {} of the task is another one", held.number)))
-    if body.number and (body.accepted, body.state) != (held.accepted, held.state):
+    told = (body.accepted, body.state, body.counted_at)
+    if body.number and told != (held.accepted, held.state, held.counted_at):
         return _refused(Fault(Reason.RULE_BROKEN, Phrase("move {} was decided otherwise before", held.number)))
     return MoveJudgement(Fate.APPLIED, Reason.NONE, "")
 

@@ -9,8 +9,8 @@ A holder's move that is not decided yet is pending: number 0.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import NamedTuple
 
 from sync.errors import InputFault
@@ -19,8 +19,10 @@ from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.values import ID_TEXT_BYTES_MAX, is_identifier, is_node_id
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
-from tiers.flows.table import BEFORE, Flow, Party
-from tiers.profile import Standing, stands_below
+from tiers.flows.fields import field_fault
+from tiers.flows.guards import NO_FACTS, Facts, guard_fault
+from tiers.flows.table import BEFORE, Flow, MoveRule, Party, Stands
+from tiers.profile import Standing, TierProfile, profile_of, stands_below
 
 WORD_CHARACTERS_MAX = 200
 FIELDS_MAX = 64
@@ -57,11 +59,41 @@ def party_of(body: MoveBody) -> Party:
     return Party.ISSUER if body.by_node == body.issuer else Party.HOLDER
 
 
-def legal_fault(flow: Flow, state: str, move: str, party: Party, fields: Mapping[str, str]) -> Fault | None:
-    """Why `party` may not make `move` in `state`; None if it may. The move must be in the table."""
+class Place(NamedTuple):
+    """Where a task is: its state, and how often each move was made in it and counted."""
+
+    state: str
+    made: Mapping[str, int]
+
+
+def place_of(flow: Flow, history: Sequence[MoveBody], pending: Sequence[MoveBody] = ()) -> Place:
+    """Where a task is, and would be if the arbiter accepted everything pending: what the next move builds on."""
+    state = state_of(history)
+    made = Counter(body.move for body in history if body.accepted)
+    for body in pending:
+        rule = flow.rule(body.move)
+        if rule is not None and state in rule.starts:
+            state = rule.after(state)
+            made[body.move] += 1
+    return Place(state, made)
+
+
+def legal_fault(
+    flow: Flow,
+    place: Place,
+    move: str,
+    party: Party,
+    fields: Mapping[str, str],
+    at: int,
+    facts: Facts = NO_FACTS,
+) -> Fault | None:
+    """Why `party` may not make `move` at a place; None if it may. The move must be in the table.
+
+    at: the time that counts for it, µs since 1970 UTC.
+    """
     rule = flow.rule(move)
     assert rule is not None
-    if rule.by is not party:
+    if not rule.is_of(party):
         of_issuer, of_holder = (
             Phrase("'{}' is a move of the issuer", move),
             Phrase("'{}' is a move of the holder", move),
@@ -70,19 +102,42 @@ def legal_fault(flow: Flow, state: str, move: str, party: Party, fields: Mapping
     missing = [name for name in rule.fields if not fields.get(name, "").strip()]
     if missing:
         return Fault(Reason.MISSING_FIELD, Phrase("'{}' must say '{}'", move, missing[0]))
-    wrong = [name for name in flow.dates if fields.get(name) and not _is_day(fields[name])]
-    if wrong:
-        return Fault(Reason.RULE_BROKEN, Phrase("'{}' must be a date such as 2026-12-31", wrong[0]))
-    if state not in rule.starts:
-        return Fault(Reason.WRONG_STATE, Phrase("'{}' cannot be made in state '{}'", move, state))
+    wrong = (field_fault(known, said, at) for name, said in fields.items() if said and (known := flow.field(name)))
+    if (said_wrong := next((fault for fault in wrong if fault), None)) is not None:
+        return Fault(Reason.RULE_BROKEN, said_wrong)
+    if place.state not in rule.starts:
+        return Fault(Reason.WRONG_STATE, Phrase("'{}' cannot be made in state '{}'", move, place.state))
+    if rule.most and place.made.get(move, 0) >= rule.most:
+        return Fault(Reason.RULE_BROKEN, Phrase("'{}' can be made {} time(s) in a task", move, rule.most))
+    guarded = (guard_fault(guard, move, fields, facts) for guard in rule.guards)
+    if (hindered := next((fault for fault in guarded if fault), None)) is not None:
+        return Fault(Reason.RULE_BROKEN, hindered)
     return None
 
 
-def _is_day(text: str) -> bool:
-    try:
-        return len(text) == len("2026-12-31") and date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
+def counted_of(body: MoveBody) -> int:
+    """The time that counts for a decided move, µs since 1970 UTC; as said where a node of an older version decided."""
+    return body.counted_at or body.at
+
+
+def counted_at(history: Sequence[MoveBody], body: MoveBody, now: int) -> int:
+    """The time that counts for a move that the arbiter decides `now`: as its author said, but not after now, nor before
+    what its author knew. So a clock that is fast gains nothing, and days without a link cost nothing."""
+    return max(_known_until(history, body), min(body.at, now))
+
+
+def counted_fault(history: Sequence[MoveBody], body: MoveBody) -> Fault | None:
+    """Why the arbiter cannot have counted a move as it says; the other side checks it with this."""
+    earliest = _known_until(history, body)
+    latest = max(earliest, body.at)
+    if not body.counted_at or (earliest if body.verdict else latest) <= body.counted_at <= latest:
+        return None
+    return Fault(Reason.RULE_BROKEN, Phrase("'{}' cannot be counted at the time that the issuer says", body.move))
+
+
+def _known_until(history: Sequence[MoveBody], body: MoveBody) -> int:
+    """When the newest move counted that the author of this one had seen, its own among them."""
+    return max((counted_of(m) for m in history if m.number <= body.base or m.by_node == body.by_node), default=0)
 
 
 def size_fault(body: MoveBody) -> Fault | None:
@@ -127,17 +182,31 @@ def start(
     """The first move of a new task, issued by the node at `standing`: numbered 1, to be recorded and told.
 
     at: µs since 1970 UTC. Raises InputFault NOT_YOUR_MOVE if this tier does not issue the flow or the holder does not
-    stand below it, MISSING_FIELD, TOO_LONG.
+    stand where the flow says, MISSING_FIELD, TOO_LONG.
     """
-    if flow.id not in standing.profile.issues:
+    if standing.profile.id not in flow.issuers:
         raise InputFault(
             Reason.NOT_YOUR_MOVE, Phrase("a {} node does not issue {}", standing.profile.title_en, flow.id)
         )
-    if flow.above and not stands_below(holder, standing.node, standing.profile):
-        raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' does not stand below '{}'", holder, standing.node))
-    (opening,) = flow.open_moves(BEFORE, Party.ISSUER)
+    fault = stands_fault(flow, standing.node, standing.profile, holder)
+    if fault is not None:
+        raise InputFault(fault.reason, fault.detail)
     body = MoveBody(flow=flow.id, task=task, issuer=standing.node, holder=holder)
-    return _made(flow, body, (), (), opening.name, move_id, author, at, fields)
+    return _made(flow, body, (), (), flow.opening.name, move_id, author, at, fields, NO_FACTS)
+
+
+def stands_fault(flow: Flow, issuer: str, profile: TierProfile, holder: str) -> Fault | None:
+    """Why a node of that profile may not issue a task of a flow to a holder, as their ids tell; None if it may."""
+    of_holder = profile_of(holder)
+    above = stands_below(holder, issuer, profile)
+    below = of_holder is not None and stands_below(issuer, holder, of_holder)
+    if flow.stands is Stands.ABOVE and not above:
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' does not stand below '{}'", holder, issuer))
+    if flow.stands is Stands.BELOW and not below:
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' does not stand above '{}'", holder, issuer))
+    if not (above or below):
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' stands neither above nor below '{}'", holder, issuer))
+    return None
 
 
 def propose(
@@ -149,6 +218,7 @@ def propose(
     author: Author,
     at: int,
     fields: Mapping[str, str],
+    facts: Facts = NO_FACTS,
 ) -> MoveBody:
     """The next move of a task by one of its two nodes (author.node), to be recorded here and told to the other side.
 
@@ -159,7 +229,7 @@ def propose(
         raise InputFault(Reason.WRONG_STATE, Phrase("the task is not known here"))
     first = history[0]
     body = MoveBody(flow=first.flow, task=first.task, issuer=first.issuer, holder=first.holder)
-    return _made(flow, body, history, pending, move, move_id, author, at, fields)
+    return _made(flow, body, history, pending, move, move_id, author, at, fields, facts)
 
 
 def _made(
@@ -172,6 +242,7 @@ def _made(
     author: Author,
     at: int,
     fields: Mapping[str, str],
+    facts: Facts,
 ) -> MoveBody:
     rule = flow.rule(move)
     if rule is None or body.flow != flow.id:
@@ -185,22 +256,31 @@ def _made(
     except UnicodeError as error:
         raise InputFault(Reason.WRONG_TYPE, Phrase("a text holds half a character (a lone surrogate)")) from error
     party = party_of(body)
-    state = shown_state(flow, history, pending)
-    fault = size_fault(body) or legal_fault(flow, state, move, party, fields)
+    place = place_of(flow, history, pending)
+    counted = counted_at(history, body, at)
+    fault = size_fault(body) or legal_fault(flow, place, move, party, fields, counted, facts)
     if fault is None and any(m.move_id == move_id for m in (*history, *pending)):
         fault = Fault(Reason.RULE_BROKEN, Phrase("the move id is taken"))
     if fault is not None:
         raise InputFault(fault.reason, fault.detail)
     if party is Party.ISSUER:
-        body.number, body.accepted, body.state = body.base + 1, True, rule.after(state)
+        body.number, body.accepted, body.state = body.base + 1, True, rule.after(place.state)
+        body.counted_at = counted
     return body
 
 
 def shown_state(flow: Flow, history: Sequence[MoveBody], pending: Sequence[MoveBody]) -> str:
-    """The state as it would be if the arbiter accepted everything pending: what the holder's next move builds on."""
-    state = state_of(history)
-    for body in pending:
-        rule = flow.rule(body.move)
-        if rule is not None and state in rule.starts:
-            state = rule.after(state)
-    return state
+    """The state as it would be if the arbiter accepted everything pending."""
+    return place_of(flow, history, pending).state
+
+
+def moves_open(
+    flow: Flow, history: Sequence[MoveBody], pending: Sequence[MoveBody], party: Party
+) -> tuple[MoveRule, ...]:
+    """What a person on that side may do next: the holder's next move builds on its own pending ones."""
+    place = place_of(flow, history, pending if party is Party.HOLDER else ())
+    return tuple(
+        rule
+        for rule in flow.open_moves(place.state, party)
+        if not (rule.automatic or (rule.most and place.made.get(rule.name, 0) >= rule.most))
+    )

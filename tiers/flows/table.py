@@ -1,11 +1,15 @@
-"""Transition tables of flows: what states there are, who may make which move from where, and what it must say."""
+"""Transition tables of flows: what states there are, who must act in each and until when, who may make which move from
+where, and what it must say. How a table is declared is shown by tiers/flows/declared/*.toml."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 
 from sync.reasons import Reason
+from tiers.flows.clocks import Limit
 
 BEFORE = ""
 """The state of a task that does not exist yet."""
@@ -15,10 +19,82 @@ STAY = "="
 
 
 class Party(Enum):
-    """The two sides of a task."""
+    """The two sides of a task; as `by` of a rule also either of them."""
 
     ISSUER = "issuer"
     HOLDER = "holder"
+    EITHER = "either"
+
+
+class Stands(Enum):
+    """Where the issuer of a task stands in the tree, seen from its holder."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    EITHER = "either"
+
+
+class Role(Enum):
+    """The least role of the person on whose word a move leaves the node."""
+
+    OFFICER = "officer"
+    APPROVER = "approver"
+
+
+@dataclass(frozen=True, slots=True)
+class StateLimit:
+    """Until when the owner of a state must act.
+
+    day: the day that the issuer last said in this field, if it did. Else `of` by the value that the issuer last said
+    in the field `by`; else `otherwise`. check_flow sees to it that one of them always holds.
+    """
+
+    day: str = ""
+    by: str = ""
+    of: Mapping[str, Limit] = field(default_factory=lambda: MappingProxyType({}))
+    otherwise: Limit | None = None
+
+
+class Kind(Enum):
+    """What a field of a move may say."""
+
+    TEXT = "text"
+    DATE = "date"
+    INTEGER = "integer"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a field of kind choice."""
+
+    value: str
+    title_zh: str
+    title_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A field, in every move that says it. values: of a choice. least, most: of an integer.
+
+    within_days: a date lies at the most so many days after the move that says it; 0: no bound.
+    """
+
+    name: str
+    title_zh: str
+    title_en: str
+    kind: Kind = Kind.TEXT
+    values: tuple[Choice, ...] = ()
+    least: int = 0
+    most: int = 0
+    within_days: int = 0
+
+
+class Guard(Enum):
+    """What else must hold for a move: the closed list (tiers/flows/guards.py says when each does)."""
+
+    PARTS_CLOSED = "parts_closed"
+    IN_TIME = "in_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +102,23 @@ class State:
     """A state, as stored and as people read it.
 
     final: no move leads out. draft: the holder has nothing to do with the task yet. refusal: the reason with which
-    moves made in ignorance of this state are refused.
+    moves made in ignorance of this state are refused. owner: who must act, `next` with which move as a rule, and until
+    when; none of the three in a final state.
+
+    stage: the limit counts from when the task came into this stage, a name that states may share; '' for the state
+    itself. suspends: the clock of the stage stands still in this state; its own limit runs, for its owner.
     """
 
     name: str
     title_zh: str
     title_en: str
+    owner: Party | None = None
+    limit: StateLimit | None = None
+    next: str = ""
     final: bool = False
     draft: bool = False
+    stage: str = ""
+    suspends: bool = False
     refusal: Reason = Reason.CROSSED
 
 
@@ -42,7 +127,9 @@ class MoveRule:
     """One kind of move. `fields` must be there and not be empty.
 
     quiet: it takes nothing away from a move that the other side made without having seen it (a note, a longer limit);
-    any other move crosses such a one.
+    any other move of the issuer crosses such a one. stands: never crossed; it counts wherever the table allows it.
+    most: how often it may be made in one task; 0: as often as the states allow. automatic: made by the issuer's node
+    itself, by no person.
     """
 
     name: str
@@ -53,26 +140,51 @@ class MoveRule:
     to: str
     fields: tuple[str, ...] = ()
     quiet: bool = False
+    stands: bool = False
+    most: int = 0
+    guards: tuple[Guard, ...] = ()
+    role: Role = Role.OFFICER
+    automatic: bool = False
 
     def after(self, state: str) -> str:
         """The state that this move leads to from `state`."""
         return state if self.to == STAY else self.to
 
+    def is_of(self, party: Party) -> bool:
+        """Whether that side may make it."""
+        return self.by in (party, Party.EITHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A consequence: when `on` was made, the issuer's node starts a task of another flow with the same holder.
+
+    after: only from the so many-th on (overdue: the limit has passed so many times over). fields: what its opening
+    move says: a text, or '@' and the name of a field of this task; '@task' and '@state' are its id and state.
+    """
+
+    on: str
+    flow: str
+    fields: Mapping[str, str]
+    after: int = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A transition table. `above`: whether the issuer must stand above the holder in the tree.
-
-    dates: the fields that say a day, in every move that has them.
-    """
+    """A transition table. issuers: profiles of the tiers that may issue it. stands: where the issuer is."""
 
     id: str
     title_zh: str
     title_en: str
     states: tuple[State, ...]
     moves: tuple[MoveRule, ...]
-    above: bool = True
-    dates: tuple[str, ...] = ()
+    issuers: frozenset[str] = frozenset()
+    stands: Stands = Stands.ABOVE
+    fields: tuple[FieldRule, ...] = ()
+    starts: tuple[Start, ...] = ()
+    definition: str = ""
+    definition_zh: str = ""
+    is_proposal: bool = True
 
     def state(self, name: str) -> State:
         """The state of that name; KeyError if there is none."""
@@ -80,6 +192,10 @@ class Flow:
             if state.name == name:
                 return state
         raise KeyError(name)
+
+    def has_ended(self, state: str) -> bool:
+        """Whether a task in that state is over; False for a state of a newer version."""
+        return any(s.final for s in self.states if s.name == state)
 
     def refusal(self, state: str) -> Reason:
         """The reason with which a move is refused that was made before its author knew of `state`."""
@@ -89,41 +205,15 @@ class Flow:
         """The rule of a move; None if this version does not know it."""
         return next((rule for rule in self.moves if rule.name == move), None)
 
+    def field(self, name: str) -> FieldRule | None:
+        """The rule of a field; None if any text will do."""
+        return next((rule for rule in self.fields if rule.name == name), None)
+
+    @property
+    def opening(self) -> MoveRule:
+        """The one move that makes a task."""
+        return next(rule for rule in self.moves if BEFORE in rule.starts)
+
     def open_moves(self, state: str, party: Party) -> tuple[MoveRule, ...]:
         """What a party may do in a state: what its screen offers."""
-        return tuple(rule for rule in self.moves if rule.by is party and state in rule.starts)
-
-
-def check_flow(flow: Flow) -> list[str]:
-    """What is wrong with a table: names, unreachable states, dead ends, exits from the end. Empty if nothing."""
-    names = [s.name for s in flow.states]
-    faults = [f"state '{n}' stands twice" for n in sorted({n for n in names if names.count(n) > 1})]
-    moves = [m.name for m in flow.moves]
-    faults += [f"move '{n}' stands twice" for n in sorted({n for n in moves if moves.count(n) > 1})]
-    known = {*names, BEFORE}
-    for rule in flow.moves:
-        unknown = {*rule.starts, rule.after(BEFORE)} - known
-        faults += [f"move '{rule.name}' names no state: '{name}'" for name in sorted(unknown)]
-        if BEFORE in rule.starts and (rule.by is not Party.ISSUER or len(rule.starts) > 1 or rule.to == STAY):
-            faults.append(f"move '{rule.name}' opens a task: it is the issuer's, and opens only")
-    steps = {(start, rule.after(start)) for rule in flow.moves for start in rule.starts}
-    reached = _closure({BEFORE}, steps)
-    ends = {s.name for s in flow.states if s.final}
-    ending = _closure(ends, {(b, a) for a, b in steps})
-    for state in flow.states:
-        if state.name not in reached:
-            faults.append(f"state '{state.name}' cannot be reached")
-        if state.final and any(start == state.name for start, _ in steps):
-            faults.append(f"state '{state.name}' is final, and a move leads out")
-        if state.name not in ending:
-            faults.append(f"state '{state.name}' is a dead end: no final state can be reached from it")
-    return faults
-
-
-def _closure(start: set[str], steps: set[tuple[str, str]]) -> set[str]:
-    reached = set(start)
-    while True:
-        more = {b for a, b in steps if a in reached} - reached
-        if not more:
-            return reached
-        reached |= more
+        return tuple(rule for rule in self.moves if rule.is_of(party) and state in rule.starts)

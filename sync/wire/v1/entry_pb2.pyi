@@ -852,6 +852,7 @@ class MoveBody(_message.Message):
     ISSUER_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
+    COUNTED_AT_FIELD_NUMBER: _builtins.int
     flow: _builtins.str
     """e.g. "W2" """
     task: _builtins.str
@@ -883,6 +884,8 @@ class MoveBody(_message.Message):
     issuer: _builtins.str
     """node ids: the task's issuer and holder"""
     holder: _builtins.str
+    counted_at: _builtins.int
+    """microseconds since 1970, UTC: what limits are reckoned by; set by the arbiter with the number"""
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoveField]: ...
     @_builtins.property
@@ -911,10 +914,11 @@ class MoveBody(_message.Message):
         issuer: _builtins.str = ...,
         holder: _builtins.str = ...,
         arguments: _abc.Iterable[_builtins.str] | None = ...,
+        counted_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "detail", b"detail", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "counted_at", b"counted_at", "detail", b"detail", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

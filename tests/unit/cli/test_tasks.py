@@ -133,14 +133,15 @@ def _audited(call: Call, home: str) -> str:
 
 def test_flows_are_listed_shown_and_sound(call: Call) -> None:
     """The tables can be read without a node."""
-    assert [f["flow"] for f in call("flow", "list", "--json").json["flows"]] == ["W2", "W9D"]
-    assert call("flow", "check", "--json").json == {"flows": {"W2": [], "W9D": []}}
+    listed = [f["flow"] for f in call("flow", "list", "--json").json["flows"]]
+    assert {"W2", "W9D"} <= set(listed)
+    assert call("flow", "check", "--json").json == {"flows": listed}
     shown = call("flow", "show", "W2", "--json").json
     assert {"move": "sign", "by": "holder", "to": "signed"}.items() <= next(
         m for m in shown["moves"] if m["move"] == "sign"
     ).items()
     assert "签收" in call("--lang", "zh", "flow", "show", "W2").out
-    assert "W2: sound" in call("flow", "check").out
+    assert "Sound: " in call("flow", "check").out
 
 
 @dataclass

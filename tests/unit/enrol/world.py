@@ -82,7 +82,9 @@ class NoData:
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
         return Judgement([], [])
 
-    def move(self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str) -> MoveJudgement:
+    def move(
+        self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str, now: int
+    ) -> MoveJudgement:
         return MoveJudgement(Fate.REFUSED, Reason.UNKNOWN_FLOW, "")
 
     def lacks(self, dataset: str, columns: Sequence[str], row: Row) -> bool:

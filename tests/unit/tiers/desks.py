@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 
 from sync.errors import InputFault
@@ -11,7 +11,6 @@ from sync.values import Fate
 from sync.wire.v1.entry_pb2 import EntryHeader, MoveBody, MoveField
 from tests.unit.tiers.kit import (
     CATALOGUE,
-    CITY,
     CITY_STANDS,
     DISTRICT_STANDS,
     NATION_STANDS,
@@ -19,24 +18,51 @@ from tests.unit.tiers.kit import (
     KnownFake,
     signer,
 )
-from tiers.flows import FLOWS
-from tiers.flows.steps import Author, propose, start, state_of
-from tiers.flows.supervision import W2
-from tiers.flows.table import Party
+from tiers.catalogue import Catalogue
+from tiers.flows.steps import Author, counted_of, moves_open, propose, start, state_of
+from tiers.flows.table import Flow, Kind, Party, Stands
 from tiers.judging import TierJudge
 from tiers.profile import Standing
 
-JUDGE = TierJudge(CATALOGUE)
 TASK = "task-1"
 STANDS = {s.node: s for s in (NATION_STANDS, PROVINCE_STANDS, CITY_STANDS, DISTRICT_STANDS)}
-ALL_FIELDS = {name: "2026-12-31" if name in W2.dates else f"{name} of it" for rule in W2.moves for name in rule.fields}
+FLOWS = CATALOGUE.flows
+W2 = FLOWS["W2"]
+START_US = 1_790_000_000_000_000
+"""When the first move is made: 2026-09-21."""
+
+
+def fields_for(flow: Flow) -> dict[str, str]:
+    """Something proper for every field that a move of a flow must say."""
+    said = {Kind.DATE: "2026-10-01", Kind.INTEGER: "1"}
+    wanted = {name for rule in flow.moves for name in rule.fields}
+    return {
+        f.name: f.values[0].value if f.kind is Kind.CHOICE else said.get(f.kind, f"{f.name} of it")
+        for f in flow.fields
+        if f.name in wanted
+    }
+
+
+ALL_FIELDS = fields_for(W2)
+
+
+def sides(flow: Flow) -> tuple[Standing, Standing]:
+    """An issuer and a holder that may have a task of that flow."""
+    pairs = ((PROVINCE_STANDS, CITY_STANDS), (CITY_STANDS, DISTRICT_STANDS), (NATION_STANDS, CITY_STANDS))
+    if flow.stands is Stands.BELOW:
+        pairs = tuple((lower, upper) for upper, lower in pairs)
+    return next(pair for pair in pairs if pair[0].profile.id in flow.issuers)
 
 
 class Desk:
     """One node as far as moves go: keeps histories as the store does, retries what is parked, posts what it says."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: Standing, flow: Flow = W2, catalogue: Catalogue = CATALOGUE) -> None:
         self.standing = standing
+        self.flow = flow
+        self.judge = TierJudge(catalogue)
+        self.fields = fields_for(flow)
+        self.now = START_US
         self.node = standing.node
         self.known = KnownFake()
         self.post: deque[MoveBody] = deque()
@@ -53,17 +79,18 @@ class Desk:
     def state(self) -> str:
         return state_of(self.history())
 
-    def begin(self, holder: str, fields: Mapping[str, str] = ALL_FIELDS, task: str = TASK) -> MoveBody:
+    def begin(self, holder: str, fields: Mapping[str, str] | None = None, task: str = TASK) -> MoveBody:
         """Starts a task as its issuer."""
-        body = start(W2, self.standing, holder, task, self._id(), Author(self.node, "org", "role"), 1, fields)
+        author, said = Author(self.node, "org", "role"), self.fields if fields is None else fields
+        body = start(self.flow, self.standing, holder, task, self._id(), author, self.now, said)
         self._keep([body])
         self.post.append(body)
         return body
 
-    def make(self, move: str, fields: Mapping[str, str] = ALL_FIELDS) -> MoveBody:
+    def make(self, move: str, fields: Mapping[str, str] | None = None) -> MoveBody:
         """Makes a move of its own. Raises InputFault."""
-        author = Author(self.node, "org", "role")
-        body = propose(W2, self.history(), self.pending(), move, self._id(), author, 1, fields)
+        author, said = Author(self.node, "org", "role"), self.fields if fields is None else fields
+        body = propose(self.flow, self.history(), self.pending(), move, self._id(), author, self.now, said)
         self._keep([body])
         self.post.append(body)
         return body
@@ -75,6 +102,12 @@ class Desk:
         except InputFault:
             return False
         return True
+
+    def goes_on(self, place: int) -> bool:
+        """Makes one of the moves that its screen offers."""
+        party = Party.ISSUER if self.history()[0].issuer == self.node else Party.HOLDER
+        offered = moves_open(self.flow, self.history(), self.pending(), party)
+        return bool(offered) and self.may(offered[place % len(offered)].name)
 
     def hear(self, body: MoveBody, sealed_by: Standing) -> MoveJudgement:
         """Judges what arrived as if from the wire, then looks at what was parked again until nothing changes."""
@@ -94,7 +127,7 @@ class Desk:
         return judgement
 
     def _judge(self, body: MoveBody, by: Signer) -> MoveJudgement:
-        judgement = JUDGE.move(EntryHeader(), body, by, self.known, self.node)
+        judgement = self.judge.move(EntryHeader(), body, by, self.known, self.node, self.now)
         self._keep(judgement.record)
         self.post.extend(judgement.answers)
         self.judged.append(judgement)
@@ -135,31 +168,42 @@ def facts(desk: Desk) -> list[bytes]:
     return [m.SerializeToString(deterministic=True) for m in desk.history()]
 
 
-def illegal_effects(desk: Desk) -> list[str]:
-    """Accepted moves of a history that the table does not allow where they stand: there must be none."""
-    flow = FLOWS["W2"]
-    found, state = [], ""
+def illegal_effects(desk: Desk, newest: int = START_US) -> list[str]:
+    """What of a history the table does not allow where it stands, or counts after `newest`: there must be none."""
+    found, state, made = [], "", Counter[str]()
     for place, body in enumerate(desk.history(), start=1):
-        rule = flow.rule(body.move)
+        rule = desk.flow.rule(body.move)
         if body.accepted:
-            by = body.issuer if rule and rule.by.value == "issuer" else body.holder
-            if rule is None or state not in rule.starts or body.by_node != by:
+            made[body.move] += 1
+            party = Party.ISSUER if body.by_node == body.issuer else Party.HOLDER
+            if rule is None or state not in rule.starts or rule.by not in (party, Party.EITHER):
                 found.append(f"{place}: {body.move} in {state} by {body.by_node}")
+            elif rule.most and made[body.move] > rule.most:
+                found.append(f"{place}: {body.move} for the {made[body.move]}th time")
             else:
                 state = rule.after(state)
+        if counted_of(body) > newest:
+            found.append(f"{place}: {body.move} counts at a time that was not yet")
         if body.state != state or body.number != place:
             found.append(f"{place}: state {body.state}, not {state}")
     return found
 
 
 def desks(*moves: str) -> tuple[Desk, Desk]:
-    """A province and a city with a task that went through these moves, all of it settled."""
-    issuer, holder = Desk(PROVINCE_STANDS), Desk(CITY_STANDS)
-    issuer.begin(CITY)
+    """A province and a city with a supervision that went through these moves, all of it settled."""
+    return desks_of(W2, *moves)
+
+
+def desks_of(flow: Flow, *moves: str) -> tuple[Desk, Desk]:
+    """The two sides of a task of a flow that went through these moves, all of it settled."""
+    upper, lower = sides(flow)
+    issuer, holder = Desk(upper, flow), Desk(lower, flow)
+    issuer.begin(holder.node)
+    settle(issuer, holder)
     for move in moves:
-        rule = W2.rule(move)
-        assert rule is not None
-        (issuer if rule.by is Party.ISSUER else holder).make(move)
+        rule = flow.rule(move)
+        assert rule is not None, move
+        (holder if rule.by is Party.HOLDER else issuer).make(move)
         settle(issuer, holder)
     settle(issuer, holder)
     return issuer, holder
@@ -168,9 +212,9 @@ def desks(*moves: str) -> tuple[Desk, Desk]:
 def forged(desk: Desk, move: str, move_id: str = "") -> MoveBody:
     """A proposal that the holder's own node would not have made."""
     first = desk.history()[0]
-    body = MoveBody(flow="W2", task=TASK, issuer=first.issuer, holder=first.holder, move=move)
+    body = MoveBody(flow=desk.flow.id, task=TASK, issuer=first.issuer, holder=first.holder, move=move, at=desk.now)
     body.move_id = move_id or f"forged-{move}"
     body.base, body.by_node = desk.history()[-1].number, desk.node
-    body.fields.extend(MoveField(name=n, text=t) for n, t in ALL_FIELDS.items())
+    body.fields.extend(MoveField(name=n, text=t) for n, t in desk.fields.items())
     desk.pending().append(body)
     return body

@@ -32,8 +32,9 @@ MUNICIPALITY_STANDS = Standing(
 
 def builtin_texts() -> list[tuple[str, str]]:
     """The built-in texts, as node reads them."""
-    folder = files("tiers") / "catalogue"
-    return sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".toml"))
+    folders = (files("tiers") / "catalogue", files("tiers") / "flows" / "declared")
+    found = (f for folder in folders for f in folder.iterdir() if f.name.endswith(".toml"))
+    return sorted((f.name, f.read_text("utf-8")) for f in found)
 
 
 CATALOGUE = Catalogue.build(builtin_texts())

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from sync.errors import InputFault
 from sync.reasons import Reason
-from tests.unit.tiers.desks import ALL_FIELDS, deliver, desks, facts, forged, illegal_effects, settle
+from tests.unit.tiers.desks import ALL_FIELDS, FLOWS, W2, deliver, desks, facts, forged, illegal_effects, settle
 from tests.unit.tiers.kit import (
     CITY,
     NATION,
     PROVINCE,
     PROVINCE_STANDS,
 )
-from tiers.flows import FLOWS
+from tiers.flows.check import check_flow
+from tiers.flows.clocks import Clock, Limit
 from tiers.flows.steps import Author, propose, shown_state, start
-from tiers.flows.supervision import W2
-from tiers.flows.table import BEFORE, Flow, MoveRule, Party, State, check_flow
+from tiers.flows.table import (
+    BEFORE,
+    Choice,
+    FieldRule,
+    Flow,
+    Guard,
+    Kind,
+    MoveRule,
+    Party,
+    Start,
+    State,
+    StateLimit,
+)
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
@@ -38,13 +52,39 @@ def test_only_the_issuer_ends_a_supervision() -> None:
 
 def test_what_is_wrong_with_a_table_is_told() -> None:
     """The check finds each kind of mistake."""
-    states = (State("a", "", ""), State("a", "", ""), State("b", "", "", final=True), State("c", "", ""))
+    soon = Limit(Fraction(2), Clock.WORK_DAY)
+    states = (
+        State("a", "", ""),
+        State("a", "", ""),
+        State("b", "", "", final=True, owner=Party.ISSUER),
+        State("c", "", ""),
+        State("d", "", "", Party.HOLDER, StateLimit(day="due"), "go"),
+        State("e", "", "", Party.ISSUER, StateLimit(otherwise=soon), "leave"),
+        State("f", "", "", Party.ISSUER, StateLimit(by="level", of={"9": soon}), "go"),
+    )
     moves = (
         MoveRule("open", "", "", Party.HOLDER, (BEFORE,), "a"),
-        MoveRule("open", "", "", Party.ISSUER, ("b",), "gone"),
+        MoveRule("open", "", "", Party.ISSUER, ("b",), "gone", ("what",)),
+        MoveRule("go", "", "", Party.HOLDER, ("a", "d"), "d", automatic=True),
+        MoveRule("late", "", "", Party.HOLDER, ("a",), "d", guards=(Guard.IN_TIME,)),
     )
-    faults = "\n".join(check_flow(Flow("X", "", "", states, moves)))
+    fields = (FieldRule("due", "", ""), FieldRule("level", "", "", Kind.CHOICE, (Choice("1", "", ""),)))
+    starts = (Start("never", "W2", {"title": "@gone"}), Start("go", "W2", {"title": "x"}, 2))
+    faults = "\n".join(check_flow(Flow("X", "", "", states, moves, fields=fields, starts=starts)))
     for words in (
+        "state 'a' needs an owner, a limit and a next move",
+        "state 'b' is final: it has no owner",
+        "state 'd': 'go' is no move by which its owner leads it on",
+        "state 'd': 'due' is no field that says a date",
+        "state 'd' may be reached without its limit being said",
+        "state 'e' names no move: 'leave'",
+        "state 'f': '9' is no value of 'level'",
+        "move 'open' must say 'what', which is no field",
+        "move 'go' is automatic: it is the issuer's",
+        "move 'late' must be in time, from a state without a limit",
+        "a consequence of 'never', which is no move",
+        "a consequence says 'title' by '@gone'",
+        "a consequence of 'go' after 2",
         "state 'a' stands twice",
         "move 'open' stands twice",
         "names no state: 'gone'",
@@ -58,7 +98,7 @@ def test_what_is_wrong_with_a_table_is_told() -> None:
 
 def test_a_state_knows_its_moves() -> None:
     """What a screen offers follows from the table; an unknown state is an error."""
-    assert [m.name for m in W2.open_moves("issued", Party.HOLDER)] == ["sign"]
+    assert [m.name for m in W2.open_moves("issued", Party.HOLDER)] == ["sign", "comment"]
     assert W2.state("suspended").title_zh == "挂账"
     with pytest.raises(KeyError):
         W2.state("lost")

@@ -1,0 +1,166 @@
+"""The time that counts for a move, how often it may be made, guards, comments: what the interpreter adds to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sync.errors import InputFault
+from sync.reasons import Reason
+from sync.values import Fate
+from sync.wire.v1.entry_pb2 import MoveBody
+from tests.unit.tiers.desks import START_US, W2, desks, facts, forged, illegal_effects, settle
+from tests.unit.tiers.kit import CITY_STANDS, PROVINCE, PROVINCE_STANDS
+from tiers.flows.guards import Facts
+from tiers.flows.steps import counted_of, legal_fault, place_of
+from tiers.flows.table import Guard, Party
+
+HOUR_US = 3_600_000_000
+
+
+def test_what_a_holder_did_in_time_counts_in_time_however_late_it_arrives() -> None:
+    """Days without a link cost the holder nothing."""
+    issuer, holder = desks("issue")
+    holder.now = START_US + HOUR_US
+    holder.make("sign")
+    issuer.now = START_US + 70 * HOUR_US
+    settle(issuer, holder)
+    assert counted_of(holder.history()[-1]) == START_US + HOUR_US
+    assert facts(issuer) == facts(holder)
+
+
+def test_a_clock_that_is_fast_gains_nothing() -> None:
+    """Trap 15: a city's clock ten minutes fast; the move counts when the issuer decided it."""
+    issuer, holder = desks("issue")
+    holder.now = START_US + HOUR_US // 6
+    body = holder.make("sign")
+    settle(issuer, holder)
+    verdict = issuer.history()[-1]
+    assert (body.at, verdict.at, verdict.counted_at) == (holder.now, holder.now, START_US)
+
+
+def test_a_clock_that_is_slow_puts_nothing_before_what_was_known() -> None:
+    """A reply cannot count before the task that it answers, nor before the holder's own move before it."""
+    issuer, holder = desks("issue")
+    holder.now = START_US - HOUR_US
+    holder.make("sign")
+    settle(issuer, holder)
+    assert issuer.history()[-1].counted_at == START_US
+    issuer.now = holder.now = START_US + 5 * HOUR_US
+    holder.make("begin")
+    settle(issuer, holder)
+    holder.now = START_US
+    holder.make("reply")
+    settle(issuer, holder)
+    assert issuer.history()[-1].counted_at == START_US + 5 * HOUR_US
+
+
+LIES: dict[str, Callable[[MoveBody], None]] = {
+    "later than the holder said": lambda b: setattr(b, "counted_at", b.at + 1),
+    "before what the holder knew": lambda b: setattr(b, "counted_at", START_US - 1),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_the_holder_checks_the_time_that_the_arbiter_counts(case: str) -> None:
+    """An arbiter cannot make a holder late."""
+    issuer, holder = desks("issue")
+    holder.now = issuer.now = START_US + HOUR_US
+    issuer.hear(holder.make("sign"), CITY_STANDS)
+    verdict = issuer.post.popleft()
+    LIES[case](verdict)
+    judged = holder.hear(verdict, PROVINCE_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.RULE_BROKEN)
+    assert holder.state() == "issued"
+
+
+def test_an_issuer_s_own_move_counts_when_it_was_made() -> None:
+    """It cannot count another time than it says, and a proposal cannot say its time itself."""
+    issuer, holder = desks()
+    issuer.make("issue")
+    told = issuer.post.pop()
+    told.counted_at += HOUR_US
+    assert holder.hear(told, PROVINCE_STANDS).reason is Reason.RULE_BROKEN
+    issuer, holder = desks("issue")
+    body = forged(holder, "sign")
+    body.counted_at = START_US
+    assert issuer.hear(body, CITY_STANDS).reason is Reason.NOT_YOUR_MOVE
+
+
+def test_a_time_that_was_not_counted_is_the_time_that_was_said() -> None:
+    """An arbiter of an older version counts nothing; its word holds."""
+    issuer, holder = desks("issue")
+    issuer.hear(holder.make("sign"), CITY_STANDS)
+    verdict = issuer.post.popleft()
+    verdict.counted_at = 0
+    assert holder.hear(verdict, PROVINCE_STANDS).fate is Fate.APPLIED
+    assert counted_of(holder.history()[-1]) == START_US
+
+
+def test_a_comment_stands_whatever_it_crosses() -> None:
+    """Both sides may comment at any time, also after the end; it changes no state and crosses nothing."""
+    issuer, holder = desks("issue", "sign", "reply")
+    holder.make("comment")
+    issuer.make("close")
+    issuer.make("comment")
+    settle(issuer, holder)
+    holder.make("comment")
+    settle(issuer, holder)
+    assert [m.accepted for m in holder.history()] == [True] * 8
+    assert issuer.state() == holder.state() == "closed"
+    assert illegal_effects(issuer) == []
+
+
+def test_an_overdue_mark_crosses_nothing() -> None:
+    """The issuer's node says that the time is over while the holder replies: the reply stands."""
+    issuer, holder = desks("issue", "sign")
+    holder.make("reply")
+    issuer.make("warned")
+    issuer.make("overdue")
+    settle(issuer, holder)
+    assert issuer.state() == "replied"
+    with pytest.raises(InputFault):
+        holder.make("overdue")
+
+
+def test_a_move_is_made_so_often_and_no_more() -> None:
+    """What counted is counted, what was refused is not; pending moves are, at the holder's own desk."""
+    limited = tuple(replace(rule, most=2) if rule.name == "report" else rule for rule in W2.moves)
+    flow = replace(W2, moves=limited)
+    issuer, holder = desks("issue", "sign", "begin", "report")
+    holder.make("report")
+    place = place_of(flow, holder.history(), holder.pending())
+    fault = legal_fault(flow, place, "report", Party.HOLDER, {"text": "x"}, 0)
+    assert fault is not None
+    assert (fault.reason, str(fault.detail)) == (Reason.RULE_BROKEN, "'report' can be made 2 time(s) in a task")
+    assert legal_fault(flow, place_of(flow, issuer.history()), "report", Party.HOLDER, {"text": "x"}, 0) is None
+
+
+GUARDS = {
+    "open parts": (Guard.PARTS_CLOSED, Facts(parts_open=2), {}, False),
+    "open parts, and why": (Guard.PARTS_CLOSED, Facts(parts_open=2), {"override_reason": "flood"}, True),
+    "no parts open": (Guard.PARTS_CLOSED, Facts(parts_open=0), {}, True),
+    "parts unknown": (Guard.PARTS_CLOSED, Facts(), {}, True),
+    "too late": (Guard.IN_TIME, Facts(overdue=True), {}, False),
+    "in time": (Guard.IN_TIME, Facts(overdue=False), {}, True),
+    "time unknown": (Guard.IN_TIME, Facts(), {}, True),
+}
+
+
+@pytest.mark.parametrize("case", GUARDS)
+def test_a_guard_asks_what_is_known(case: str) -> None:
+    """What is not known where it is asked hinders nothing there."""
+    guard, known, said, allowed = GUARDS[case]
+    flow = replace(W2, moves=tuple(replace(r, guards=(guard,)) if r.name == "sign" else r for r in W2.moves))
+    _, holder = desks("issue")
+    fault = legal_fault(flow, place_of(flow, holder.history()), "sign", Party.HOLDER, said, 0, known)
+    assert (fault is None) is allowed
+
+
+def test_the_history_says_the_issuer_first() -> None:
+    """The opening move counts at the time that it says."""
+    issuer, _ = desks()
+    first = issuer.history()[0]
+    assert (first.by_node, first.at, first.counted_at) == (PROVINCE, START_US, START_US)

@@ -1,0 +1,263 @@
+"""Flows as they are declared: the built-in ones, a site's own, limits that a site sets, and mistakes, all at once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from sync.reasons import Reason
+from tests.unit.tiers.desks import FLOWS, W2, Desk, fields_for, settle
+from tests.unit.tiers.kit import CITY_STANDS, PROVINCE_STANDS, builtin_texts
+from tiers.catalogue import Catalogue
+from tiers.faults import CatalogueFault
+from tiers.flows.clocks import Clock, Limit
+from tiers.flows.steps import legal_fault, place_of
+from tiers.flows.table import Kind, Party, Role, Stands, StateLimit
+
+SITE = """
+[flow.x_visit]
+zh = "走访"
+en = "Visit"
+basis = "proposal"
+definition = "A city asks its province for a visit."
+definition_zh = "市请省走访。"
+issuers = ["city"]
+issuer_stands = "below"
+
+[flow.x_visit.field]
+day = { zh = "日期", en = "day", kind = "date", within_days = 30 }
+heads = { zh = "人数", en = "heads", kind = "integer", least = 1, most = 20 }
+
+[flow.x_visit.field.kind]
+zh = "类别"
+en = "kind"
+kind = "choice"
+values = [{ value = "open", zh = "明访", en = "open" }, { value = "secret", zh = "暗访", en = "secret" }]
+
+[flow.x_visit.state]
+over = { zh = "完成", en = "over", final = true }
+
+[flow.x_visit.state.asked]
+zh = "已申请"
+en = "asked"
+owner = "holder"
+next = "agree"
+limit.by = "kind"
+limit.of.open = "2 work_day"
+limit.of.secret = "0:30 urgent_hour"
+
+[flow.x_visit.state.agreed]
+zh = "已同意"
+en = "agreed"
+owner = "issuer"
+next = "done"
+limit = { day = "day", otherwise = "1 day" }
+stage = "visit"
+
+[flow.x_visit.move]
+ask = { zh = "申请", en = "ask", by = "issuer", opens = true, to = "asked", fields = ["title", "kind"] }
+again = { zh = "再申请", en = "ask again", by = "issuer", from = ["asked"], fields = ["day"], quiet = true, most = 1 }
+done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "over", guards = ["parts_closed"] }
+
+[flow.x_visit.move.agree]
+zh = "同意"
+en = "agree"
+by = "holder"
+from = ["asked"]
+to = "agreed"
+fields = ["heads"]
+role = "approver"
+
+[[flow.x_visit.starts]]
+on = "overdue"
+after = 2
+flow = "x_visit"
+fields = { title = "@title", kind = "open" }
+"""
+
+
+def built(*site: str) -> Catalogue:
+    """The built-in catalogue and a site's texts."""
+    return Catalogue.build(builtin_texts(), [("site.toml", text) for text in site])
+
+
+def mistakes(*site: str) -> str:
+    """What is told of them, one a line."""
+    with pytest.raises(CatalogueFault) as told:
+        built(*site)
+    return str(told.value)
+
+
+def test_the_built_in_flows_are_those_of_the_reference() -> None:
+    """Each is a proposal, in both languages, with the moves that every flow has."""
+    assert {"W2", "W9D"} <= set(FLOWS)
+    for name, flow in FLOWS.items():
+        assert (flow.id, flow.is_proposal) == (name, True)
+        assert "" not in (flow.definition, flow.definition_zh)
+        assert [rule.name for rule in flow.moves[-3:]] == ["comment", "warned", "overdue"]
+        assert [rule.automatic for rule in flow.moves[-3:]] == [False, True, True]
+
+
+def test_a_declaration_is_read_as_it_is_written() -> None:
+    """Every key has its place in the table."""
+    flow = built(SITE).flows["x_visit"]
+    assert (flow.issuers, flow.stands) == ({"city"}, Stands.BELOW)
+    over, asked, agreed = flow.states
+    assert asked.owner is Party.HOLDER
+    assert asked.limit == StateLimit(
+        by="kind", of={"open": Limit(Fraction(2), Clock.WORK_DAY), "secret": Limit(Fraction(1, 2), Clock.URGENT_HOUR)}
+    )
+    assert agreed.limit == StateLimit(day="day", otherwise=Limit(Fraction(1), Clock.DAY))
+    assert (agreed.stage, over.final, over.owner) == ("visit", True, None)
+    agree, again = flow.rule("agree"), flow.rule("again")
+    assert agree is not None
+    assert again is not None
+    assert (agree.role, again.to, again.most, flow.opening.name) == (Role.APPROVER, "=", 1, "ask")
+    heads, kind = flow.field("heads"), flow.field("kind")
+    assert heads is not None
+    assert kind is not None
+    assert (heads.kind, heads.least, heads.most) == (Kind.INTEGER, 1, 20)
+    assert [v.value for v in kind.values] == ["open", "secret"]
+    assert (flow.starts[0].on, flow.starts[0].after, flow.starts[0].fields["title"]) == ("overdue", 2, "@title")
+    assert flow.field("override_reason") is not None
+
+
+def test_a_site_s_own_flow_runs_as_any_other() -> None:
+    """From the lower side to the upper, judged by the same interpreter."""
+    catalogue = built(SITE)
+    flow = catalogue.flows["x_visit"]
+    issuer, holder = Desk(CITY_STANDS, flow, catalogue), Desk(PROVINCE_STANDS, flow, catalogue)
+    issuer.begin(holder.node)
+    settle(issuer, holder)
+    holder.make("agree")
+    settle(issuer, holder)
+    issuer.make("done")
+    settle(issuer, holder)
+    assert (issuer.state(), holder.state()) == ("over", "over")
+
+
+def test_a_node_that_does_not_know_a_site_s_flow_keeps_its_moves_until_it_does() -> None:
+    """Both ends need it; until then its moves are parked, not lost."""
+    catalogue = built(SITE)
+    flow = catalogue.flows["x_visit"]
+    issuer, holder = Desk(CITY_STANDS, flow, catalogue), Desk(PROVINCE_STANDS, flow)
+    judged = holder.hear(issuer.begin(holder.node), CITY_STANDS)
+    assert judged.reason is Reason.UNKNOWN_FLOW
+    assert len(holder.parked) == 1
+
+
+FIELDS = {
+    "day": ("2026-10-21", "2026-10-23", "'day' may lie at most 30 days ahead"),
+    "heads": ("20", "21", "'heads' must be from 1 to 20"),
+    "kind": ("secret", "other", "'kind' must be one of open, secret"),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_says_what_its_kind_allows(name: str) -> None:
+    """Bounds of days, numbers and choices hold wherever the field stands."""
+    good, bad, words = FIELDS[name]
+    flow = built(SITE).flows["x_visit"]
+    issuer = Desk(CITY_STANDS, flow)
+    issuer.begin(PROVINCE_STANDS.node)
+    place = place_of(flow, issuer.history())
+    said = {**fields_for(flow), "day": "2026-10-01"}
+    assert legal_fault(flow, place, "again", Party.ISSUER, {**said, name: good}, issuer.now) is None
+    fault = legal_fault(flow, place, "again", Party.ISSUER, {**said, name: bad}, issuer.now)
+    assert fault is not None
+    assert (fault.reason, str(fault.detail)) == (Reason.RULE_BROKEN, words)
+
+
+@pytest.mark.parametrize("said", ["1_0", "１", "+1", "", "-", "9" * 5_000])
+def test_a_whole_number_is_written_one_way(said: str) -> None:
+    """Digits, perhaps a minus; nothing else that Python would read."""
+    flow = built(SITE).flows["x_visit"]
+    issuer = Desk(CITY_STANDS, flow)
+    issuer.begin(PROVINCE_STANDS.node)
+    place = place_of(flow, issuer.history())
+    fault = legal_fault(flow, place, "agree", Party.HOLDER, {"heads": said}, 0)
+    assert fault is not None
+    assert fault.reason is (Reason.RULE_BROKEN if said else Reason.MISSING_FIELD)
+
+
+def test_a_site_sets_limits_of_built_in_flows() -> None:
+    """Limits are defaults; all else of a built-in flow stays as it is."""
+    flow = built('[override.W2.limit]\nissued = "4 work_hour"\n').flows["W2"]
+    assert flow.state("issued").limit == StateLimit(otherwise=Limit(Fraction(4), Clock.WORK_HOUR))
+    assert flow.state("registered") == W2.state("registered")
+    told = mistakes('[override.W2]\nmoves = 1\nlimit.gone = "4 work_day"\n')
+    assert "'gone' is no state of W2" in told
+    assert "override.W2.moves: is not known here" in told
+    for said in ("4.5 work_day", "0 day", "1 moon", "1.001 work_hour", "work_day", "-1 day"):
+        assert f"'{said}' is no limit" in mistakes(f'[override.W2.limit]\nissued = "{said}"\n')
+
+
+MANY = """
+[flow.W2]
+zh = "x"
+[flow.x_a]
+zh = "x"
+en = "x"
+basis = "law"
+definition = "x"
+definition_zh = "x"
+issuers = ["town"]
+issuer_stands = "beside"
+colour = "red"
+[flow.x_a.field]
+level = { zh = "x", en = "x", kind = "choice" }
+heads = { zh = "x", en = "x", kind = "integer", least = 5, most = 2, within_days = 3 }
+[flow.x_a.state]
+open.zh = "x"
+open.en = "x"
+open.owner = "nobody"
+open.next = "go"
+open.limit = { by = "level", of = { "1" = "3 moon" }, otherwise = 3, some = "1 day" }
+"Bad Name" = { zh = "x", en = "x", final = true }
+[flow.x_a.move]
+comment = { zh = "x", en = "x", by = "issuer", opens = true, to = "open" }
+go = { zh = "x", en = "x", by = "third", guards = ["luck"] }
+[[flow.x_a.starts]]
+on = "go"
+"""
+
+
+def test_every_mistake_of_a_flow_is_told_at_once() -> None:
+    """Each with its place."""
+    told = mistakes(MANY)
+    for words in (
+        "flow.W2: 'W2' is no id of a flow: a site's begins with 'x_'",
+        "flow.W2: flow 'W2' is declared twice",
+        "flow.x_a.basis: must be one of proposal, confirmed",
+        "flow.x_a.issuers: 'town' is none of national, provincial, city, district",
+        "flow.x_a.issuer_stands: must be one of above, below, either",
+        "flow.x_a.colour: is not known here",
+        "flow.x_a.field.level.values: are those of a choice, each once",
+        "flow.x_a.field.heads.most: is above least, of an integer",
+        "flow.x_a.field.heads.within_days: is a bound of a date",
+        "flow.x_a.state.open.owner: must be one of issuer, holder",
+        "flow.x_a.state.open.limit.of: '3 moon' is no limit",
+        "flow.x_a.state.open.limit.otherwise: '3' is no limit",
+        "flow.x_a.state.open.limit.some: is not known here",
+        "'Bad Name' is not an identifier",
+        "flow.x_a.move.comment: 'comment' is a move that every flow has",
+        "flow.x_a.move.go.by: must be one of issuer, holder",
+        "flow.x_a.move.go.from: is missing",
+        "flow.x_a.move.go.guards: 'luck' is none of parts_closed, in_time",
+        "flow.x_a.starts[0].flow: is missing",
+        "flow.x_a.starts[0].fields: is missing",
+    ):
+        assert words in told, words
+
+
+def test_a_consequence_must_fit_the_flow_that_it_starts() -> None:
+    """What the other flow does not know, or would not let this issuer begin, is told."""
+    told = mistakes(SITE.replace('flow = "x_visit"', 'flow = "W2"'))
+    assert "starts 'W2', which not all issuers of this flow may issue to its holders" in told
+    assert "starts 'W2' with 'kind', which is no field of it" in told
+    assert "starts 'W99', which is no flow" in mistakes(SITE.replace('flow = "x_visit"', 'flow = "W99"'))
+    assert "without saying 'kind'" in mistakes(SITE.replace(', kind = "open" }\n', " }\n"))
+    assert "with 'shut', which is no value of 'kind'" in mistakes(
+        SITE.replace('kind = "open" }\n', 'kind = "shut" }\n')
+    )

@@ -1,0 +1,151 @@
+"""What is wrong with a flow's table: a task must never hang, and never be in a place that nobody answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from tiers.flows.table import BEFORE, STAY, Flow, Guard, Kind, MoveRule, Party, State
+
+OVERDUE = "overdue"
+WARNED = "warned"
+COMMENT = "comment"
+IMPLIED = (COMMENT, WARNED, OVERDUE)
+"""The moves that every flow has without declaring them."""
+TASK = "@task"
+STATE = "@state"
+
+
+def check_flow(flow: Flow) -> list[str]:
+    """Every mistake of one table; empty if there is none."""
+    faults = [*_twice("state", (s.name for s in flow.states)), *_twice("move", (m.name for m in flow.moves))]
+    faults += _twice("field", (f.name for f in flow.fields))
+    for check in (_moves, _graph, _owners, _limits, _consequences):
+        faults += check(flow)
+    return faults
+
+
+def check_starts(flow: Flow, flows: Mapping[str, Flow]) -> list[str]:
+    """What is wrong with the consequences of a flow beside all others."""
+    return [fault for start in flow.starts for fault in _start(flow, start.flow, start.fields, flows.get(start.flow))]
+
+
+def _twice(what: str, names: Iterable[str]) -> list[str]:
+    listed = list(names)
+    return [f"{what} '{n}' stands twice" for n in sorted({n for n in listed if listed.count(n) > 1})]
+
+
+def _moves(flow: Flow) -> Iterator[str]:
+    known = {*(s.name for s in flow.states), BEFORE}
+    fields = {f.name for f in flow.fields}
+    for rule in flow.moves:
+        for name in sorted({*rule.starts, rule.after(BEFORE)} - known):
+            yield f"move '{rule.name}' names no state: '{name}'"
+        for name in sorted(set(rule.fields) - fields):
+            yield f"move '{rule.name}' must say '{name}', which is no field of the flow"
+        if BEFORE in rule.starts and (rule.by is not Party.ISSUER or len(rule.starts) > 1 or rule.to == STAY):
+            yield f"move '{rule.name}' opens a task: it is the issuer's, and opens only"
+        if rule.automatic and rule.by is not Party.ISSUER:
+            yield f"move '{rule.name}' is automatic: it is the issuer's"
+        if Guard.IN_TIME in rule.guards and any(s.limit is None for s in flow.states if s.name in rule.starts):
+            yield f"move '{rule.name}' must be in time, from a state without a limit"
+    if sum(BEFORE in rule.starts for rule in flow.moves) != 1:
+        yield "one move, and one only, must open a task"
+
+
+def _graph(flow: Flow) -> Iterator[str]:
+    steps = _steps(flow)
+    reached = _closure({BEFORE}, steps)
+    ending = _closure({s.name for s in flow.states if s.final}, {(b, a) for a, b in steps})
+    for state in flow.states:
+        if state.name not in reached:
+            yield f"state '{state.name}' cannot be reached"
+        if state.final and any(start == state.name != end for start, end in steps):
+            yield f"state '{state.name}' is final, and a move leads out"
+        if state.name not in ending:
+            yield f"state '{state.name}' is a dead end: no final state can be reached from it"
+
+
+def _owners(flow: Flow) -> Iterator[str]:
+    for state in flow.states:
+        if state.final:
+            if state.owner or state.limit or state.next:
+                yield f"state '{state.name}' is final: it has no owner, limit or next move"
+            continue
+        if state.owner is None or state.limit is None or not state.next:
+            yield f"state '{state.name}' needs an owner, a limit and a next move: nothing may hang"
+            continue
+        rule = flow.rule(state.next)
+        if rule is None:
+            yield f"state '{state.name}' names no move: '{state.next}'"
+        elif state.name not in rule.starts or not rule.is_of(state.owner) or rule.after(state.name) == state.name:
+            yield f"state '{state.name}': '{state.next}' is no move by which its owner leads it on"
+
+
+def _limits(flow: Flow) -> Iterator[str]:
+    for state in flow.states:
+        limit = state.limit
+        if limit is None:
+            continue
+        if limit.day and not _is_kind(flow, limit.day, Kind.DATE):
+            yield f"state '{state.name}': '{limit.day}' is no field that says a date"
+        chosen = flow.field(limit.by) if limit.by else None
+        values = {v.value for v in chosen.values} if chosen else set()
+        if bool(limit.by) != bool(limit.of) or (limit.by and not _is_kind(flow, limit.by, Kind.CHOICE)):
+            yield f"state '{state.name}': a limit by the values of a choice needs both, 'by' and 'of'"
+        for value in sorted(set(limit.of) - values):
+            yield f"state '{state.name}': '{value}' is no value of '{limit.by}'"
+        by_value = bool(limit.by) and set(limit.of) == values and _always_said(flow, state, limit.by)
+        if not (limit.otherwise or by_value or (limit.day and _always_said(flow, state, limit.day))):
+            yield f"state '{state.name}' may be reached without its limit being said: it needs one that holds otherwise"
+
+
+def _is_kind(flow: Flow, name: str, kind: Kind) -> bool:
+    found = flow.field(name)
+    return found is not None and found.kind is kind
+
+
+def _always_said(flow: Flow, state: State, name: str) -> bool:
+    """Whether every way to a state has a move by which the issuer must say a field."""
+    silent = _steps(flow, lambda rule: not (rule.by is Party.ISSUER and name in rule.fields))
+    return state.name not in _closure({BEFORE}, silent)
+
+
+def _consequences(flow: Flow) -> Iterator[str]:
+    fields = {f.name for f in flow.fields}
+    for start in flow.starts:
+        if flow.rule(start.on) is None:
+            yield f"a consequence of '{start.on}', which is no move"
+        if start.after > 1 and start.on != OVERDUE:
+            yield f"a consequence of '{start.on}' after {start.after}: only of '{OVERDUE}' is counted"
+        for name, said in start.fields.items():
+            if said.startswith("@") and said not in (TASK, STATE) and said[1:] not in fields:
+                yield f"a consequence says '{name}' by '{said}', which is no field of the flow"
+
+
+def _start(flow: Flow, name: str, said: Mapping[str, str], other: Flow | None) -> Iterator[str]:
+    if other is None:
+        yield f"starts '{name}', which is no flow"
+        return
+    if not flow.issuers <= other.issuers or flow.stands is not other.stands:
+        yield f"starts '{name}', which not all issuers of this flow may issue to its holders"
+    for missing in sorted(set(other.opening.fields) - set(said)):
+        yield f"starts '{name}' without saying '{missing}'"
+    for field, text in said.items():
+        rule = other.field(field)
+        if rule is None:
+            yield f"starts '{name}' with '{field}', which is no field of it"
+        elif not text.startswith("@") and rule.kind is Kind.CHOICE and text not in {v.value for v in rule.values}:
+            yield f"starts '{name}' with '{text}', which is no value of '{field}'"
+
+
+def _steps(flow: Flow, wanted: Callable[[MoveRule], bool] = lambda rule: True) -> set[tuple[str, str]]:
+    return {(start, rule.after(start)) for rule in flow.moves if wanted(rule) for start in rule.starts}
+
+
+def _closure(start: set[str], steps: set[tuple[str, str]]) -> set[str]:
+    reached = set(start)
+    while True:
+        more = {b for a, b in steps if a in reached} - reached
+        if not more:
+            return reached
+        reached |= more

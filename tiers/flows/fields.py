@@ -1,0 +1,51 @@
+"""What the fields of a move may say."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sync.phrase import Phrase
+from tiers.flows.table import FieldRule, Kind
+
+_DAY_US = 86_400_000_000
+_EPOCH = date(1970, 1, 1).toordinal()
+_INTEGER_CHARACTERS_MAX = 20
+
+
+def field_fault(rule: FieldRule, said: str, at: int) -> Phrase | None:
+    """What is wrong with what a field says, in a move that counts at `at` (µs since 1970 UTC); None if nothing is."""
+    if rule.kind is Kind.DATE:
+        return _date_fault(rule, said, at)
+    if rule.kind is Kind.CHOICE and said not in {v.value for v in rule.values}:
+        return Phrase("'{}' must be one of {}", rule.name, ", ".join(v.value for v in rule.values))
+    if rule.kind is Kind.INTEGER:
+        return _integer_fault(rule, said)
+    return None
+
+
+def _date_fault(rule: FieldRule, said: str, at: int) -> Phrase | None:
+    day = read_day(said)
+    if day is None:
+        return Phrase("'{}' must be a date such as 2026-12-31", rule.name)
+    # The day of the move is not the same everywhere: one day more is let through rather than one too few.
+    if rule.within_days and day.toordinal() - _EPOCH > at // _DAY_US + rule.within_days + 1:
+        return Phrase("'{}' may lie at most {} days ahead", rule.name, rule.within_days)
+    return None
+
+
+def _integer_fault(rule: FieldRule, said: str) -> Phrase | None:
+    digits = said.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(said) > _INTEGER_CHARACTERS_MAX:
+        return Phrase("'{}' must be a whole number", rule.name)
+    if (rule.least or rule.most) and not rule.least <= int(said) <= rule.most:
+        return Phrase("'{}' must be from {} to {}", rule.name, rule.least, rule.most)
+    return None
+
+
+def read_day(text: str) -> date | None:
+    """A day written 2026-12-31 and no other way; None if it is not."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None
