@@ -163,6 +163,14 @@ def elapsed(start_us: int, until_us: int, clock: Clock, calendar: Calendar, susp
     raise ClockFault("that is too far off")
 
 
+def day_end(day: date, calendar: Calendar) -> int:
+    """The last moment of a day that is in time: when offices close, or its last second where they are not open."""
+    office = calendar.office_day(day)
+    if office.works:
+        return moment_us(day, office.hours[-1][1], calendar.zone)
+    return midnight_us(day + _DAY, calendar.zone) - _SECOND_US
+
+
 class _Piece(NamedTuple):
     """What of one day counts: `units` in all, spread over `windows`."""
 

@@ -1,0 +1,203 @@
+"""Where a task stands: who must act and until when, by the hand-reckoned days of autumn 2026."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from sync.wire.v1.entry_pb2 import MoveBody, MoveField
+from tests.unit.tiers.desks import W2
+from tests.unit.tiers.kit import CITY, PROVINCE
+from tests.unit.tiers.test_clocks import calendar, shown, us
+from tiers.flows.clocks import read_limit
+from tiers.flows.standing import TaskStanding, standing
+from tiers.flows.table import Flow, Party, Start, StateLimit
+
+HOLDER = {"sign", "begin", "reply", "ask_extension", "ask_suspension", "resume", "report"}
+
+
+class Story:
+    """The moves of one task as both sides keep them."""
+
+    def __init__(self, flow: Flow = W2) -> None:
+        self.flow = flow
+        self.history: list[MoveBody] = []
+
+    def move(self, name: str, at: str, accepted: bool = True, **fields: str) -> Story:
+        state = self.history[-1].state if self.history else ""
+        rule = self.flow.rule(name)
+        assert rule is not None
+        body = MoveBody(
+            flow=self.flow.id,
+            task="t",
+            move=name,
+            number=len(self.history) + 1,
+            issuer=PROVINCE,
+            holder=CITY,
+            by_node=CITY if name in HOLDER else PROVINCE,
+            at=us(at),
+            counted_at=us(at),
+            accepted=accepted,
+            state=rule.after(state) if accepted else state,
+            fields=[MoveField(name=key, text=text) for key, text in fields.items()],
+        )
+        self.history.append(body)
+        return self
+
+    def at(self, now: str) -> TaskStanding:
+        found = standing(self.flow, self.history, calendar(), us(now))
+        assert found is not None
+        return found
+
+
+def issued(due: str = "2026-10-12") -> Story:
+    """Registered and issued on Tuesday, 29 September; to be signed for within one working day."""
+    return Story().move("register", "2026-09-29T15:00").move("issue", "2026-09-29T16:00", due=due)
+
+
+def at_work(due: str = "2026-10-12") -> Story:
+    return issued(due).move("sign", "2026-09-30T09:00")
+
+
+def end(found: TaskStanding) -> str:
+    assert found.due is not None
+    return shown(found.due.at_us)
+
+
+def act(found: TaskStanding) -> tuple[str, str] | None:
+    return None if found.act is None else (found.act.move, shown(found.act.at_us))
+
+
+def test_who_must_act_with_which_move_until_when() -> None:
+    """Issued: the holder signs within a working day; then it replies by the day that the issuer said."""
+    found = issued().at("2026-09-29T17:00")
+    assert (found.state, found.owner, found.next, end(found)) == (
+        "issued",
+        Party.HOLDER,
+        "sign",
+        "2026-09-30 18:00:00",
+    )
+    found = at_work().at("2026-09-30T10:00")
+    assert (found.owner, found.next, end(found)) == (Party.HOLDER, "reply", "2026-10-12 18:00:00")
+    replied = at_work().move("reply", "2026-10-09T17:00").at("2026-10-09T17:30")
+    assert (replied.owner, replied.next, end(replied)) == (Party.ISSUER, "check", "2026-10-13 18:00:00")
+
+
+def test_states_of_one_stage_share_its_time() -> None:
+    """Checking began with the reply, not when the issuer first looked at it."""
+    replied = at_work().move("reply", "2026-10-09T17:00")
+    before = replied.at("2026-10-10T09:00")
+    after = replied.move("check", "2026-10-12T17:00").at("2026-10-12T17:00")
+    assert (before.due, before.since_us) == (after.due, after.since_us)
+
+
+def test_what_is_over_or_of_a_newer_version_stands_nowhere() -> None:
+    over = at_work().move("withdraw", "2026-10-08T09:00")
+    assert standing(W2, over.history, calendar(), us("2026-10-09T09:00")) is None
+    over.history[-1].state = "of_a_newer_version"
+    assert standing(W2, over.history, calendar(), us("2026-10-09T09:00")) is None
+    assert standing(W2, [], calendar(), 0) is None
+
+
+def test_an_extension_counts_from_when_it_is_said_and_a_refused_move_does_not() -> None:
+    story = at_work().move("extend", "2026-10-09T10:00", due="2026-10-16")
+    assert end(story.at("2026-10-09T11:00")) == "2026-10-16 18:00:00"
+    story.move("extend", "2026-10-09T12:00", accepted=False, due="2026-12-01")
+    assert end(story.at("2026-10-09T13:00")) == "2026-10-16 18:00:00"
+
+
+def test_a_day_moves_on_by_the_working_days_in_which_the_clock_stood_still() -> None:
+    """Asked on Friday the 9th, refused on Monday the 12th: Friday, the worked Saturday and Monday do not count."""
+    story = at_work().move("ask_extension", "2026-10-09T10:00", due="2026-11-01")
+    waiting = story.at("2026-10-09T11:00")
+    assert (waiting.owner, waiting.next, end(waiting)) == (Party.ISSUER, "grant_extension", "2026-10-10 18:00:00")
+    refused = story.move("refuse_extension", "2026-10-12T10:00").at("2026-10-12T11:00")
+    assert (refused.owner, end(refused)) == (Party.HOLDER, "2026-10-15 18:00:00")
+
+
+def test_what_the_issuer_says_after_the_standstill_holds_as_it_is_said() -> None:
+    story = at_work().move("ask_extension", "2026-10-09T10:00", due="2026-11-01")
+    granted = story.move("grant_extension", "2026-10-12T10:00", due="2026-10-20").at("2026-10-12T11:00")
+    assert end(granted) == "2026-10-20 18:00:00"
+
+
+def test_the_holder_s_wish_is_no_limit() -> None:
+    """Only what the issuer says in the field counts."""
+    story = at_work().move("ask_extension", "2026-10-09T10:00", due="2026-11-01")
+    story.move("refuse_extension", "2026-10-09T10:30")
+    assert end(story.at("2026-10-09T11:00")) == "2026-10-13 18:00:00"
+
+
+def test_a_day_without_work_ends_at_its_last_second() -> None:
+    assert end(at_work("2026-10-03").at("2026-09-30T10:00")) == "2026-10-03 23:59:59"
+
+
+def test_it_is_overdue_after_its_end_and_not_at_it() -> None:
+    assert issued().at("2026-09-30T18:00:00").times == 0
+    assert issued().at("2026-09-30T18:00:01").times == 1
+
+
+def test_the_issuer_s_node_warns_once_and_tells_once_that_it_is_overdue() -> None:
+    """At 80 % of the working time, then the moment after the end; nothing after that."""
+    story = issued()
+    assert act(story.at("2026-09-29T17:00")) == ("warned", "2026-09-30 16:24:00")
+    story.move("warned", "2026-09-30T16:24")
+    assert act(story.at("2026-09-30T17:00")) == ("overdue", "2026-09-30 18:00:00")
+    story.move("overdue", "2026-09-30T18:01")
+    late = story.at("2026-10-20T17:00")
+    assert (late.act, late.times) == (None, 1)
+
+
+def test_who_slept_through_the_warning_does_not_warn_of_what_is_over() -> None:
+    assert act(issued().at("2026-10-08T09:00")) == ("overdue", "2026-09-30 18:00:00")
+
+
+def test_a_new_limit_is_warned_of_anew() -> None:
+    story = at_work().move("warned", "2026-10-10T10:00").move("overdue", "2026-10-12T18:01")
+    assert story.at("2026-10-12T18:02").act is None
+    again = story.move("extend", "2026-10-13T09:00", due="2026-10-14").at("2026-10-13T09:00")
+    assert (again.times, act(again)) == (0, ("warned", "2026-10-14 15:00:00"))
+
+
+def test_a_consequence_after_several_times_the_limit_is_told_so_often() -> None:
+    """Overdue by once more its limit: the second telling, at twice the limit; bounded by what consequences count."""
+    flow = replace(W2, starts=(Start("overdue", "W2", MappingProxyType({}), after=3),))
+    story = Story(flow).move("register", "2026-09-29T15:00").move("issue", "2026-09-29T16:00", due="2026-10-12")
+    story.move("overdue", "2026-09-30T18:01")
+    assert act(story.at("2026-09-30T18:02")) == ("overdue", "2026-10-08 18:00:00")
+    late = story.at("2026-12-01T09:00")
+    assert (late.times, act(late)) == (3, ("overdue", "2026-10-08 18:00:00"))
+    story.move("overdue", "2026-12-01T09:00").move("overdue", "2026-12-01T09:00")
+    assert story.at("2026-12-02T09:00").act is None
+    working = Story(flow).move("register", "2026-09-29T15:00").move("issue", "2026-09-29T16:00", due="2026-10-09")
+    working.move("sign", "2026-09-30T09:00").move("overdue", "2026-10-09T18:01")
+    # three working days until the 9th (30, 8, 9); three more are the 10th, 12th and 13th
+    assert act(working.at("2026-10-09T18:02")) == ("overdue", "2026-10-13 18:00:00")
+
+
+def test_a_limit_by_the_value_of_a_field() -> None:
+    by = StateLimit(by="level", of=MappingProxyType({"1": read_limit("2 urgent_hour"), "2": read_limit("4 work_hour")}))
+    states = tuple(replace(s, limit=by) if s.name == "issued" else s for s in W2.states)
+    flow = replace(W2, states=states)
+    for level, until in (("1", "2026-09-29 18:00:00"), ("2", "2026-09-30 10:00:00")):
+        story = Story(flow).move("register", "2026-09-29T15:00", level=level)
+        assert end(story.move("issue", "2026-09-29T16:00", due="2026-10-12").at("2026-09-29T16:30")) == until
+
+
+def test_moves_that_count_earlier_than_those_before_them_turn_no_time_round() -> None:
+    """A reply of the holder, made before the issuer lengthened the limit and heard of after it."""
+    story = at_work().move("extend", "2026-10-09T16:00", due="2026-10-16").move("reply", "2026-10-09T15:00")
+    assert end(story.at("2026-10-09T17:00")) == "2026-10-13 18:00:00"
+
+
+def test_a_task_whose_limit_cannot_be_reckoned_stands_without_one() -> None:
+    """Nothing about a date may stand in the way of a task."""
+    for day in ("9999-12-31", "soon"):
+        found = at_work(day).at("2026-10-09T17:00")
+        assert (found.owner, found.next, found.due, found.times, found.act) == (Party.HOLDER, "reply", None, 0, None)
+
+
+def test_it_says_when_days_count_of_which_the_calendar_is_not_sure() -> None:
+    found = Story().move("register", "2026-12-30T10:00").at("2026-12-30T11:00")
+    assert found.due is not None
+    assert found.due.is_provisional
