@@ -11,7 +11,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """The console script. A Ctrl-C that comes while the program is still being read waits until it can be answered."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows, where evidence is checked and nothing needs an orderly end
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     _occupy()
     from node.cli.main import main as program
 

@@ -96,6 +96,7 @@ class Event(Enum):
 
     MOVE_SIGNED = "move_signed"
     MOVE_REFUSED = "move_refused"
+    EVIDENCE_MADE = "evidence_made"
     AUDIT_MENDED = "audit_mended"
 
 

@@ -40,6 +40,7 @@ class Exit(IntEnum):
     REMOTE = 5
     CUSTODY = 6
     DAMAGE = 7
+    INCOMPLETE = 8
     BUG = 70
     INTERRUPTED = 130
     PIPE = 141

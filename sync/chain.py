@@ -233,13 +233,13 @@ def open_run(
         opened: list[LogEntry] = []
         plain = rows = 0
         for wire in run.entries:
-            header = _parse(wire.header, registry.federation, feed, run.epoch)
+            header = parse_header(wire.header, registry.federation, feed, run.epoch)
             seq = header.seq
             suite = suites.get(header.suite)
             if suite is None:
                 raise RemoteFault(Reason.MALFORMED, f"suite {header.suite} is not known here")
             if opened:
-                _check_follows(header, opened[-1])
+                check_follows(header, opened[-1])
             check_sizes(header, len(wire.payload))
             if suite.hash(PAYLOAD + wire.payload) != header.payload_digest:
                 raise RemoteFault(Reason.BAD_PAYLOAD_DIGEST, "payload is not the one its header names")
@@ -294,7 +294,8 @@ def _first_route(run: Run) -> int:
         return 0
 
 
-def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryHeader:
+def parse_header(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryHeader:
+    """A header of this federation, feed and epoch that has all that every header has. Raises RemoteFault."""
     try:
         header = EntryHeader.FromString(data)
     except DecodeError as error:
@@ -321,7 +322,8 @@ def _parse(data: bytes, federation: str, feed: FeedName, epoch: bytes) -> EntryH
     return header
 
 
-def _check_follows(header: EntryHeader, before: LogEntry) -> None:
+def check_follows(header: EntryHeader, before: LogEntry) -> None:
+    """Raises RemoteFault GAP or BAD_PREV unless an entry stands right behind another."""
     if header.seq != before.seq + 1:
         raise RemoteFault(Reason.GAP, f"seq {header.seq} after {before.seq}")
     if header.prev != before.header_hash:
@@ -336,7 +338,7 @@ def _check_seals(
         raise RemoteFault(Reason.NO_SEAL, "the last entry of the run has no seal")
     kept = [entry._replace(seal=b"") if entry.seal else entry for entry in entries]
     for index in _kept_seals(entries):
-        _verify_seal(headers[index], entries[index], registry, suites)
+        verify_seal(headers[index], entries[index], registry, suites)
         kept[index] = entries[index]
     return kept
 
@@ -370,7 +372,8 @@ def _kept_seals(entries: Sequence[LogEntry]) -> list[int]:
     return [end - 1 for end in kept[1:]]
 
 
-def _verify_seal(header: EntryHeader, entry: LogEntry, registry: Registry, suites: Suites) -> None:
+def verify_seal(header: EntryHeader, entry: LogEntry, registry: Registry, suites: Suites) -> None:
+    """Raises RemoteFault UNKNOWN_ENROLMENT or BAD_SEAL unless the seal is by the key that the header names."""
     enrolment = registry.enrolment(header.origin, header.enrolment)
     if enrolment is None:
         raise RemoteFault(Reason.UNKNOWN_ENROLMENT, f"version {header.enrolment} of {header.origin}")

@@ -15,7 +15,8 @@ from sync.chain import OpenedRun
 from sync.core import Core, feed_of, wire_feed
 from sync.effects import FeedState, LogEntry, SaveEvidence
 from sync.link import Link, Wanted
-from sync.suites import HEADER, SEAL
+from sync.registry import Registry
+from sync.suites import HEADER, SEAL, Suites
 from sync.values import FeedName
 from sync.wire.v1.entry_pb2 import EntryHeader
 from sync.wire.v1.frame_pb2 import Entry, Evidence, EvidenceBranch, Frame, Want
@@ -116,9 +117,7 @@ def tell_evidence(core: Core, link: Link, feed: FeedName) -> None:
 def evidence_arrived(core: Core, evidence: Evidence) -> bool:
     """Takes evidence if it proves a fork; False if it does not."""
     feed = feed_of(evidence.feed)
-    one = _branch_hash(core, evidence, evidence.one)
-    other = _branch_hash(core, evidence, evidence.other)
-    if one is None or other is None or one == other:
+    if not proves_fork(evidence, core.registry, core.seams.suites):
         return False
     state = core.feeds.get(feed)
     of_origin = sum(1 for other in core.evidence if other.origin == feed.origin)
@@ -184,7 +183,14 @@ def _headers_only(entries: Sequence[LogEntry]) -> list[Entry]:
     return [Entry(header=e.header, seal=e.seal) for e in entries]
 
 
-def _branch_hash(core: Core, evidence: Evidence, branch: EvidenceBranch) -> bytes | None:
+def proves_fork(evidence: Evidence, registry: Registry, suites: Suites) -> bool:
+    """Whether the origin has sealed two different entries at the contested seq. Pure: who asks does not matter."""
+    one = _branch_hash(evidence, evidence.one, registry, suites)
+    other = _branch_hash(evidence, evidence.other, registry, suites)
+    return one is not None and other is not None and one != other
+
+
+def _branch_hash(evidence: Evidence, branch: EvidenceBranch, registry: Registry, suites: Suites) -> bytes | None:
     """The hash at the contested seq that this branch proves under the origin's seal; None if it proves nothing."""
     if not 0 < len(branch.entries) <= limits.EVIDENCE_HEADERS_MAX or not branch.entries[-1].seal:
         return None
@@ -195,10 +201,10 @@ def _branch_hash(core: Core, evidence: Evidence, branch: EvidenceBranch) -> byte
             header = EntryHeader.FromString(wire.header)
         except DecodeError:
             return None
-        suite = core.seams.suites.get(header.suite)
+        suite = suites.get(header.suite)
         feed = feed_of(evidence.feed)
         same_feed = (header.origin, header.publication, header.addressee) == feed and header.epoch == evidence.epoch
-        if suite is None or not same_feed or header.federation != core.me.federation:
+        if suite is None or not same_feed or header.federation != registry.federation:
             return None
         entry_hash = suite.hash(HEADER + wire.header)
         if position == 0:
@@ -207,7 +213,7 @@ def _branch_hash(core: Core, evidence: Evidence, branch: EvidenceBranch) -> byte
             return None
         before = entry_hash
         if position == len(branch.entries) - 1:
-            enrolment = core.registry.enrolment(header.origin, header.enrolment)
+            enrolment = registry.enrolment(header.origin, header.enrolment)
             if enrolment is None or not suite.verify(enrolment.public_key, wire.seal, SEAL + entry_hash):
                 return None
     return proven

@@ -50,7 +50,8 @@ def _choose_language(arguments: Sequence[str]) -> None:
 
 def _run(arguments: list[str], manner: Manner) -> int:
     """As typer's own `main` would, but for Ctrl-C and a closed pipe: those it would end without a word."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     command = typer.main.get_command(build())
     try:
         with command.make_context("tiersync", arguments, obj=Session(manner)) as context:

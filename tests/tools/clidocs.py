@@ -84,6 +84,10 @@ EXITS: dict[Exit, tuple[str, str]] = {
     Exit.REMOTE: ("the other node refused or does not answer", "对方节点拒绝或无应答"),
     Exit.CUSTODY: ("keys, certificates or permissions", "密钥、证书或权限问题"),
     Exit.DAMAGE: ("damage was found", "发现损坏"),
+    Exit.INCOMPLETE: (
+        "evidence that was checked is genuine, and does not prove everything",
+        "所核验的证据真实，但并未证明全部",
+    ),
     Exit.BUG: ("a fault of the program", "程序自身故障"),
     Exit.INTERRUPTED: ("stopped by the user", "被用户中止"),
     Exit.PIPE: ("nobody reads the output any more", "输出不再有人读取"),

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MESSAGES = ["sync/wire/v1/entry.proto", "sync/wire/v1/frame.proto"]
+MESSAGES = ["sync/wire/v1/entry.proto", "sync/wire/v1/frame.proto", "sync/wire/v1/task_evidence.proto"]
 SERVICES = ["node/link/v1/link.proto", "node/control/v1/control.proto"]
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors"
 sys.path.insert(0, str(ROOT))
 
-from tests.vectors import objects, records, runs, signed  # noqa: E402 - run as a script, the project's root is not on the path
+from tests.vectors import dossier, objects, records, runs, signed  # noqa: E402 - run as a script, the project's root is not on the path
 
 
 def built() -> dict[str, str]:
@@ -32,6 +32,7 @@ def built() -> dict[str, str]:
         "runs": runs.runs(),
         "registry": records.registry_records(),
         "evidence": records.evidence(),
+        "task_evidence": dossier.task_evidence(),
     }
     return {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in made.items()}
 

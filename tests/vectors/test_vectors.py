@@ -18,6 +18,8 @@ from certs.forms import root_from_der
 from certs.logkey import LogKey
 from certs.proof import Parent, Submission, proof_input, proves_log_key, proves_secret
 from certs.suites import SUITES
+from node.evidence.check import check_evidence
+from node.evidence.result import Result, Verdict
 from sync import limits
 from sync.chain import BadRun, Opened, OpenedRun, adoption_message, open_run
 from sync.core import Core, Identity, Seams
@@ -34,7 +36,9 @@ from sync.suites import PAYLOAD, SEAL, anchor_message, genesis, key_id
 from sync.values import FeedName, Kind, Route
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EnrolmentRecord, EntryHeader
 from sync.wire.v1.frame_pb2 import Entry, Evidence, FeedHead, Frame, Run
+from tests.unit.tiers.kit import CATALOGUE
 from tests.vectors.world import CITY, NATION, PROVINCE, Forge, city_feed, key
+from tiers.judging import TierJudge
 
 FOLDER = Path(__file__).parent
 SUITE = SUITES[1]
@@ -408,3 +412,28 @@ def test_evidence_of_more_headers_than_the_limit_proves_nothing() -> None:
     evidence.one.ClearField("entries")
     evidence.one.entries.extend(Entry(header=e.header, seal=e.seal) for e in made)
     assert not evidence_arrived(_core(), evidence)
+
+
+# --- evidence of a task ---
+
+
+def _checked(case: dict[str, Any]) -> Result:
+    trusted = bytes.fromhex(_load("task_evidence")["root"])
+    return check_evidence(bytes.fromhex(case["file"]), TierJudge(CATALOGUE), trusted)
+
+
+@pytest.mark.parametrize("case", _cases("task_evidence", "good"))
+def test_the_evidence_of_a_task_proves_each_move(case: dict[str, Any]) -> None:
+    """With no node at hand: the root's fingerprint is enough."""
+    result = _checked(case)
+    assert (result.verdict, result.findings) == (Verdict.GOOD, [])
+    bodies = [told.step.body for told in result.moves]
+    assert [[m.number, m.move, m.by_node, m.accepted, m.state] for m in bodies] == case["moves"]
+
+
+@pytest.mark.parametrize("case", _cases("task_evidence", "refused"))
+def test_evidence_that_was_tampered_with_is_found_out(case: dict[str, Any]) -> None:
+    """And the sort of tampering has its name."""
+    result = _checked(case)
+    assert result.verdict is Verdict.BAD
+    assert case["found"] in {found.code for found in result.findings if found.wrong}

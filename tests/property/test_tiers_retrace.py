@@ -1,0 +1,117 @@
+"""A history told again from what both sides sealed is the one that both sides found, whatever happened on the way."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.judge import Known, MoveJudgement, Signer
+from sync.wire.v1.entry_pb2 import EntryHeader, MoveBody
+from tests.unit.tiers.desks import TASK, W2, Desk, deliver, settle
+from tests.unit.tiers.kit import CATALOGUE, CITY, CITY_STANDS, PROVINCE_STANDS, signer
+from tiers.flows.retrace import Doubt, Outcome, Said, retrace
+from tiers.judging import TierJudge
+
+JUDGE = TierJudge(CATALOGUE)
+HOUR_US = 3_600_000_000
+MOVES = [rule.name for rule in W2.moves if rule.name != "register"]
+
+
+class _Recorder:
+    """A desk whose every sealed move is kept, as the log would."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.sealed: list[MoveBody] = []
+
+    def seal(self) -> None:
+        """What waits to be sent is sealed, in order."""
+        fresh = [body for body in self.desk.post if not any(body is one for one in self.sealed)]
+        self.sealed += fresh
+
+
+def _judged(body: MoveBody, by: Signer, known: Known, here: str, now: int) -> MoveJudgement:
+    return JUDGE.move(EntryHeader(), body, by, known, here, now)
+
+
+def _said(recorder: _Recorder) -> list[Said]:
+    by = signer(recorder.desk.standing)
+    return [
+        Said(MoveBody.FromString(body.SerializeToString()), by, place) for place, body in enumerate(recorder.sealed)
+    ]
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["issuer", "holder"]), st.sampled_from(MOVES)),
+        st.tuples(st.just("post"), st.sampled_from(["issuer", "holder", "both"])),
+        st.tuples(st.just("clock"), st.sampled_from(["issuer", "holder"])),
+    ),
+    max_size=25,
+)
+
+
+@given(_STEPS, st.booleans())
+def test_what_both_sides_found_is_found_again(steps: list[tuple[str, str]], at_rest: bool) -> None:
+    """Crossing moves, late ones, refused ones: the same numbers, outcomes and states, and nothing to object to."""
+    issuer, holder = Desk(PROVINCE_STANDS), Desk(CITY_STANDS)
+    first, second = _Recorder(issuer), _Recorder(holder)
+    issuer.begin(CITY)
+    first.seal()
+    for kind, what in steps:
+        if kind == "clock":
+            (issuer if what == "issuer" else holder).now += HOUR_US
+        elif kind == "post":
+            for sender, receiver in ((issuer, holder), (holder, issuer)):
+                if what in ("both", "issuer" if sender is issuer else "holder"):
+                    first.seal()
+                    second.seal()
+                    deliver(sender, receiver)
+        else:
+            (issuer if kind == "issuer" else holder).may(what)
+        first.seal()
+        second.seal()
+    if at_rest:
+        while issuer.post or holder.post:
+            deliver(issuer, holder)
+            first.seal()
+            second.seal()
+            deliver(holder, issuer)
+            first.seal()
+            second.seal()
+        settle(issuer, holder)
+    found = retrace(_said(first), _said(second), _judged)
+    decided = [step for step in found if step.outcome in (Outcome.ACCEPTED, Outcome.REFUSED)]
+    assert [step.body for step in decided] == issuer.history(TASK)
+    assert all(not step.doubts for step in decided), [step.doubts for step in decided]
+    rest = [step for step in found if step not in decided]
+    assert all({doubt for doubt, _ in step.doubts} == {Doubt.PENDING} for step in rest)
+    if at_rest:
+        assert not rest
+
+
+@given(st.data())
+def test_a_decision_against_the_rules_is_seen(data: st.DataObject) -> None:
+    """An issuer that accepts what its table refuses, or gives another state, is found out by whoever asks the rules."""
+    issuer, holder = Desk(PROVINCE_STANDS), Desk(CITY_STANDS)
+    first, second = _Recorder(issuer), _Recorder(holder)
+    issuer.begin(CITY)
+    issuer.make("issue")
+    first.seal()
+    deliver(issuer, holder)
+    holder.make("sign")
+    second.seal()
+    issuer.make("withdraw")
+    first.seal()
+    deliver(holder, issuer)
+    first.seal()
+    told, proposed = _said(first), _said(second)
+    verdict = told[-1].body
+    assert (verdict.move, verdict.accepted) == ("sign", False)
+    if data.draw(st.booleans()):
+        verdict.accepted, verdict.reason, verdict.detail = True, 0, ""
+        verdict.state = data.draw(st.sampled_from([s.name for s in W2.states]))
+    else:
+        verdict.state = data.draw(st.sampled_from([s.name for s in W2.states if s.name != "withdrawn"]))
+    doubts = {doubt for step in retrace(told, proposed, _judged) for doubt, _ in step.doubts}
+    assert any(doubt.is_wrong for doubt in doubts)
