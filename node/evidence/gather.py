@@ -17,7 +17,6 @@ from node.faults import Code, UserFault
 from node.store.readers import Reader
 from node.store.records import ANCHOR
 from node.texts import N_
-from sync import limits
 from sync.core import wire_feed
 from sync.effects import LogEntry
 from sync.errors import RemoteFault
@@ -33,8 +32,7 @@ from sync.wire.v1.task_evidence_pb2 import FeedProof, MissingMove, Stretch, Task
 
 JOINED_ENTRIES_MAX: Final = 1_024
 """So many headers join two moves, or a move and what was signed for; across more of them the stretches stand apart."""
-_PAGE_BYTES: Final = limits.RUN_BYTES_MAX
-_PAGE_ENTRIES: Final = limits.RUN_ENTRIES_MAX
+_PAGE_ENTRIES: Final = 512
 
 
 def gather(reader: Reader, node: str, task: str, root: bytes, anchor: bytes, signer: Signer, hlc: int) -> bytes:
@@ -151,9 +149,9 @@ class _Seen:
 
 
 def _all(reader: Reader, feed: FeedName, epoch: bytes) -> Iterator[LogEntry]:
-    """Every entry of a feed up to its last seal."""
+    """Every entry of a feed: what is held of it is sealed at its end."""
     seq = 1
-    while page := reader.entries(feed, epoch, seq, _PAGE_BYTES, _PAGE_ENTRIES):
+    while page := reader.stored(feed, epoch, seq, _PAGE_ENTRIES):
         yield from page
         seq = page[-1].seq + 1
 

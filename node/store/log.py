@@ -21,6 +21,10 @@ _ENTRIES = """SELECT id, header, header_hash,
     coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest)), payload_digest, seal,
     plain_size, rows
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id"""
+_STORED = """SELECT id, header, header_hash,
+    coalesce(payload, (SELECT bytes FROM payload WHERE payload.digest = log.payload_digest), X''), payload_digest, seal,
+    plain_size, rows
+    FROM log WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"""
 _HEADERS = """SELECT id, header, header_hash, X'', payload_digest, seal, plain_size, rows
     FROM log WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"""
 _CHAINS = "SELECT id, epoch FROM chain WHERE feed = ? ORDER BY id"
@@ -112,6 +116,13 @@ class Log:
                 if entry.seal:
                     break
         return taken
+
+    def stored(self, feed: FeedName, epoch: bytes, from_seq: int, entries_max: int) -> list[LogEntry]:
+        """Entries from from_seq on as they are held; a payload that is no longer held is empty."""
+        chain = self._names.find_chain(feed, epoch)
+        if chain is None:
+            return []
+        return list(_log_entries(self._session.rows(_STORED, (*_span(chain, from_seq), entries_max))))
 
     def epochs(self, feed: FeedName) -> list[Head]:
         """Heads of all epochs of which entries are held, oldest first."""

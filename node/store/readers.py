@@ -243,6 +243,10 @@ class Reader:
         """Entries that end at a seal, as sync.ports.Log.entries."""
         return self._log.entries(feed, epoch, from_seq, bytes_max, entries_max)
 
+    def stored(self, feed: FeedName, epoch: bytes, from_seq: int, entries_max: int) -> list[LogEntry]:
+        """Entries from from_seq on as they are held; a payload that is no longer held is empty."""
+        return self._log.stored(feed, epoch, from_seq, entries_max)
+
     def parked(self, feed: FeedName | None, limit: int) -> list[ParkedRef]:
         """Rows that wait."""
         return self._records.parked(feed, limit)

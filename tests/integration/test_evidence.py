@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from base64 import b64decode
@@ -14,6 +15,7 @@ from typing import Any
 from certs.forms import fingerprint, from_pem
 from node.testing import Member, Topology
 from node.testing.topology import THREE
+from sync.wire.v1.entry_pb2 import EntryHeader, MovePayload
 from tests.integration.kit import run
 
 TASK = "evidence-1"
@@ -75,9 +77,45 @@ def test_a_city_with_a_new_key_and_one_that_was_put_back(tmp_path: Path) -> None
                 assert versions == [1, 2]
             await city.stop()
             file = tmp_path / "stopped.evidence"
-            _program(tmp_path, "--home", str(city.home), "task", "evidence", TASK, "-o", str(file))
+            written = ("--home", str(city.home), "task", "evidence", TASK, "-o", str(file), "--force")
+            assert _program(tmp_path, *written).returncode == 0
             told = _verified(file, tmp_path, "--root", str(city.home / "certs" / "root.pem"))
             assert (told["verdict"], told["made_by"]) == ("good", city.node)
+            _erase(city, "reply")
+            again = _program(tmp_path, *written)
+            assert again.returncode == 0, again
+            told = _verified(file, tmp_path, "--fingerprint", _root(tmp_path))
+            assert (told["verdict"], told["wrong"]) == ("incomplete", []), told
+            assert {one["code"] for one in told["not_proved"]} == {"unseen"}
+
+    run(scene())
+
+
+def _erase(member: Member, move: str) -> None:
+    """The payload of this node's own entry of a move is lawfully erased; its header stays in the chain."""
+    with sqlite3.connect(member.home / "store.db") as store:
+        for number, header, payload in store.execute("SELECT id, header, payload FROM log WHERE payload IS NOT NULL"):
+            said = EntryHeader.FromString(header)
+            of_moves = (said.origin, said.publication) == (member.node, "moves")
+            if of_moves and MovePayload.FromString(payload).body.move == move:
+                store.execute("UPDATE log SET payload = NULL WHERE id = ?", (number,))
+    store.close()
+
+
+def test_what_waits_for_a_link_is_not_evidence_yet(tmp_path: Path) -> None:
+    """A move made while the province is away is sealed by nobody: the file says so, and what came before is proved."""
+
+    async def scene() -> None:
+        async with Topology(tmp_path / "net") as net:
+            await _issued(net)
+            await _signed_for(net, ("nation", "city"))
+            await net["province"].stop()
+            await _move(net["city"], "sign")
+            file = await _written(net, "city", tmp_path)
+            told = _verified(file, tmp_path, "--fingerprint", _root(tmp_path))
+            assert (told["verdict"], told["wrong"]) == ("incomplete", [])
+            assert "unsealed" in {one["code"] for one in told["not_proved"]}
+            assert [m["move"] for m in told["moves"]] == ["register", "issue"]
 
     run(scene())
 
@@ -131,9 +169,9 @@ async def _until(member: Member, state: str) -> None:
                 return
 
 
-async def _signed_for(net: Topology) -> None:
-    """Waits until both ends hold a receipt of the other for all that there is."""
-    for one, other in (("nation", "city"), ("city", "nation")):
+async def _signed_for(net: Topology, *pairs: tuple[str, str]) -> None:
+    """Waits until each end, or the first of each pair, holds a receipt of the other for all that there is."""
+    for one, other in pairs or (("nation", "city"), ("city", "nation")):
         feed = f"{net[one].node}/moves@{net[other].node}"
 
         def signed(status: dict[str, Any], feed: str = feed) -> bool:
