@@ -30,7 +30,7 @@ from sync.values import Key, Row
 from tiers.codes import Life, life_flaw, void_flaw
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows.guards import NO_FACTS, Facts
-from tiers.flows.steps import Author, propose, start
+from tiers.flows.steps import Author, last_number, propose, start
 from tiers.flows.table import Flow
 from tiers.profile import Standing
 
@@ -231,6 +231,8 @@ class MoveWish(NamedTuple):
     facts: Facts = NO_FACTS
     automatic: bool = False
     """Made by the node itself, for no person."""
+    after: int | None = None
+    """Made only while this is the number of the task's last move; 0: only if there is no such task yet."""
 
 
 @dataclass(slots=True)
@@ -249,6 +251,8 @@ class MoveJob:
         wish, here = self.wish, self.standing.node
         author = Author(here, wish.org, wish.role)
         history = store.moves(wish.task)
+        if wish.after is not None and wish.after != last_number(history):
+            raise InputFault(Reason.CROSSED, Phrase("task '{}' has moved on", wish.task))
         name = history[0].flow if history else wish.flow
         flow = self.flows.get(name)
         if flow is None:

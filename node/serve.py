@@ -35,6 +35,7 @@ from node.rollups import RollUps
 from node.stating import Days
 from node.telemetry import make_logger, make_sink
 from node.texts import _
+from node.timekeeper import Timekeeper
 from sync.errors import LocalFault
 
 LOG_FOLDER = "logs"
@@ -95,6 +96,9 @@ class Served:
             rollups = RollUps(node)
             rollups.start()
             stack.push_async_callback(rollups.stop)
+            timekeeper = Timekeeper(node)
+            timekeeper.start()
+            stack.push_async_callback(timekeeper.stop)
             days = Days(node)
             days.start()
             stack.push_async_callback(days.stop)

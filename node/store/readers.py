@@ -46,6 +46,8 @@ _STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM stateme
 _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROUP BY feed"
 # SQLite takes the other columns of a group from the row that has its maximum.
 _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC LIMIT ?"
+_MOVED = "SELECT rowid, task FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_NEWEST_MOVE = "SELECT coalesce(max(rowid), 0) FROM move"
 _EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
 _FATES_ABOUT = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
     FROM fate JOIN chain ON chain.id = fate.chain WHERE key = ? AND dataset = ? ORDER BY fate.chain, seq LIMIT ?"""
@@ -303,6 +305,14 @@ class Reader:
     def tasks(self, limit: int) -> list[MoveBody]:
         """The last numbered move of each task, the most recently moved task first."""
         return [MoveBody.FromString(body) for body, _ in self._session.rows(_TASKS, (limit,))]
+
+    def moved_after(self, place: int, limit: int) -> list[tuple[int, str]]:
+        """(place, task) of numbered moves in the order in which they were kept here, from behind a place."""
+        return [(int(at), str(task)) for at, task in self._session.rows(_MOVED, (place, limit))]
+
+    def newest_move(self) -> int:
+        """The last such place. Less than before, once moves were taken back."""
+        return int(self._session.rows(_NEWEST_MOVE)[0][0])
 
     def moves(self, task: str) -> list[MoveBody]:
         """Numbered moves of a task, in order of number."""

@@ -103,6 +103,10 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("What arrived could not be looked through for what is to be marked; the detail says why."),
         N_("As the detail says; the node tries again by itself."),
     ),
+    "timekeeper_failed": AlarmWords(
+        N_("The tasks that this node issued could not be looked at: nobody is warned of limits meanwhile."),
+        N_("As the detail says; it is tried again by itself."),
+    ),
     "deadlines_failed": AlarmWords(
         N_("What is owed could not be looked at, or a period not be closed; the detail says why."),
         N_("As the detail says; it is tried again by itself."),
