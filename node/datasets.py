@@ -11,6 +11,7 @@ from node.texts import N_
 if TYPE_CHECKING:
     from tiers.catalogue import Catalogue
     from tiers.dataset import Bound, Check, Dataset, Field
+    from tiers.rollup import Measure, RollUp
 
 
 def dataset_named(known: Mapping[str, Dataset], name: str) -> Dataset:
@@ -84,6 +85,39 @@ def field_shown(field: Field) -> dict[str, Any]:
 def check_shown(check: Check) -> dict[str, Any]:
     """One of its checks."""
     return {"check": check.name, "severity": check.severity.value, "zh": check.title_zh, "en": check.title_en}
+
+
+def rollup_shown(rollup: RollUp) -> dict[str, Any]:
+    """From what a dataset's rows are worked out, and how. `how` of a measure: rows, sum, most, least, time or ratio."""
+    small = rollup.small_cells
+    return {
+        "source": rollup.source.id,
+        "date": rollup.date,
+        "own_place": rollup.own_place,
+        "groups": {group.name: dict(group.columns) for group in rollup.groups},
+        "held_back_below": small.below if small is not None else 0,
+        "measures": [
+            *(_measure_shown(one) for one in rollup.measures),
+            *(
+                {
+                    "to": one.to,
+                    "how": "ratio",
+                    "of": [one.over, one.under],
+                    "date": "",
+                    "filtered": False,
+                    "total": True,
+                }
+                for one in rollup.ratios
+            ),
+        ],
+    }
+
+
+def _measure_shown(one: Measure) -> dict[str, Any]:
+    how = "time" if one.since else one.fold.value if one.of else "rows"
+    of = [name for name in (one.of, one.since, one.until) if name]
+    filtered = one.where is not None
+    return {"to": one.to, "how": how, "of": of, "date": one.date, "filtered": filtered, "total": one.in_total}
 
 
 def _bound(bound: Bound | None) -> int | float | str | None:

@@ -30,7 +30,7 @@ from sync.replica import Replica
 from sync.rows import key_getter, key_text
 from sync.schema import RowSchema
 from sync.statements import HEADS_SORT
-from sync.values import WITHOUT_ROWS, FeedName, Key, dataset_of
+from sync.values import WITHOUT_ROWS, Cell, FeedName, Key, Row, dataset_of
 from sync.wire.v1.frame_pb2 import FeedHead, HeadsStatement
 
 RANGES_SHOWN = 1_000
@@ -48,7 +48,8 @@ class Ground(NamedTuple):
 @dataclass(slots=True)
 class Compared:
     """One feed. same_there: whether its origin's signed digest is that of its entries at `position`; None: it signed
-    none. unread: entries that cannot be read here, so that nothing is compared.
+    none. unread: entries that cannot be read here, so that nothing is compared. earlier: lives of the feed before this
+    one: a new one says all rows again, so what the earlier said holds no more, and is not compared.
     """
 
     state: FeedState
@@ -57,6 +58,7 @@ class Compared:
     same_there: bool | None = None
     same_here: bool | None = None
     unread: int = 0
+    earlier: int = 0
     ranges: list[Range] = field(default_factory=list)
     keys: dict[str, list[Key]] = field(default_factory=dict)
 
@@ -70,6 +72,7 @@ class Compared:
             "same_there": self.same_there,
             "same_here": self.same_here,
             "unread": self.unread,
+            "earlier_epochs": self.earlier,
             "differing": sum(map(len, self.keys.values())),
             "ranges": [range_shown(one) for one in self.ranges],
         }
@@ -92,7 +95,7 @@ def compare_received(reader: Reader, ground: Ground, origin: str, dataset: str) 
 
 def _compare(reader: Reader, ground: Ground, name: FeedName) -> Compared:
     state = next(one for one in reader.feeds() if one.name == name)
-    found, told = Compared(state), Told(state, ground.schema_of)
+    found, told = Compared(state, earlier=max(0, len(reader.epochs(name)) - 1)), Told(state, ground.schema_of)
     stated = _stated(reader, state)
     if stated is not None:
         told.advance(reader, stated.seq)
@@ -128,6 +131,29 @@ def _stated(reader: Reader, state: FeedState) -> FeedHead | None:
             if same and head.row_digest and head.epoch == state.head.epoch and head.seq <= state.head.seq:
                 return head
     return None
+
+
+def stated_rows(found: Sequence[Compared], schema: RowSchema, holder: str, division: str, day: str) -> list[Row]:
+    """What was found, as rows of the dataset `reconciliation`: so those above know of it too."""
+    rows = []
+    for one in found:
+        if one.same_here is None:
+            continue
+        same = one.same_here and one.same_there is not False
+        cells: dict[str, Cell] = {
+            "holder": holder,
+            "feed": str(one.state.name),
+            "day": day,
+            "division": division,
+            "dataset": dataset_of(one.state.name.publication),
+            "seq": one.state.head.seq,
+            "rows": one.rows,
+            "digest": one.state.digest.hex(),
+            "result": "same" if same else "differs",
+            "differing_rows": sum(map(len, one.keys.values())) if one.same_there is not False else None,
+        }
+        rows.append(tuple(cells.get(name) for name in schema.names))
+    return rows
 
 
 # --- made again here --------------------------------------------------------------------------------------------------

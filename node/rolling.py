@@ -25,8 +25,9 @@ from sync.schema import CellType
 from sync.values import Cell, Key, Row
 from tiers.dataset import Cadence, Dataset
 from tiers.deadlines import cut_off_us
-from tiers.filters import AllOf, AnyOf, Compare, filter_sql
-from tiers.parts import children_of, height_of, parts_of
+from tiers.dues import debtors
+from tiers.filters import AllOf, AnyOf, Compare, Filter, OneOf, filter_sql
+from tiers.parts import children_of, height_of, may_own, parts_of
 from tiers.periods import Period, day_of, ended_periods, midnight_us
 from tiers.rolling import NOTHING, Counter, Place, Tally, handed_up, merge, missing_part, own_part, rows_of, without
 from tiers.rollup import CORRECTIONS, FINAL, RollUp
@@ -193,6 +194,8 @@ class _Counted:
         self.columns = (*self.key, *self.counter.columns)
         self.brought_at = 0
         self._zone = frame.zone
+        self._by_period = rollup.by_period
+        self._periods_named: set[Cell] = set()
         self._date = self.columns.index(rollup.date, len(self.key)) if rollup.date else -1
         is_day = rollup.date and rollup.source.schema.column(rollup.date).type is CellType.DATE
         self._until: Any = day_of(frame.now, frame.zone).isoformat() if is_day else frame.now
@@ -205,7 +208,9 @@ class _Counted:
         skipped = len(self.key)
         self.counter.add(row[skipped:] for row in rows)
         self._any = self._any or bool(rows)
-        if self._date >= 0:
+        if self._by_period:
+            self._periods_named.update(row[self._date] for row in rows)
+        elif self._date >= 0:
             dates: list[Any] = [row[self._date] for row in rows if row[self._date] is not None]
             known = [self._newest] if self._newest is not None else []
             # One dated in the future is a slip of the pen, and no sign of life.
@@ -215,6 +220,8 @@ class _Counted:
     def has_data(self, period: Period) -> bool:
         """Whether none is really none: the source has brought something of that time or later, or was read since."""
         start, end = period.span_us(self._zone)
+        if self._by_period:
+            return str(period) in self._periods_named or self.brought_at >= end
         if self._date < 0:
             return self._any or self.brought_at >= end
         newest = self._newest
@@ -228,7 +235,7 @@ async def _count(node: Node, rollup: RollUp, periods: Sequence[Period], frame: _
     if not counts_here(node, rollup):
         return None
     counted = _Counted(rollup, periods, frame)
-    where, cells = _since(rollup, periods[0], frame.zone)
+    where, cells = _wanted(rollup, node.config.node.region, periods, frame.zone)
     dataset, origin = rollup.source.id, node.config.node.node_id
     counted.brought_at = await node.read(lambda reader: reader.brought_at(dataset))
     after: Key | None = None
@@ -240,15 +247,20 @@ async def _count(node: Node, rollup: RollUp, periods: Sequence[Period], frame: _
         await asyncio.sleep(PAUSE_S)
 
 
-def _since(rollup: RollUp, first: Period, zone: ZoneInfo) -> tuple[str, list[Cell]]:
-    """Rows that may count in the first period or later ones."""
-    if rollup.is_stock:
-        return "", []
-    parts = []
-    for name in sorted({m.date for m in rollup.measures} | ({rollup.date} - {""})):
-        is_day = rollup.source.schema.column(name).type is CellType.DATE
-        parts.append(Compare(name, ">=", first.first.isoformat() if is_day else midnight_us(first.first, zone)))
-    return filter_sql(AnyOf(tuple(parts)))
+def _wanted(rollup: RollUp, region: str, periods: Sequence[Period], zone: ZoneInfo) -> tuple[str, list[Cell]]:
+    """Own rows that may count in these periods; others may be among them."""
+    parts: list[Filter] = [Compare(rollup.source.region, "=", region)] if rollup.own_place else []
+    first = periods[0]
+    if not rollup.is_stock:
+        either: list[Filter] = []
+        for name in sorted({m.date for m in rollup.measures} | ({rollup.date} - {""})):
+            if name == rollup.source.period:
+                either.append(OneOf(name, tuple(map(str, periods))))
+                continue
+            is_day = rollup.source.schema.column(name).type is CellType.DATE
+            either.append(Compare(name, ">=", first.first.isoformat() if is_day else midnight_us(first.first, zone)))
+        parts.append(AnyOf(tuple(either)))
+    return filter_sql(AllOf(tuple(parts))) if parts else ("", [])
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -256,9 +268,11 @@ def _since(rollup: RollUp, first: Period, zone: ZoneInfo) -> tuple[str, list[Cel
 
 async def _tally(node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Counted | None) -> Tally:
     tally = NOTHING if counted is None else _own(node, rollup, period, frame, counted)
+    if counted is not None and rollup.own_place:
+        return tally
     for child in parts_below(node, frame.registry, period):
         part = await child_part(node, rollup, period, child, frame.registry, frame.linked)
-        tally = merge((tally, _less_marked(rollup, period, frame, child[0].node, part)))
+        tally = merge(rollup, (tally, _less_marked(rollup, period, frame, child[0].node, part)))
     return tally
 
 
@@ -277,6 +291,12 @@ def _marked(node: Node, rollup: RollUp, registry: Registry, reader: Reader) -> l
         ):
             found.append(_Marked(since, child, tuple(held[1][i] for i in places)))
     return found
+
+
+def _is_of_own_place(registry: Registry, rollup: RollUp, origin: str, row: Row) -> bool:
+    """Whether a row is a figure of its origin's own place."""
+    enrolled, schema = registry.newest(origin), rollup.source.schema
+    return enrolled is not None and row[schema.names.index(rollup.source.region)] == enrolled.region
 
 
 def _less_marked(rollup: RollUp, period: Period, frame: _Frame, child: str, part: Tally) -> Tally:
@@ -323,8 +343,15 @@ async def child_part(
         return tally
     if not is_expected:
         return NOTHING
-    parts = parts_of(registry, enrolled, period.last.isoformat(), rollup.source)
+    parts = parts_expected(registry, enrolled, period.last.isoformat(), rollup)
     return missing_part(parts, enrolled.node not in linked)
+
+
+def parts_expected(registry: Registry, node: Enrolment, day: str, rollup: RollUp) -> int:
+    """How many parts a child stands for. Of figures of whole places: the uppermost nodes that have them."""
+    if not rollup.own_place:
+        return parts_of(registry, node, day, rollup.source)
+    return 1 if may_own(rollup.source, node) else len(debtors(registry, node.node, day, rollup.source))
 
 
 def held_of(rollup: RollUp, origin: str, region: str, period: Period, reader: Reader) -> dict[Place, dict[str, Cell]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from node.app import Node
+from node.commands.receipts import Receipts, receipts_of
 from node.commands.statement import STATED, statement
 from node.commands.view import View
 from node.commands.work import view_of
@@ -20,6 +21,7 @@ from sync.effects import FeedState
 from sync.errors import InputFault, LocalFault
 from sync.rows import EMPTY_DIGEST
 from sync.values import Cell, Key, Row
+from sync.wire.v1.frame_pb2 import FeedReceipt
 
 LOOKED_EVERY_S = 900
 ROWS_AT_ONCE = 5_000
@@ -91,6 +93,7 @@ def rows_to_state(view: View, region: str) -> list[Row]:
 def _of_day(view: View, date: str, region: str) -> Iterator[dict[str, Cell]]:
     """A row for each own feed; for a dataset without one, that of its door alone."""
     states = {str(state.name): state for state in view.reader.feeds()}
+    signed = receipts_of(view.reader)
     for line in statement(view, {"day": date, "child": view.node})["lines"]:
         if line["dataset"] == STATED:
             continue
@@ -102,7 +105,7 @@ def _of_day(view: View, date: str, region: str) -> Iterator[dict[str, Cell]]:
                 "day": date,
                 "division": region,
                 "dataset": line["dataset"],
-                "result": "not_compared",
+                **_compared(states.get(feed["feed"]), line["waiting"], signed),
                 **{name: line["door"][name] for name in ("in_source", "brought", "taken", "unchanged", "rejected")},
                 "waiting": line["waiting"],
                 "sent_entries": feed["sent"]["entries"] if feed["sent"] else 0,
@@ -115,3 +118,18 @@ def _position(state: FeedState | None, waiting: int) -> dict[str, Cell]:
     if state is None:
         return {"seq": 0, "rows": 0, "digest": EMPTY_DIGEST.hex()}
     return {"seq": state.head.seq, "rows": state.rows, "digest": "" if waiting else state.digest.hex()}
+
+
+def _compared(state: FeedState | None, waiting: int, signed: Receipts) -> dict[str, Cell]:
+    """Whether those who hold the feed have signed the same digest of its rows at its head. How many rows differ no
+    digest tells: `tiersync reconcile` does."""
+    receipts = signed.get(state.name, {}).values() if state is not None and not waiting else ()
+    digests = {one.feed.row_digest for one in receipts if state is not None and _is_at_head(one.feed, state)}
+    if state is None or not digests:
+        return {"result": "not_compared"}
+    return {"result": "same", "differing_rows": 0} if digests == {state.digest} else {"result": "differs"}
+
+
+def _is_at_head(feed: FeedReceipt, state: FeedState) -> bool:
+    """Whether a receipt tells of all rows of the feed; without a digest some were refused or wait there."""
+    return bool(feed.row_digest) and (feed.applied_epoch, feed.applied_seq) == (state.head.epoch, state.head.seq)

@@ -14,6 +14,7 @@ handed up as rows and added by the nation is the tally of all its cities.
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
@@ -41,6 +42,7 @@ from tiers.rollup import (
     PARTS,
     PENDING,
     WITHHELD,
+    Fold,
     Group,
     Measure,
     Ratio,
@@ -110,17 +112,22 @@ class Counter:
         at = {name: i for i, name in enumerate(self.columns)}
         spans = [period.span_us(zone) for period in periods]
         days = [p.first.isoformat() for p in periods]
+        dated = sorted({m.date for m in rollup.measures} - {""})
+        self._named = {str(period): i for i, period in enumerate(periods)}
         self._bounds: dict[str, list[Any]] = {
             name: [*days, periods[-1].until.isoformat()]
             if rollup.source.schema.column(name).type is CellType.DATE
             else [*(first for first, _ in spans), spans[-1][1]]
-            for name in {m.date for m in rollup.measures} - {""}
+            for name in dated
+            if name != rollup.source.period
         }
-        self._dates = [(at[name], name) for name in self._bounds]
+        self._dates = [(at[name], name) for name in dated]
         self._places = [_place_of(rollup, group, at) for group in rollup.groups]
         self._measures = [(m.date, _amount(m, at, self.columns)) for m in rollup.measures]
         self._zeros = tuple(_zero(rollup, m) for m in rollup.measures)
-        self._cells: list[dict[Place, list[Number]]] = [{} for _ in periods]
+        self._total = tuple(zero if m.in_total else None for m, zero in zip(rollup.measures, self._zeros, strict=True))
+        self._adds = _adders(rollup)
+        self._cells: list[dict[Place, list[Number | None]]] = [{} for _ in periods]
 
     @staticmethod
     def asked(rollup: RollUp) -> tuple[str, ...]:
@@ -138,7 +145,7 @@ class Counter:
             amounts: dict[int, list[tuple[int, Number]]] = {}
             for i, (date, amount) in enumerate(self._measures):
                 index = hit[date] if date else len(self._periods) - 1
-                if index is not None and (much := amount(row)):
+                if index is not None and (much := amount(row)) is not None:
                     amounts.setdefault(index, []).append((i, much))
             counted += bool(amounts)
             for index, found in amounts.items():
@@ -150,12 +157,14 @@ class Counter:
         """What was counted in a period, the total always among it."""
         found = self._cells[self._periods.index(period)]
         counted = {place: Figures(tuple(values)) for place, values in found.items()}
-        return {self._rollup.total: Figures(self._zeros), **counted}
+        return {self._rollup.total: Figures(self._total), **counted}
 
     def _index(self, name: str, cell: Cell) -> int | None:
         if cell is None:
             return None
-        bounds = self._bounds[name]
+        bounds = self._bounds.get(name)
+        if bounds is None:
+            return self._named.get(str(cell))
         index = bisect_right(bounds, cell) - 1
         return index if 0 <= index < len(self._periods) else None
 
@@ -168,9 +177,10 @@ class Counter:
                     Reason.LIMIT_EXCEEDED,
                     Phrase("more than {} cells of '{}' in one period", CELLS_MAX, self._rollup.dataset.id),
                 )
-            values = cells[place] = list(self._zeros)
+            values = cells[place] = list(self._total if place == self._rollup.total else self._zeros)
         for i, much in found:
-            values[i] = _sum(values[i], much)
+            if place != self._rollup.total or self._rollup.measures[i].in_total:
+                values[i] = self._adds[i](values[i], much)
 
 
 def _place_of(rollup: RollUp, group: Group, at: Mapping[str, int]) -> Callable[[Row], Place]:
@@ -187,33 +197,49 @@ def _named(cell: Cell) -> str:
     return EMPTY if cell is None or cell == "" else str(cell)
 
 
-def _zero(rollup: RollUp, measure: Measure) -> Number:
+def _zero(rollup: RollUp, measure: Measure) -> Number | None:
+    """What a measure is where nothing was counted: nothing is the greatest of no rows."""
+    if measure.fold is not Fold.SUM:
+        return None
     return Decimal(0) if rollup.dataset.schema.column(measure.to).type is CellType.DECIMAL else 0
 
 
-def _amount(measure: Measure, at: Mapping[str, int], columns: Sequence[str]) -> Callable[[Row], Number]:
-    """How much a row adds."""
+def _amount(measure: Measure, at: Mapping[str, int], columns: Sequence[str]) -> Callable[[Row], Number | None]:
+    """How much a row adds, or has; None for nothing."""
     holds = compile_filter(measure.where, columns) if measure.where is not None else lambda _: True
     if measure.since:
         since, until, unit = at[measure.since], at[measure.until], measure.unit_us
 
-        def elapsed(row: Row) -> int:
+        def elapsed(row: Row) -> int | None:
             began: Any = row[since]
             ended: Any = row[until]
-            return max(0, ended - began) // unit if began is not None and ended is not None and holds(row) else 0
+            if began is None or ended is None or not holds(row):
+                return None
+            return max(0, ended - began) // unit or None
 
         return elapsed
-    if measure.sum:
-        summed = at[measure.sum]
+    if measure.of:
+        of, is_sum = at[measure.of], measure.fold is Fold.SUM
 
-        def cell(row: Row) -> Number:
-            found = row[summed]
+        def cell(row: Row) -> Number | None:
+            found = row[of]
             if found is None or not holds(row):
-                return 0
-            return Decimal(found) if isinstance(found, str) else int(found)
+                return None
+            much = Decimal(found) if isinstance(found, str) else int(found)
+            return None if is_sum and not much else much
 
         return cell
-    return lambda row: int(holds(row))
+    return lambda row: int(holds(row)) or None
+
+
+def _adders(rollup: RollUp) -> list[Callable[[Number | None, Number | None], Number | None]]:
+    """How two figures of each measure become one; None is nobody's."""
+    folds: dict[Fold, Callable[[Number, Number], Number]] = {Fold.SUM: _sum, Fold.MOST: max, Fold.LEAST: min}
+
+    def add(fold: Callable[[Number, Number], Number]) -> Callable[[Number | None, Number | None], Number | None]:
+        return lambda a, b: b if a is None else a if b is None else fold(a, b)
+
+    return [add(folds[measure.fold]) for measure in rollup.measures]
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -247,7 +273,7 @@ def handed_up(rollup: RollUp, rows: Iterable[Mapping[str, Cell]]) -> Tally | Non
     left_out = _whole(total[LEFT_OUT])
     if not parts.counted:
         return Tally(parts, {}, left_out=left_out)
-    names = [m.to for m in rollup.measures]
+    names = [m.to for m in rollup.measures if m.in_total and m.fold is Fold.SUM]
     said = str(total[PARTIAL] or "")
     partial = frozenset(filter(None, said.split(","))) | {name for name in names if total[name] is None}
     return Tally(parts, {place: _figures(rollup, row) for place, row in by_place.items()}, partial, left_out)
@@ -268,8 +294,9 @@ def _whole(cell: Cell) -> int:
     return cell if isinstance(cell, int) else 0
 
 
-def merge(tallies: Iterable[Tally]) -> Tally:
+def merge(rollup: RollUp, tallies: Iterable[Tally]) -> Tally:
     """All parts together. NOTHING is the tally of no part."""
+    adds = _adders(rollup)
     parts = Parts()
     cells: dict[Place, Figures] = {}
     partial: frozenset[str] = frozenset()
@@ -280,7 +307,7 @@ def merge(tallies: Iterable[Tally]) -> Tally:
         left_out += tally.left_out
         for place, figures in tally.cells.items():
             held = cells.get(place)
-            cells[place] = figures if held is None else _added(held, figures)
+            cells[place] = figures if held is None else _added(adds, held, figures)
     return Tally(parts, cells, partial, left_out)
 
 
@@ -294,32 +321,36 @@ def without(rollup: RollUp, tally: Tally, marked: Mapping[Place, Figures], recor
     """
     if not tally.parts.counted or not records:
         return tally
-    lows = [_low(rollup, measure) for measure in rollup.measures]
+    takes = [_taker(rollup, measure) for measure in rollup.measures]
     cells = dict(tally.cells)
     for place, less in hold_back(rollup, marked).items():
         held = cells.get(place)
         if held is not None:
-            cells[place] = held._replace(values=tuple(map(_less, held.values, less.values, lows)))
+            values = tuple(take(x, y) for take, x, y in zip(takes, held.values, less.values, strict=True))
+            cells[place] = held._replace(values=values)
     return tally._replace(cells=hold_back(rollup, cells), left_out=tally.left_out + records)
 
 
-def _low(rollup: RollUp, measure: Measure) -> Number | None:
-    """The least that a measure can be. A part that had not counted a record yet cannot be less than nothing."""
-    if not measure.sum:
-        return 0
-    low = next(field.minimum for field in rollup.dataset.fields if field.column.name == measure.to)
-    return low if isinstance(low, int | Decimal) else None
+def _taker(rollup: RollUp, measure: Measure) -> Callable[[Number | None, Number | None], Number | None]:
+    """How a figure is had without some of its rows. A part that had not counted a record yet cannot be less than
+    nothing; and if the greatest is gone, nobody here knows the next."""
+    field = next(field for field in rollup.dataset.fields if field.column.name == measure.to)
+    low = field.minimum if measure.of else 0
+    fold = {Fold.MOST: operator.ge, Fold.LEAST: operator.le}.get(measure.fold)
+
+    def take(value: Number | None, much: Number | None) -> Number | None:
+        if value is None or much is None:
+            return value
+        if fold is not None:
+            return None if fold(much, value) else value
+        left = value - much if isinstance(value, int) and isinstance(much, int) else _EXACT.subtract(value, much)
+        return max(left, low) if isinstance(low, int | Decimal) else left
+
+    return take
 
 
-def _less(value: Number | None, much: Number | None, low: Number | None) -> Number | None:
-    if value is None or much is None:
-        return value
-    left = value - much if isinstance(value, int) and isinstance(much, int) else _EXACT.subtract(value, much)
-    return left if low is None else max(left, low)
-
-
-def _added(a: Figures, b: Figures) -> Figures:
-    values = tuple(y if x is None else x if y is None else _sum(x, y) for x, y in zip(a.values, b.values, strict=True))
+def _added(adds: Sequence[Callable[[Number | None, Number | None], Number | None]], a: Figures, b: Figures) -> Figures:
+    values = tuple(add(x, y) for add, x, y in zip(adds, a.values, b.values, strict=True))
     return Figures(values, a.withheld + b.withheld)
 
 

@@ -11,19 +11,26 @@
       { to = "reworked", sum = "rework_count" },
       { to = "minutes", elapsed = ["dispatched_at", "handled_at"], unit = "minute" },
       { to = "hours", ratio = ["minutes", "timed"], scale = 60 },            minutes / timed / 60, worked out anew
+      { to = "longest", most = "days", total = false },                      the greatest cell; `least` the smallest
     ]
+
+A `date` that is the source's period column: a row counts in the period that it names. With `own_place = true` a row is
+a figure of a whole place: of its own rows a node counts those of its own region, and adds none of the nodes below it,
+whose figures are in its own.
 
 The region column of the statistics takes the node's own region, its period column the period. Each group makes cells of
 its own; in the columns of the other groups stands ALL, and the cell of ALL in every column is
 the total. Counts and sums of parts add up. A ratio is never added: it is worked out at each tier from the sums that it
-is made of, which is why both must be columns too. Medians and percentiles do not add up either and cannot be declared:
-who needs them declares counts by class of value ("within 4 h", "within 24 h"), which do.
+is made of, which is why both must be columns too. The greatest of parts is the greatest of all. With `total = false` a
+measure stands in the cells of groups alone: litres and kilometres have no sum. Medians and percentiles do not add up
+either and cannot be declared: who needs them declares counts by class of value ("within 4 h", "within 24 h"), which do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sync.schema import CellType
@@ -62,29 +69,40 @@ _DATED = (CellType.DATE, CellType.TIMESTAMP)
 _SUMMED = (CellType.INTEGER, CellType.DECIMAL)
 
 
+class Fold(Enum):
+    """How a measure of several rows or parts is made of theirs."""
+
+    SUM = "sum"
+    MOST = "most"
+    LEAST = "least"
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A column that adds up. Rows that match `where` count, in the period in which their `date` lies ('' = always):
-    each as one, with its cell of `sum`, or with the whole units of time from `since` to `until`."""
+    """A column that can be had from those of parts. Rows that match `where` count, in the period in which their `date`
+    lies ('' = always): each as one, with its cell of `of`, or with the whole units of time from `since` to `until`.
+    in_total: whether the cell of all together has it too."""
 
     to: str
     date: str = ""
     where: Filter | None = None
-    sum: str = ""
+    of: str = ""
     since: str = ""
     until: str = ""
     unit_us: int = 1
+    fold: Fold = Fold.SUM
+    in_total: bool = True
 
     @property
     def counts_rows(self) -> bool:
         """Whether it says how many rows there are."""
-        return not self.sum and not self.since
+        return not self.of and not self.since
 
     @property
     def columns(self) -> frozenset[str]:
         """Columns of the source that it asks for."""
         asked = columns_of(self.where) if self.where is not None else frozenset[str]()
-        return asked | ({self.date, self.sum, self.since, self.until} - {""})
+        return asked | ({self.date, self.of, self.since, self.until} - {""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,12 @@ class RollUp:
     ratios: tuple[Ratio, ...]
     small_cells: SmallCells | None
     date: str
+    own_place: bool = False
+
+    @property
+    def by_period(self) -> bool:
+        """Whether a row counts in the period that it names itself."""
+        return bool(self.date) and self.date == self.source.period
 
     @property
     def is_stock(self) -> bool:
@@ -142,7 +166,7 @@ def read_rollup(name: str, table: Table, datasets: Mapping[str, Dataset]) -> Rol
     before = len(table.mistakes)
     dataset, source_id = datasets.get(name), table.text("source")
     source = datasets.get(source_id)
-    date = table.text("date", "")
+    date, own_place = table.text("date", ""), table.flag("own_place", False)
     if dataset is None:
         table.wrong("", f"'{name}' is not a dataset (or has mistakes)")
     if source is None:
@@ -155,10 +179,12 @@ def read_rollup(name: str, table: Table, datasets: Mapping[str, Dataset]) -> Rol
     groups = reading.groups(dimensions)
     measures, ratios = reading.measures()
     small = reading.small_cells(measures, groups)
+    if own_place and not source.region:
+        table.wrong("own_place", f"{source.id} has no region column")
     table.finish()
     if len(table.mistakes) > before:
         return None
-    return RollUp(dataset, source, dimensions, groups, measures, ratios, small, date)
+    return RollUp(dataset, source, dimensions, groups, measures, ratios, small, date, own_place)
 
 
 class _Reading:
@@ -170,7 +196,7 @@ class _Reading:
         self.source_types = {f.column.name: f.column.type for f in source.fields}
         self.target_types = {f.column.name: f.column.type for f in dataset.fields}
         if date:
-            self._source_column(table, "date", date, _DATED)
+            self._date_column(table, date)
 
     def check_target(self) -> None:
         """The dataset must be able to say all that a roll-up says."""
@@ -244,17 +270,21 @@ class _Reading:
 
     def _measure(self, table: Table) -> Measure:
         to, date = table.text("to"), table.text("date", self.date)
-        added, elapsed = table.text("sum", ""), table.texts("elapsed", ())
+        folds = [(fold, of) for fold in Fold if (of := table.text(fold.value, ""))]
+        fold, added = folds[0] if folds else (Fold.SUM, "")
+        if len(folds) > 1:
+            table.wrong("", "takes one of sum, most and least")
+        elapsed, in_total = table.texts("elapsed", ()), table.flag("total", True)
         unit = table.choice("unit", UNITS_US, UNITS_US["minute"] if elapsed else 1)
         condition = table.raw("where")
         kind = CellType.INTEGER
         if date:
-            self._source_column(table, "date", date, _DATED)
+            self._date_column(table, date)
         if added:
-            self._source_column(table, "sum", added, _SUMMED)
+            self._source_column(table, fold.value, added, _SUMMED)
             kind = self.source_types.get(added, kind)
         if elapsed and (added or len(elapsed) != 2):
-            table.wrong("elapsed", "names two columns, and goes without sum")
+            table.wrong("elapsed", "names two columns, and goes without sum, most and least")
         for name in elapsed:
             self._source_column(table, "elapsed", name, (CellType.TIMESTAMP,))
         where = None
@@ -265,7 +295,7 @@ class _Reading:
         self._target_column(table, to, kind)
         table.finish()
         since, until = elapsed if len(elapsed) == 2 else ("", "")
-        return Measure(to, date, where, added, since, until, unit or 1)
+        return Measure(to, date, where, added, since, until, unit or 1, fold, in_total)
 
     def _ratio(self, table: Table, raw: object) -> Ratio:
         to, scale = table.text("to"), table.whole("scale", 1, 1_000_000_000, 1)
@@ -292,6 +322,10 @@ class _Reading:
         if len(set(named)) != len(named):
             inner.wrong("", "two groups share a column: what one holds back, the other would tell")
         return small
+
+    def _date_column(self, table: Table, name: str) -> None:
+        if name != self.source.period:
+            self._source_column(table, "date", name, _DATED)
 
     def _source_column(self, table: Table, key: str, name: object, kinds: tuple[CellType, ...]) -> None:
         if not isinstance(name, str) or name not in self.source_types:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from node.builtin import builtin_texts
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
-from node.datasets import check_shown, dataset_named, dataset_shown, field_shown
+from node.datasets import check_shown, dataset_named, dataset_shown, field_shown, rollup_shown
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _, current
@@ -97,7 +97,9 @@ def show(
     known = dataset_named(found.datasets, dataset)
     if session.as_json:
         columns, checks = [field_shown(one) for one in known.fields], [check_shown(one) for one in known.checks]
-        return say_json({**dataset_shown(found, known), "columns": columns, "checks": checks})
+        rollup = found.rollups.get(known.id)
+        worked_out = rollup_shown(rollup) if rollup is not None else None
+        return say_json({**dataset_shown(found, known), "columns": columns, "checks": checks, "rollup": worked_out})
     zh = current().language == "zh"
     pairs(
         [
@@ -131,7 +133,36 @@ def show(
         severities = {"reject": _("rejected"), "warn": _("let in with a warning")}
         asked = [(c.name, severities[c.severity.value], c.title_zh if zh else c.title_en) for c in known.checks]
         table("", heads, asked)
+    if known.id in found.rollups:
+        _show_rollup(rollup_shown(found.rollups[known.id]))
     return None
+
+
+_HOW = {
+    "rows": N_("number of rows"),
+    "sum": N_("sum"),
+    "most": N_("greatest"),
+    "least": N_("smallest"),
+    "time": N_("time between"),
+    "ratio": N_("ratio"),
+}
+
+
+def _show_rollup(told: dict[str, Any]) -> None:
+    """From what a node works the dataset's rows out."""
+    say()
+    groups = "; ".join(" + ".join(columns) for columns in told["groups"].values())
+    said = _("Worked out of {source}, by {groups}, and the total.")
+    say(said.format(source=told["source"], groups=groups))
+    if told["held_back_below"]:
+        say(_("Cells of fewer than {below} are held back.").format(below=told["held_back_below"]))
+    heads = [_("column"), _("is"), _("of"), _("by date"), _("under a condition"), _("in the total")]
+    how = {name: _(words) for name, words in _HOW.items()}
+    rows = [
+        (one["to"], how[one["how"]], ", ".join(one["of"]), one["date"], one["filtered"], one["total"])
+        for one in told["measures"]
+    ]
+    table("", heads, rows)
 
 
 def _values(field: Field) -> str:

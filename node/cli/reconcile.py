@@ -55,6 +55,9 @@ def _show(found: dict[str, Any]) -> None:
             say("  " + words.format(**r))
         if one["unread"]:
             remark(_("{feed}: {unread} entries cannot be read here; it is not compared.").format(**one))
+        if one["earlier_epochs"]:
+            words = _("{feed}: what it said in {earlier_epochs} earlier epoch(s) holds no more and is not compared.")
+            remark(words.format(**one))
     _conclude(found)
 
 

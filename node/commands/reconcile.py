@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from node.app import Node
 from node.audit import Event as AuditEvent
+from node.commands.statement import STATED
 from node.commands.view import Arguments, text
 from node.datasets import dataset_named
 from node.faults import Code, UserFault
-from node.reconciling import Ground, MakeAgain, SayAgain, compare_own, compare_received, to_make_again
+from node.reconciling import (
+    Compared,
+    Ground,
+    MakeAgain,
+    SayAgain,
+    compare_own,
+    compare_received,
+    stated_rows,
+    to_make_again,
+)
+from node.stating import ROWS_AT_ONCE
 from node.store.home import DATABASE_FILE
 from node.store.readers import Reader
 from node.texts import N_
+from sync.days import date_of, day_of_us
 from sync.replica import Replica
 from tiers.publishing import TierPublisher
 
@@ -63,12 +75,25 @@ async def _received(
 
     found, again = await _beside(node, look)
     shown = [one.shown() for one in found]
+    if not dry_run:
+        await _state(node, found)
     if again is None:
         return shown, 0
     told, keys = again
     await node.writer.call(lambda ticket: MakeAgain(ticket, told, keys, lambda: _replica(node)))
     # What only the kept digest had wrong counts as one.
     return shown, sum(map(len, keys.values())) or 1
+
+
+async def _state(node: Node, found: Sequence[Compared]) -> None:
+    """What was found goes up, as the node's own statements of a day do."""
+    schema = node.catalogue.datasets[STATED].schema
+    here, day = node.config.node, date_of(day_of_us(node.clock.now_us()))
+    rows = stated_rows(found, schema, here.node_id, here.region, day)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        result = await node.put(STATED, rows[start : start + ROWS_AT_ONCE])
+        for reject in result.rejected:
+            node.log.warning("comparison_not_stated", feed=reject.key, detail=str(reject.detail))
 
 
 async def _own(

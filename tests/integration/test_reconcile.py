@@ -43,6 +43,15 @@ async def compared_at_the_head(member: Member, of: Member) -> dict[str, Any]:
         await asyncio.wait_for(changed.wait(), 60)
 
 
+async def stated(at: Member, holder: Member) -> dict[str, Any]:
+    """What a node has stated of feeds of cases in `reconciliation`, as it is known at another: result, rows."""
+    names = ("feed", "result", "differing_rows")
+    rows = await node_of(at).read(
+        lambda reader: reader.query("reconciliation", '"holder" = ? AND "dataset" = ?', (holder.node, "case"), names)
+    )
+    return {str(feed): tuple(rest) for feed, *rest in rows if str(feed).endswith("/case.parent")}
+
+
 def told(status: dict[str, Any], name: str = "rows_diverge") -> int:
     return sum(alarm["name"] == name for alarm in status["alarms"])
 
@@ -72,13 +81,21 @@ def test_rows_that_differ_raise_an_alarm_are_named_and_made_again(tmp_path: Path
                 ('["3301-000003"]', '["3301-000004"]', 2, 0),
                 ('["3301-000010"]', '["3301-000010"]', 0, 1),
             ]
+            assert not await stated(province, province), "a dry run states nothing"
             mended = await compared(province, city, dry_run=False)
             assert mended["mended"] == 3
+            feed = f"{city.node}/case.parent"
+            assert await stated(province, province) == {feed: ("differs", 3)}
+            await net.level()
+            assert await stated(net["nation"], province) == {feed: ("differs", 3)}
             before = told(await province.status())
             await put(city, cases(1, first=50))
             await net.level()
             again = await compared_at_the_head(province, city)
             assert (again["same_there"], again["same_here"], again["ranges"]) == (True, True, [])
+            assert again["earlier_epochs"] == 0
+            await compared(province, city, dry_run=False)
+            assert await stated(province, province) == {feed: ("same", 0)}
             assert told(await province.status()) == before, "no new alarm"
             assert same_cases(net, "city", UP) == 21
             await net.stop()

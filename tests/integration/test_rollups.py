@@ -149,6 +149,59 @@ def test_zero_no_data_not_heard_and_no_link_stay_four_things_up_to_the_nation(tm
     run(work())
 
 
+def test_vital_signs_are_rolled_up_by_what_can_be_said_of_them(tmp_path: Path) -> None:
+    """Sum, mean, greatest and smallest by indicator and unit, up to the nation; a city's figure is its own place's, not
+    once more its counties'; different units stay apart, and there is no sum over indicators."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, COUNTRY[:4]) as net:
+            day = first_day(net)
+            after = midnight_us(day + timedelta(days=1), ZONE)
+            columns = ("division", "period", "indicator", "value", "unit", "quality")
+            said = {
+                "hangzhou": [
+                    ("330100", "water_supply", "10.5", "m³", "normal"),
+                    ("330106", "water_supply", "4", "m³", "normal"),
+                    ("330100", "lights_on", "98.5", "%", "estimated"),
+                    ("330100", "sewage", None, "t", "missing"),
+                ],
+                "ningbo": [
+                    ("330200", "water_supply", "20", "m³", "normal"),
+                    ("330200", "lights_on", "97.0", "%", "normal"),
+                    ("330200", "sewage", "3", "万t", "normal"),
+                ],
+            }
+            for name, rows in said.items():
+                whole = [(place, day.isoformat(), *rest) for place, *rest in rows]
+                assert not (await net[name].put("operation_vitals", columns, whole)).rejected
+            set_clocks(net, after + HOUR_US)
+            for name in ("hangzhou", "ningbo", "province", "nation"):
+                await net.level()
+                await net[name].command("rollup.run", dataset="operation_vitals_stat", period=day.isoformat())
+            await net.level()
+            names = ("indicator", "unit", "reported", "value_sum", "value_mean", "value_max", "value_min", "parts")
+            for member in (net["province"], net["nation"]):
+                node = node_of(member)
+                rows = await node.read(
+                    lambda reader, origin=node.config.node.node_id: reader.page(
+                        "operation_vitals_stat", origin, None, names, 100
+                    )
+                )
+                assert set(rows) == {
+                    ("*", "*", 5, None, None, None, None, 2),
+                    ("lights_on", "%", 2, "195.5", "97.7500", "98.5", "97.0", None),
+                    ("sewage", "t", 0, "0", None, None, None, None),
+                    ("sewage", "万t", 1, "3", "3.0000", "3", "3", None),
+                    ("water_supply", "m³", 2, "30.5", "15.2500", "20", "10.5", None),
+                }, member.place.name
+            shown = await net["nation"].command("rollup.show", dataset="operation_vitals_stat", period=day.isoformat())
+            here = shown["periods"][0]["here"]
+            assert (here["complete"], here["partial"], here["parts"]["counted"]) == (True, [], 2)
+            await sound(net)
+
+    run(work())
+
+
 def test_a_record_that_is_marked_is_left_out_until_the_issue_is_closed(tmp_path: Path) -> None:
     """The province doubts one of its city's cases: its figures and the nation's are without it, and say so; the city's
     own are not touched. A correction of a closed period is counted; the nation does not leave it out twice."""
@@ -215,7 +268,11 @@ def test_the_node_works_out_what_is_open_by_itself(tmp_path: Path) -> None:
             again = {one.period: one for one in await task.look(rollup)}
             assert again[day.isoformat()].state == "brought"
             dry = await net["city"].command("rollup.run", dry_run=True)
-            assert {one["dataset"] for one in dry["rollups"]} == {"case_stat", "component_stat"}
+            assert {one["dataset"] for one in dry["rollups"]} == {
+                "case_stat",
+                "component_stat",
+                "operation_vitals_stat",
+            }
             await sound(net)
 
     run(work())

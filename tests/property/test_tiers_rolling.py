@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from tests.unit.tiers.rollups import MONTH, PLAIN, SPARING, count, own, passed_u
 from tiers.dataset import Cadence
 from tiers.periods import CALENDAR, day_of, ended_periods, midnight_us, parse_period, period_of
 from tiers.rolling import NOTHING, Counter, Parts, Tally, hold_back, merge, missing_part, without
+from tiers.rollup import Fold
 
 KINDS = st.sampled_from(["a", "b", "staff", None])
 ROWS = st.lists(
@@ -42,7 +44,7 @@ def shuffled(tallies: Sequence[Tally]) -> st.SearchStrategy[list[Tally]]:
 def test_the_roll_up_of_parts_is_the_roll_up_of_the_whole(cities: list[list[Row]]) -> None:
     """Rows of all cities counted at once, or by each city and added: the same cells."""
     together = own(PLAIN, [row for rows in cities for row in rows])
-    parts = merge([own(PLAIN, rows) for rows in cities])
+    parts = merge(PLAIN, [own(PLAIN, rows) for rows in cities])
     assert parts.cells == (together.cells if cities else {})
     assert parts.parts == Parts(counted=len(cities))
 
@@ -50,21 +52,39 @@ def test_the_roll_up_of_parts_is_the_roll_up_of_the_whole(cities: list[list[Row]
 @given(PARTS, st.data())
 def test_order_and_the_tiers_between_change_nothing(parts: list[Tally], data: st.DataObject) -> None:
     """Cities added in any order, or by provinces whose rows the nation adds: one tally, small cells and all."""
-    whole = merge(parts)
+    whole = merge(PLAIN, parts)
     mixed = data.draw(shuffled(parts))
-    assert merge(mixed) == whole
+    assert merge(PLAIN, mixed) == whole
     cut = data.draw(st.integers(0, len(mixed)))
-    provinces = [merge(mixed[:cut]), merge(mixed[cut:])]
-    assert merge(provinces) == whole
-    assert merge([passed_up(SPARING, one) for one in provinces if one.parts.all]) == whole
+    provinces = [merge(PLAIN, mixed[:cut]), merge(PLAIN, mixed[cut:])]
+    assert merge(PLAIN, provinces) == whole
+    assert merge(PLAIN, [passed_up(SPARING, one) for one in provinces if one.parts.all]) == whole
+
+
+@given(CITIES)
+def test_the_greatest_of_parts_is_the_greatest_of_all(cities: list[list[Row]]) -> None:
+    """By group; the total has none where it was declared so. Of nothing there is no smallest, and none is not zero."""
+    parts = merge(PLAIN, [own(PLAIN, rows) for rows in cities])
+    counted = [row for rows in cities for row in rows if row[1].startswith("2026-03")]
+    for kind in ("a", "b", "staff"):
+        rows = [row for row in counted if row[2] == kind]
+        if rows:
+            figures = dict(zip([m.to for m in PLAIN.measures], parts.cells[kind, "*"].values, strict=True))
+            assert figures["most_guests"] == max((row[4] for row in rows if row[4] is not None), default=None)
+            assert figures["least_paid"] == min(Decimal(row[5]) for row in rows)
+    if cities:
+        total = written(PLAIN, parts)[PLAIN.total]
+        assert total["most_guests"] is None
+        assert (total["least_paid"] is None) == (not counted)
+        assert total["partial"] is None
 
 
 @given(PARTS, MISSING, st.booleans())
 def test_a_missing_part_is_never_zero(parts: list[Tally], missing: Tally, silent: bool) -> None:
     """It changes no figure, it ends completeness, and the four states are counted apart all the way up."""
-    whole = merge(parts)
+    whole = merge(PLAIN, parts)
     extra = own(PLAIN, [], has_data=False) if silent else missing
-    more = merge([*parts, extra])
+    more = merge(PLAIN, [*parts, extra])
     assert more.cells == whole.cells
     assert not more.is_complete
     assert more.parts == Parts(*(a + b for a, b in zip(whole.parts, extra.parts, strict=True)))
@@ -79,10 +99,10 @@ def test_a_missing_part_is_never_zero(parts: list[Tally], missing: Tally, silent
 def test_a_part_with_none_counts_as_zero(parts: list[Tally]) -> None:
     """It leaves the figures as they are, and does not end completeness."""
     zero = own(PLAIN, [])
-    more = merge([*parts, zero])
-    assert more.is_complete == merge(parts).is_complete
-    assert more.cells[PLAIN.total].values == merge([*parts, zero, NOTHING]).cells[PLAIN.total].values
-    assert written(PLAIN, merge([zero]))[PLAIN.total]["visits"] == 0
+    more = merge(PLAIN, [*parts, zero])
+    assert more.is_complete == merge(PLAIN, parts).is_complete
+    assert more.cells[PLAIN.total].values == merge(PLAIN, [*parts, zero, NOTHING]).cells[PLAIN.total].values
+    assert written(PLAIN, merge(PLAIN, [zero]))[PLAIN.total]["visits"] == 0
 
 
 @given(ROWS)
@@ -118,12 +138,16 @@ def test_what_is_left_out_is_as_if_it_had_not_been_there(cities: list[list[Row]]
         parts.append(without(PLAIN, own(PLAIN, rows), count(PLAIN, marked).cells(MONTH), counted))
         others.append(own(PLAIN, kept))
         records += counted
-    left, rest = merge(parts), merge(others)
+    left, rest = merge(PLAIN, parts), merge(PLAIN, others)
     assert left.left_out == records
     assert left.parts == rest.parts
     for place, figures in left.cells.items():
-        empty = tuple(0 for _ in figures.values)
-        assert figures.values == (rest.cells[place].values if place in rest.cells else empty)
+        kept = rest.cells[place].values if place in rest.cells else (0,) * len(figures.values)
+        for measure, left_of, kept_of in zip(PLAIN.measures, figures.values, kept, strict=True):
+            if measure.fold is Fold.SUM:
+                assert left_of == kept_of
+            else:
+                assert left_of in (None, kept_of), "if the greatest was left out, nobody here knows the next"
     if left.parts.all:
         assert passed_up(PLAIN, left).left_out == records
 
@@ -192,5 +216,5 @@ def test_days_add_up_to_their_month(rows: list[Row]) -> None:
     """Counted by day or by month, each row stands in one period, and only in the one its date lies in."""
     days = [parse_period(f"2026-03-{day:02}") for day in range(1, 32)]
     counter: Counter = count(PLAIN, rows, days)
-    by_day = merge([Tally(Parts(), counter.cells(day)) for day in days])
+    by_day = merge(PLAIN, [Tally(Parts(), counter.cells(day)) for day in days])
     assert by_day.cells == own(PLAIN, rows).cells

@@ -108,6 +108,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "small": "cells in which no count of rows reaches {below} are held back",
         "rows": "rows",
         "sum of": "sum of {}",
+        "most of": "greatest {}",
+        "least of": "smallest {}",
+        "no total": "by group only",
         "time": "whole minutes from {} to {}",
         "in": "by {}",
         "ratio": "{} / {} / {}, worked out at each tier",
@@ -157,6 +160,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "small": "各项计数均不足 {below} 的分格隐去",
         "rows": "行数",
         "sum of": "{} 之和",
+        "most of": "{} 的最大值",
+        "least of": "{} 的最小值",
+        "no total": "仅分组，无合计",
         "time": "{} 至 {} 的整分钟数之和",
         "in": "按 {}",
         "ratio": "{} / {} / {}，逐级重算",
@@ -315,11 +321,13 @@ class _Page:
         if measure.since:
             yield words["time"].format(measure.since, measure.until)
         else:
-            yield words["sum of"].format(measure.sum) if measure.sum else words["rows"]
+            yield words[f"{measure.fold.value} of"].format(measure.of) if measure.of else words["rows"]
         if measure.date:
             yield words["in"].format(measure.date)
         if measure.where is not None:
             yield f"`{self._filter(measure.where)}`"
+        if not measure.in_total:
+            yield words["no total"]
 
     def _publication(self, dataset: Dataset, publication: Publication) -> str:
         rest = [name for name in dataset.schema.names if name not in dataset.held_back]

@@ -13,7 +13,11 @@ def test_what_is_counted_is_listed(call: Call, country: Country) -> None:
     """Both languages; what cannot be asked for is told with what can."""
     city = country.home("city")
     found = call("--home", city, "rollup", "list", "--json").json["rollups"]
-    assert {one["dataset"]: one["source"] for one in found} == {"case_stat": "case", "component_stat": "component"}
+    assert {one["dataset"]: one["source"] for one in found} == {
+        "case_stat": "case",
+        "component_stat": "component",
+        "operation_vitals_stat": "operation_vitals",
+    }
     assert "案件统计" in call("--home", city, "--lang", "zh", "rollup", "list").out
     wrong = call("--home", city, "rollup", "show", "case", "--json").json["error"]
     assert wrong["code"] == "E1008"

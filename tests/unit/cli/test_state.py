@@ -278,3 +278,23 @@ def test_show_tells_what_a_dataset_asks_of_its_rows(call: Call) -> None:
     shown = call("catalogue", "show", "case").out
     assert "at once, daily" in shown
     assert "closed before it was reported" in shown
+
+
+def test_the_catalogue_says_what_statistics_are_worked_out_of(call: Call) -> None:
+    """Source, groups and each measure; what nobody works out has no such part."""
+    told = call("catalogue", "show", "operation_vitals_stat", "--json").json["rollup"]
+    assert (told["source"], told["date"], told["own_place"]) == ("operation_vitals", "period", True)
+    assert told["groups"] == {"indicator": {"indicator": "indicator", "unit": "unit"}}
+    by_name = {one["to"]: one for one in told["measures"]}
+    assert (by_name["value_max"]["how"], by_name["value_max"]["of"], by_name["value_max"]["total"]) == (
+        "most",
+        ["value"],
+        False,
+    )
+    assert (by_name["value_mean"]["how"], by_name["value_mean"]["of"]) == ("ratio", ["value_sum", "reported"])
+    shown = call("catalogue", "show", "case_stat").out
+    assert "Worked out of case, by dim_scheme + dim_class; dim_source, and the total." in shown
+    assert "Cells of fewer than 3 are held back." in shown
+    assert "由 case 计算" in call("--lang", "zh", "catalogue", "show", "case_stat").out
+    assert call("catalogue", "show", "case", "--json").json["rollup"] is None
+    assert "Worked out" not in call("catalogue", "show", "case").out

@@ -57,6 +57,8 @@ fields = [
   {{ name = "paid", type = "decimal", zh = "a", en = "a" }},
   {{ name = "hours", type = "integer", zh = "a", en = "a" }},
   {{ name = "by_guest", type = "decimal", zh = "a", en = "a" }},
+  {{ name = "most_guests", type = "integer", zh = "a", en = "a" }},
+  {{ name = "least_paid", type = "decimal", zh = "a", en = "a" }},
 {_MARKS}
 ]
 """
@@ -72,6 +74,8 @@ measures = [
   { to = "paid", sum = "paid" },
   { to = "hours", elapsed = ["came", "went"], unit = "hour" },
   { to = "by_guest", ratio = ["paid", "guests"], decimals = 3 },
+  { to = "most_guests", most = "guests", total = false },
+  { to = "least_paid", least = "paid" },
 ]
 """
 SMALL = "small_cells = { below = 3 }"

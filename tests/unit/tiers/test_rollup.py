@@ -54,7 +54,7 @@ def test_cells_by_group_and_the_total() -> None:
 def test_a_ratio_is_worked_out_of_the_sums() -> None:
     """The mean of means would be 5.5; where nothing is below the line there is no ratio."""
     parts = [own(PLAIN, [visit(guests=1, paid="10")]), own(PLAIN, [visit(guests=9, paid="9")])]
-    assert written(PLAIN, merge(parts))[PLAIN.total]["by_guest"] == "1.900"
+    assert written(PLAIN, merge(PLAIN, parts))[PLAIN.total]["by_guest"] == "1.900"
     assert written(PLAIN, own(PLAIN, []))[PLAIN.total]["by_guest"] is None
 
 
@@ -74,10 +74,10 @@ def test_figures_that_somebody_else_brought_are_left_alone() -> None:
 def test_a_link_that_comes_back_is_no_correction() -> None:
     """Of a closed period, only figures and how many parts are counted in matter."""
     city = own(PLAIN, [visit()])
-    before = written(PLAIN, merge([city, missing_part(2, is_down=True)]), closing=True)
-    linked = written(PLAIN, merge([city, missing_part(2, is_down=False)]), before, closing=True)
+    before = written(PLAIN, merge(PLAIN, [city, missing_part(2, is_down=True)]), closing=True)
+    linked = written(PLAIN, merge(PLAIN, [city, missing_part(2, is_down=False)]), before, closing=True)
     assert linked == before
-    late = written(PLAIN, merge([city, own(PLAIN, []), missing_part(1, is_down=False)]), before, closing=True)
+    late = written(PLAIN, merge(PLAIN, [city, own(PLAIN, []), missing_part(1, is_down=False)]), before, closing=True)
     assert late[PLAIN.total]["corrections"] == 1
     assert late[PLAIN.total]["parts_counted"] == 2
 
@@ -128,8 +128,8 @@ def test_a_withheld_cell_is_neither_zero_nor_without_data() -> None:
     small, large = own(SPARING, [visit(), visit()]), own(SPARING, [visit()] * 4)
     row = written(SPARING, small)["a", ALL]
     assert (row["visits"], row["by_guest"], row["withheld_parts"]) == (None, None, 1)
-    both = merge([small, large])
-    assert both.cells["a", ALL] == Figures((4, 4, Decimal(0), 8), 1)
+    both = merge(PLAIN, [small, large])
+    assert both.cells["a", ALL] == Figures((4, 4, Decimal(0), 8, 1, Decimal(0)), 1)
     assert both.cells[SPARING.total].values[0] == 6
     assert both.is_complete
 
@@ -211,10 +211,16 @@ def test_a_site_rolls_up_its_own_statistics_only() -> None:
 
 
 def test_the_built_in_statistics_are_rolled_up() -> None:
-    """Cases by class and by source with small cells held back, components by class as they stand."""
+    """Cases by class and by source with small cells held back, components by class as they stand, vital signs by what
+    they say of themselves."""
     cases, components = CATALOGUE.rollups["case_stat"], CATALOGUE.rollups["component_stat"]
     assert cases.small_cells is not None
     assert (cases.small_cells.below, cases.is_stock, components.is_stock) == (3, False, True)
     measured = {m.to for m in cases.measures} | {r.to for r in cases.ratios}
     assert {"reported", "closed_in_time", "avg_dispose_hours"} <= measured
-    assert count(PLAIN, []).cells(MONTH) == {PLAIN.total: Figures((0, 0, Decimal(0), 0))}
+    assert count(PLAIN, []).cells(MONTH) == {PLAIN.total: Figures((0, 0, Decimal(0), 0, None, None))}
+    vitals = CATALOGUE.rollups["operation_vitals_stat"]
+    assert (vitals.by_period, vitals.own_place, vitals.is_stock) == (True, True, False)
+    assert {m.to: m.in_total for m in vitals.measures if m.of} == dict.fromkeys(
+        ["value_sum", "value_max", "value_min"], False
+    )
