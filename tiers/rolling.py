@@ -403,9 +403,10 @@ def _to_hide(counts: Sequence[tuple[int, Place]], below: int) -> set[Place]:
 
 
 def _is_hidden(hidden: Sequence[tuple[int, Place]], below: int) -> bool:
-    """Each of them is known to be 1 at least: a sum as small as their number would tell them all."""
+    """Each of them is known to be 1 at least: a sum as small as their number would tell them all. A lone one is its own
+    sum, below the limit."""
     together = sum(count for count, _ in hidden)
-    return len(hidden) > 1 and together > len(hidden) and together >= below
+    return together > len(hidden) and together >= below
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

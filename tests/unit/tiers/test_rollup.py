@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from sync.errors import InputFault
 from tests.unit.tiers.kit import CATALOGUE
 from tests.unit.tiers.rollups import (
     MONTH,
@@ -21,6 +22,7 @@ from tests.unit.tiers.rollups import (
     visit,
     written,
 )
+from tiers import rolling
 from tiers.catalogue import Catalogue
 from tiers.dataset import Cadence, Deadline
 from tiers.faults import CatalogueFault
@@ -93,6 +95,23 @@ def test_what_was_counted_and_goes_stays_as_zero_once_final() -> None:
     silent = written(PLAIN, own(PLAIN, [], has_data=False), final)
     assert silent["a", ALL]["visits"] is None
     assert silent[PLAIN.total]["parts_no_data"] == 1
+
+
+def test_a_measure_that_one_part_left_empty_is_lacking_in_the_sum() -> None:
+    """All are counted in, and yet it is not complete; which measure lacks is handed on."""
+    row = written(PLAIN, own(PLAIN, [visit()]))[PLAIN.total]
+    other = handed_up(PLAIN, [{**row, "paid": None}])
+    assert other is not None
+    both = merge([own(PLAIN, [visit()]), other])
+    assert (both.parts, both.is_complete, both.partial) == (Parts(counted=2), False, {"paid"})
+
+
+def test_more_cells_than_a_transaction_holds_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column of running numbers taken for a class would make a cell of each row."""
+    monkeypatch.setattr(rolling, "CELLS_MAX", 3)
+    count(PLAIN, [visit(kind="a")])
+    with pytest.raises(InputFault, match="more than 3 cells"):
+        count(PLAIN, [visit(kind="a"), visit(kind="b")])
 
 
 @pytest.mark.parametrize(
