@@ -10,6 +10,9 @@ from node.stating import Days
 from node.testing import Member, Topology
 from tests.integration.kit import COLUMNS, cases, has_no_link, node_of, publish_all_columns, put, run
 
+STATED = tuple(
+    "holder feed day division dataset seq rows digest brought taken unchanged rejected waiting sent_entries sent_rows".split()
+)
 OUTCOME = ("received", "applied", "refused", "parked", "overtaken")
 
 
@@ -119,7 +122,8 @@ class Tomorrow(SystemClock):
 
 
 def test_a_day_that_is_over_is_stated_and_its_parent_shows_both_columns(tmp_path: Path) -> None:
-    """Once: looking again states nothing more. Until it has come, the parent knows nothing of the city's door."""
+    """Once: looking again states nothing more. Until it has come, the parent knows nothing of the city's door; and of
+    that only the city is believed."""
 
     async def work() -> None:
         async with Topology(tmp_path) as net:
@@ -136,6 +140,8 @@ def test_a_day_that_is_over_is_stated_and_its_parent_shows_both_columns(tmp_path
             assert await days.look() == 0
             assert await Days(node_of(city)).look() == 0, "after a start it is looked, and all is there"
             await net.level()
+            words = (city.node, f"{city.node}/case.parent", day, "330000", "case", 3, 3, "", 99, 99, 0, 0, 0, 1, 99)
+            assert (await province.put("reconciliation", STATED, [words])).accepted == 1
             for member in (city, province):
                 found = await member.command("statement", child=city.node, dataset="case", day=day)
                 (line,) = found["lines"]
