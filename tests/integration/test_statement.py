@@ -10,9 +10,8 @@ from node.stating import Days
 from node.testing import Member, Topology
 from tests.integration.kit import COLUMNS, cases, has_no_link, node_of, publish_all_columns, put, run
 
-STATED = tuple(
-    "holder feed day division dataset seq rows digest brought taken unchanged rejected waiting sent_entries sent_rows".split()
-)
+STATED = ("holder", "feed", "day", "division", "dataset", "seq", "rows", "digest", "brought", "taken", "unchanged")
+STATED += ("rejected", "waiting", "sent_entries", "sent_rows")
 OUTCOME = ("received", "applied", "refused", "parked", "overtaken")
 
 

@@ -9,8 +9,8 @@ import pytest
 from node.sources.database.position import MARKED, Mark, Position, begun, ended, passed
 
 ZONE = dt.timezone(dt.timedelta(hours=8))
-NOON = dt.datetime(2026, 3, 5, 12)
-NOW = NOON.replace(tzinfo=ZONE)
+NOW = dt.datetime(2026, 3, 5, 12, tzinfo=ZONE)
+NOON = NOW.replace(tzinfo=None)
 TODAY = NOON.date()
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 
