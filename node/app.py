@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 import grpc
 from structlog.typing import FilteringBoundLogger
@@ -74,6 +76,8 @@ from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EntryHeader
 from tiers.catalogue import Catalogue
 from tiers.door import Door, TypedRows
 from tiers.judging import TierJudge
+from tiers.people import Roster
+from tiers.periods import day_of
 from tiers.profile import PROFILES, Standing, signing_scope
 from tiers.publishing import TierPublisher
 from tiers.ways import Way
@@ -181,6 +185,8 @@ class Node:
         self.rolling = asyncio.Lock()
         """Held while statistics are worked out: what two at a time wrote would not add up."""
         self.webhooks: Sequence[Shower] = ()
+        self.people = Roster()
+        """As in the store: read at the start, and again by each command that changes them."""
         self.tokens_changed = 0
         """Rises whenever a token of the API is made or revoked: what is remembered of them is old then."""
         self._unregistered: tuple[int, dict[str, int]] | None = None
@@ -436,11 +442,15 @@ class Node:
         return held
 
     async def move(self, wish: MoveWish) -> str:
-        """Makes a move of a flow; its id. Raises InputFault."""
+        """Makes a move of a flow that follows from no person's act; its id. Raises InputFault."""
         move_id = self.randomness.bytes(16).hex()
         now = self.clock.now_us()
         made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, self.catalogue.flows, move_id, now))
         return str(made)
+
+    def today(self) -> date:
+        """The day at this node."""
+        return day_of(self.clock.now_us(), ZoneInfo(self.config.run.time_zone))
 
     def note_sparingly(self, event: AuditEvent, key: str, **fields: object) -> None:
         """Audits what strangers can bring about as often as they like; as SparingAudit.append. In the loop."""
@@ -514,6 +524,7 @@ class Node:
         try:
             check_instance(self.home, store)
             take_catalogue(store, self.catalogue)
+            self.people = store.people.roster()
             self._known = StoreKnown(store, self.catalogue)
             store.begin()
             keep_us = self.config.http.changes_keep_days * DAY_US

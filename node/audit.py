@@ -97,6 +97,11 @@ class Event(Enum):
     MOVE_SIGNED = "move_signed"
     MOVE_REFUSED = "move_refused"
     EVIDENCE_MADE = "evidence_made"
+    DRAFT_MADE = "draft_made"
+    DRAFT_ENDED = "draft_ended"
+    TASK_ASSIGNED = "task_assigned"
+    PERSON_CHANGED = "person_changed"
+    PERSON_LEFT = "person_left"
     AUDIT_MENDED = "audit_mended"
 
 

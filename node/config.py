@@ -34,6 +34,7 @@ from node.settings import (
     Publication,
     RollUpSection,
     RunSection,
+    TasksSection,
     Webhook,
     is_loopback,
     split_address,
@@ -91,6 +92,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("http", HttpSection, "供本平台其他系统使用的 HTTP 接口", "HTTP API for the platform's other systems"),
     ("rollup", RollUpSection, "统计汇总", "Statistics that are rolled up"),
     ("calendar", CalendarSection, "办公时间与时限（建议稿）", "Office hours and limits (a proposal)"),
+    ("tasks", TasksSection, "跨级事项", "Tasks that cross tiers"),
 )
 _OPTIONAL: Final = frozenset({"parent"})
 _HEAD: Final = """\

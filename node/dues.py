@@ -18,6 +18,7 @@ from node.clock import iso
 from node.jobs import MoveWish, StoreJob
 from node.rolling import WINDOW, closes_us, linked_now
 from node.store.dues import CutOff
+from node.store.people import DraftState
 from node.store.readers import Reader
 from node.store.store import Store
 from sync.core import Core
@@ -330,13 +331,14 @@ def is_open(node: Node, last: MoveBody) -> bool:
     return not node.catalogue.flows[REMINDER].has_ended(last.state)
 
 
-async def remind(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -> list[tuple[Item, str, str]]:
-    """Reminds of each item: (item, task, move made). title: of each dataset. Raises InputFault."""
+async def reminders(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -> list[tuple[Item, MoveWish]]:
+    """The move by which this node reminds of each item, unless one waits for its approval. title: of each dataset."""
     found = []
     for item in wanted:
         task = reminder_of(node.config.node.node_id, item)
         history = await node.read(partial(Reader.moves, task=task))
-        if history and not is_open(node, history[-1]):
+        drafted = await node.read(partial(_is_drafted, task))
+        if drafted or (history and not is_open(node, history[-1])):
             continue
         fields = {"why": item.why.value}
         if not history:
@@ -347,9 +349,12 @@ async def remind(node: Node, wanted: Iterable[Item], title: Mapping[str, str]) -
                 "due": _day(node, item.due),
             }
         move = "again" if history else "remind"
-        await node.move(MoveWish(REMINDER, task, move, "" if history else item.node, "", "", fields))
-        found.append((item, task, move))
+        found.append((item, MoveWish(REMINDER, task, move, "" if history else item.node, "", "", fields)))
     return found
+
+
+def _is_drafted(task: str, reader: Reader) -> bool:
+    return bool(reader.people.drafts(1, state=DraftState.WAITING.value, task=task))
 
 
 def _day(node: Node, at: int) -> str:

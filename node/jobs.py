@@ -27,6 +27,7 @@ from sync.reasons import Reason
 from sync.rows import key_getter, key_text
 from sync.schema import RowSchema
 from sync.values import Key, Row
+from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.codes import Life, life_flaw, void_flaw
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows.guards import NO_FACTS, Facts
@@ -237,7 +238,7 @@ class MoveWish(NamedTuple):
 
 @dataclass(slots=True)
 class MoveJob:
-    """One move made at this node, checked against what is held here; the arbiter has the last word."""
+    """One move that the node makes by itself, checked as any other; what persons do goes through node/desk.py."""
 
     token: Ticket[str]
     wish: MoveWish
@@ -248,29 +249,61 @@ class MoveJob:
 
     def run(self, store: Store) -> Sequence[Event | Reply]:
         """As node.engine.Job.run. Raises InputFault naming what is wrong with the move."""
-        wish, here = self.wish, self.standing.node
-        author = Author(here, wish.org, wish.role)
-        history = store.moves(wish.task)
-        if wish.after is not None and wish.after != last_number(history):
-            raise InputFault(Reason.CROSSED, Phrase("task '{}' has moved on", wish.task))
-        name = history[0].flow if history else wish.flow
-        flow = self.flows.get(name)
-        if flow is None:
-            raise InputFault(Reason.UNKNOWN_FLOW, Phrase("flow '{}'; known here: {}", name, ", ".join(self.flows)))
-        rule = flow.rule(wish.move)
-        if rule is not None and rule.automatic and not wish.automatic:
-            raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is made by the issuer's node itself", wish.move))
-        if history:
-            pending = store.pending_moves(wish.task)
-            body = propose(flow, history, pending, wish.move, self.move_id, author, self.at, wish.fields, wish.facts)
-        elif wish.holder:
-            if wish.move != flow.opening.name:
-                raise InputFault(
-                    Reason.WRONG_STATE,
-                    Phrase("task '{}' is not known here; '{}' makes a new one", wish.task, flow.opening.name),
-                )
-            body = start(flow, self.standing, wish.holder, wish.task, self.move_id, author, self.at, wish.fields)
-        else:
-            raise InputFault(Reason.WRONG_STATE, Phrase("task '{}' is not known here", wish.task))
-        to = body.holder if body.issuer == here else body.issuer
-        return (LocalMove(self.token, body, to),)
+        (body,) = bodies_of(store, [self.wish], self.standing, self.flows, [self.move_id], self.at)
+        return (LocalMove(self.token, body, other_side(body, self.standing.node)),)
+
+
+def bodies_of(
+    store: Store,
+    wishes: Sequence[MoveWish],
+    standing: Standing,
+    flows: Mapping[str, Flow],
+    move_ids: Sequence[str],
+    at: int,
+) -> list[MoveBody]:
+    """Moves of one task, each built on those before it, checked against what is held here; the arbiter has the last
+    word. Raises InputFault naming what is wrong with the first that cannot be made.
+    """
+    history, pending = list(store.moves(wishes[0].task)), list(store.pending_moves(wishes[0].task))
+    found = []
+    for wish, move_id in zip(wishes, move_ids, strict=True):
+        body = _body_of(wish, standing, flows, move_id, at, history, pending)
+        (history if body.number else pending).append(body)
+        found.append(body)
+    return found
+
+
+def _body_of(
+    wish: MoveWish,
+    standing: Standing,
+    flows: Mapping[str, Flow],
+    move_id: str,
+    at: int,
+    history: Sequence[MoveBody],
+    pending: Sequence[MoveBody],
+) -> MoveBody:
+    author = Author(standing.node, wish.org, wish.role)
+    if wish.after is not None and wish.after != last_number(history):
+        raise InputFault(Reason.CROSSED, Phrase("task '{}' has moved on", wish.task))
+    name = history[0].flow if history else wish.flow
+    flow = flows.get(name)
+    if flow is None:
+        raise InputFault(Reason.UNKNOWN_FLOW, Phrase("flow '{}'; known here: {}", name, ", ".join(flows)))
+    rule = flow.rule(wish.move)
+    if rule is not None and rule.automatic and not wish.automatic:
+        raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is made by the issuer's node itself", wish.move))
+    if history:
+        return propose(flow, history, pending, wish.move, move_id, author, at, wish.fields, wish.facts)
+    if not wish.holder:
+        raise InputFault(Reason.WRONG_STATE, Phrase("task '{}' is not known here", wish.task))
+    if wish.move != flow.opening.name:
+        raise InputFault(
+            Reason.WRONG_STATE,
+            Phrase("task '{}' is not known here; '{}' makes a new one", wish.task, flow.opening.name),
+        )
+    return start(flow, standing, wish.holder, wish.task, move_id, author, at, wish.fields)
+
+
+def other_side(body: MoveBody, here: str) -> str:
+    """Whom a move made here is told to."""
+    return body.holder if body.issuer == here else body.issuer

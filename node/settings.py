@@ -96,6 +96,14 @@ def _between(low: int, high: int) -> Check:
     return check
 
 
+def _all_matching(pattern: str, wanted: str) -> Check:
+    def check(value: Any) -> Text | None:
+        wrong = [one for one in value if re.fullmatch(pattern, one) is None]
+        return Text(wanted, value=wrong[0]) if wrong else None
+
+    return check
+
+
 def _is_address(text: str, lowest_port: int) -> bool:
     try:
         return split_address(text)[1] >= lowest_port
@@ -421,6 +429,24 @@ class CalendarSection:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TasksSection:
+    """How tasks that cross tiers are worked on at this node."""
+
+    approval: str = setting(
+        "动作发出前的审批：required（设有审批人后，须经他人审批方可发出）或 off（不审批）",
+        "Approval before a move leaves: required (by a second person, once there has been an approver) or off",
+        "required",
+        _one_of("required", "off"),
+    )
+    without_approval: tuple[str, ...] = setting(
+        "无须审批的动作，写作 流程.动作，如 W2.sign；流程.* 表示该流程全部动作。批示、进展等只作说明的动作本就无须审批",
+        "Moves that need no approval, as FLOW.MOVE such as W2.sign; FLOW.* is all of a flow. Notes never need any",
+        (),
+        _all_matching(r"\w+\.(\w+|\*)", N_("'{value}' is not of the form FLOW.MOVE, such as W2.sign or W9D.*")),
+    )
+
+
 def pages_at(settings: HttpSection, port: int) -> str:
     """Where a browser on this machine finds the pages."""
     host = split_address(settings.listen)[0]
@@ -517,3 +543,4 @@ class Config:
     quality: Mapping[str, MarkSetting] = field(default_factory=dict)
     calendar: CalendarSection = CalendarSection()
     attachments: AttachmentsSection = AttachmentsSection()
+    tasks: TasksSection = TasksSection()

@@ -82,8 +82,12 @@ def remind(
     found = command(session, "due.remind", dataset=dataset, period=period, dry_run=dry_run)
     if session.as_json:
         return say_json(found)
-    heads = [_("node"), _("period"), _("why"), _("task")]
-    table("", heads, [(o["title"], o["period"], _(WHYS[o["why"]]), o["task"]) for o in found["reminded"]])
+    heads = [_("node"), _("period"), _("why"), _("task"), _("Draft")]
+    table(
+        "",
+        heads,
+        [(o["title"], o["period"], _(WHYS[o["why"]]), o["task"], o["draft"] or "") for o in found["reminded"]],
+    )
     if dry_run:
         remark(_("Nothing was written."))
     return None

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from node.caller import account_of, caller
 from node.cli.asking import ask, command
 from node.cli.catalogues import catalogue_of
 from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.cli.wording import role_word
 from node.faults import Code, UserFault
 from node.flows import flow_named
 from node.texts import N_, _, current
@@ -28,8 +30,8 @@ def new(
     task: Annotated[str, typer.Option(metavar="ID", help=_("Id of the task; made if not given."))] = "",
     flow: Annotated[str, typer.Option(metavar="FLOW", help=_("Id of the flow."))] = "W2",
     field: Annotated[list[str], typer.Option(metavar="NAME=TEXT", help=_("A further field; may stand often."))] = [],  # noqa: B006 - typer copies it
-    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation on whose behalf."))] = "",
-    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role of the officer; a name stays at this node."))] = "",
+    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
     register_only: Annotated[
         bool, typer.Option("--register-only", help=_("Register it without issuing it yet."))
     ] = False,
@@ -50,25 +52,37 @@ def new(
     said = {"requirement": requirement or title, "due": due}
     said = {name: text for name, text in said.items() if text and found.field(name)}
     fields = {**_fields(field), "title": title, **({} if issuing else said)}
-    given = command(
-        session, "task.move", task=task, move=opening.name, flow=found.id, holder=holder, fields=fields, **author
-    )
-    if issuing and not register_only:
-        given = command(session, "task.move", task=given["task"], move=issuing.name, fields=said, **author)
-    _show_task(session, given)
+    # Issued with it or not at all: nothing is registered that was never issued because of a slip.
+    then = [{"move": issuing.name, "fields": said}] if issuing and not register_only else []
+    wish: dict[str, Any] = {"task": task, "flow": found.id, "holder": holder, "fields": fields, "then": then}
+    show_made(session, command(session, "task.move", move=opening.name, **wish, **author))
 
 
 @TASKS.verb(N_("List tasks, the most recently moved first."), "list")
 def list_all(
     context: typer.Context,
     open_only: Annotated[bool, typer.Option("--open", help=_("Only those that are not ended."))] = False,
+    mine: Annotated[bool, typer.Option("--mine", help=_("Only those that you handle."))] = False,
+    person: Annotated[str, typer.Option(metavar="NAME", help=_("Only those that this person handles."))] = "",
+    nobody: Annotated[bool, typer.Option("--unassigned", help=_("Only those that nobody handles."))] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
-    found = ask(session, "task.list", limit=limit, open=open_only)
+    whose = "-" if nobody else account_of(caller()) if mine else person
+    found = ask(session, "task.list", limit=limit, open=open_only, person=whose)
     if session.as_json:
         return say_json(found)
-    heads = [_("task"), _("title"), _("state"), _("pending"), _("issuer"), _("holder"), _("due"), _("moved")]
+    heads = [
+        _("task"),
+        _("title"),
+        _("state"),
+        _("pending"),
+        _("issuer"),
+        _("holder"),
+        _("handled by"),
+        _("due"),
+        _("moved"),
+    ]
     rows = [
         (
             one["task"],
@@ -77,6 +91,7 @@ def list_all(
             ", ".join(one["pending_moves"]),
             one["issuer"],
             one["holder"],
+            one["person"],
             one["due"],
             moment(one["at"], session.zone),
         )
@@ -92,14 +107,40 @@ def show(context: typer.Context, task: Annotated[str, typer.Argument(metavar="TA
     _show_task(session, ask(session, "task.show", task=task))
 
 
+@TASKS.verb(N_("Say who at this node handles a task."))
+def assign(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
+    person: Annotated[str, typer.Argument(metavar="NAME", help=_("An officer or approver of this node."))],
+) -> None:
+    session = here(context)
+    _show_task(session, command(session, "task.assign", task=task, person=person))
+
+
+@TASKS.verb(N_("Say who handles tasks that nobody was assigned to."))
+def default(
+    context: typer.Context,
+    person: Annotated[str, typer.Argument(metavar="NAME", help=_("A person of this node; '-' for nobody."))],
+    flow: Annotated[
+        str, typer.Option(metavar="FLOW", help=_("Of this flow; else of every flow without its own."))
+    ] = "",
+) -> None:
+    session = here(context)
+    found = command(session, "task.default", flow=flow, person="" if person == "-" else person)
+    if session.as_json:
+        return say_json(found)
+    table("", [_("flow"), _("handled by")], [(one or _("every other"), who) for one, who in found["flows"].items()])
+    return None
+
+
 @TASKS.verb(N_("Make any move of the task's flow."))
 def move(
     context: typer.Context,
     task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
     name: Annotated[str, typer.Argument(metavar="MOVE", help=_("Name of the move; `tiersync flow show` lists them."))],
     field: Annotated[list[str], typer.Option(metavar="NAME=TEXT", help=_("A field; may stand often."))] = [],  # noqa: B006 - typer copies it
-    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation on whose behalf."))] = "",
-    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role of the officer; a name stays at this node."))] = "",
+    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
 ) -> None:
     _move(context, task, name, _fields(field), org, role)
 
@@ -123,7 +164,7 @@ def _fields(given: list[str]) -> dict[str, str]:
 def _move(context: typer.Context, task: str, name: str, fields: dict[str, str], org: str, role: str) -> None:
     session = here(context)
     given = {field: said for field, said in fields.items() if said}
-    _show_task(session, command(session, "task.move", task=task, move=name, fields=given, org=org, role=role))
+    show_made(session, command(session, "task.move", task=task, move=name, fields=given, org=org, role=role))
 
 
 @TASKS.verb(N_("Issue a registered task."))
@@ -132,8 +173,8 @@ def issue(
     task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
     requirement: Annotated[str, typer.Option(metavar="TEXT", help=_("What is to be done."))],
     due: Annotated[str, typer.Option(metavar="DATE", help=_("Until when, such as 2026-12-31."))],
-    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation on whose behalf."))] = "",
-    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role of the officer; a name stays at this node."))] = "",
+    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
 ) -> None:
     _move(context, task, "issue", {"requirement": requirement, "due": due}, org, role)
 
@@ -147,10 +188,10 @@ def _shortcut(name: str, about: str) -> None:
         said: Annotated[
             str, typer.Argument(metavar="TEXT", help=_("What the move must say: a result, a reason, a text."))
         ] = "",
-        org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation on whose behalf."))] = "",
-        role: Annotated[
-            str, typer.Option(metavar="TEXT", help=_("Role of the officer; a name stays at this node."))
+        org: Annotated[
+            str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))
         ] = "",
+        role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
     ) -> None:
         _move(context, task, name, {_FIELD_OF[name]: said} if name in _FIELD_OF else {}, org, role)
 
@@ -176,6 +217,22 @@ def _state_word(task: dict[str, Any]) -> str:
     return str(task["state_zh"] if current().language == "zh" else task["state_en"])
 
 
+def show_made(session: Session, made: dict[str, Any]) -> None:
+    """What became of moves that were handed in, or of a draft that was approved."""
+    if "moves" in made or session.as_json:
+        return _show_task(session, made)
+    return _say_draft(made["draft"])
+
+
+def _say_draft(draft: dict[str, Any]) -> None:
+    moves = ", ".join(one["move"] for one in draft["moves"])
+    say(
+        _("Draft {draft} of {author} waits for an approver: {moves} of task {task}.").format(
+            draft=draft["draft"], author=draft["author"], moves=moves, task=draft["task"]
+        )
+    )
+
+
 def _show_task(session: Session, task: dict[str, Any]) -> None:
     if session.as_json:
         return say_json(task)
@@ -186,12 +243,15 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
             (_("State"), _state_word(task)),
             (_("Issuer"), task["issuer"]),
             (_("Holder"), task["holder"]),
+            (_("Handled here by"), task["person"]),
             (_("Due"), task["due"]),
         ]
     )
     say()
     heads = [_("no."), _("move"), _("by"), _("on behalf of"), _("at"), _("says"), _("outcome")]
     table(_("Moves"), heads, [_move_row(session, one) for one in [*task["moves"], *task["pending"], *task["refused"]]])
+    for draft in task["drafts"]:
+        _say_draft(draft)
     ways = ", ".join(_way(one) for one in task["next"])
     say(_("What this node may do next: {moves}").format(moves=ways or _("nothing")))
     return None
@@ -205,7 +265,7 @@ def _move_row(session: Session, one: dict[str, Any]) -> tuple[object, ...]:
     else:
         outcome = _("pending: the issuer has not confirmed it")
     says = "; ".join(f"{name}: {said}" for name, said in one["fields"].items())
-    behalf = " ".join(part for part in (one["org"], one["role"]) if part)
+    behalf = " ".join(part for part in (one["org"], role_word(one["role"])) if part)
     return one["number"] or "", one["move"], one["by"], behalf, moment(one["at"], session.zone), says, outcome
 
 

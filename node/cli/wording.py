@@ -1,9 +1,21 @@
-"""Values of datasets in the words that their declaration has for them."""
+"""Values of datasets in the words that their declaration has for them, and roles of people in ours."""
 
 from __future__ import annotations
 
 from node.cli.session import Session
-from node.texts import current
+from node.texts import N_, _, current
+
+_ROLES = {
+    "viewer": N_("viewer"),
+    "officer": N_("officer"),
+    "approver": N_("approver"),
+    "administrator": N_("administrator"),
+}
+
+
+def role_word(role: str) -> str:
+    """A role in the language of this moment; what other nodes say as they say it."""
+    return _(_ROLES[role]) if role in _ROLES else role
 
 
 def word_of(session: Session, dataset: str, column: str, value: str) -> str:

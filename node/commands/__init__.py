@@ -6,7 +6,7 @@ QUESTIONS   those of them that only read: with the node stopped, the store itsel
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,11 +14,13 @@ from node.app import Node
 from node.commands import (
     attachments,
     children,
+    drafts,
     dues,
     evidence,
     fsck,
     invites,
     loads,
+    people,
     quality,
     reconcile,
     rollups,
@@ -29,15 +31,37 @@ from node.commands import (
     tokens,
     unload,
 )
+from node.commands.acts import ACTS
 from node.commands.questions import QUESTIONS
 from node.commands.view import Question
 from node.commands.work import view_of
 from node.control.service import Command
+from node.hands import Hand, need
+from tiers.people import Act
 
 __all__ = ["COMMANDS", "QUESTIONS"]
 
+Plain = Callable[[Node, Mapping[str, Any]], AsyncIterator[Mapping[str, Any]]]
+"""A command that does the same whoever gives it."""
 
-def _asked(question: Question) -> Command:
+
+def _allowed(name: str, run: Command) -> Command:
+    """A command for those only who may give it."""
+    act = ACTS.get(name, Act.ADMINISTER)
+
+    async def command(node: Node, hand: Hand, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        need(node, hand, act)
+        async for value in run(node, hand, arguments):
+            yield value
+
+    return command
+
+
+def _by_anyone(run: Plain) -> Command:
+    return lambda node, hand, arguments: run(node, arguments)
+
+
+def _asked(question: Question) -> Plain:
     """A question as a command: answered beside the writer."""
 
     async def command(node: Node, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
@@ -46,7 +70,7 @@ def _asked(question: Question) -> Command:
     return command
 
 
-COMMANDS: Mapping[str, Command] = MappingProxyType(
+_PLAIN: Mapping[str, Plain] = MappingProxyType(
     {
         **{name: _asked(question) for name, question in QUESTIONS.items()},
         "standing": standing.standing,
@@ -62,11 +86,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "source.compared": sources.compared,
         "rollup.show": rollups.show,
         "due.list": dues.list_dues,
-        "due.remind": dues.remind,
         "due.position": dues.position,
         "rollup.run": rollups.run,
         "unload": unload.unload,
-        "task.move": tasks.move,
         "task.evidence": evidence.evidence,
         "service.offerable": services.list_offerable,
         "service.publish": services.publish_service,
@@ -86,5 +108,27 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "invite.list": invites.list_invites,
         "invite.withdraw": invites.withdraw,
         "invite.approve": invites.approve,
+    }
+)
+
+_BY_HAND: Mapping[str, Command] = MappingProxyType(
+    {
+        "task.move": tasks.move,
+        "task.assign": people.assign,
+        "task.default": people.assign_flow,
+        "draft.approve": drafts.approve,
+        "draft.refuse": drafts.refuse,
+        "draft.drop": drafts.drop,
+        "people.add": people.add,
+        "people.change": people.change,
+        "people.deputy": people.deputy,
+        "people.leave": people.leave,
+        "due.remind": dues.remind,
+    }
+)
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        name: _allowed(name, run)
+        for name, run in {**{name: _by_anyone(run) for name, run in _PLAIN.items()}, **_BY_HAND}.items()
     }
 )

@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 from node import dues
 from node.app import Node
 from node.clock import iso
+from node.commands.tasks import hand_in
 from node.commands.view import Arguments, text
 from node.dues import Item, datasets_of, items, periods_in, periods_now
 from node.faults import Code, UserFault
+from node.hands import Hand
 from node.store.dues import CutOff
 from node.store.readers import Reader
 from node.store.store import Store
@@ -93,8 +95,9 @@ def _reminder(node: Node, first: MoveBody, last: MoveBody) -> dict[str, Any]:
     }
 
 
-async def remind(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """due.remind {dataset, period?, dry_run?} -> {reminded: who was (or would be) reminded of what}.
+async def remind(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """due.remind {dataset, period?, dry_run?} -> {reminded: who was (or would be) reminded of what; draft: the number
+    of the draft where an approver has to approve it first, else 0}.
 
     Without a period: of everything that is overdue among the newest ones. Nobody is reminded of what has come.
     """
@@ -103,10 +106,14 @@ async def remind(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
     late = [i for i in await items(node, dataset, periods) if i.standing is Standing.OVERDUE and not i.own]
     dry_run = bool(arguments.get("dry_run", False))
     if dry_run:
-        yield {"reminded": [{**_item(item), "task": "", "move": ""} for item in late], "dry_run": True}
+        yield {"reminded": [{**_item(item), "task": "", "move": "", "draft": 0} for item in late], "dry_run": True}
         return
-    made = await dues.remind(node, late, {dataset.id: dataset.title_zh})
-    yield {"reminded": [{**_item(item), "task": task, "move": move} for item, task, move in made], "dry_run": False}
+    reminded = []
+    for item, wish in await dues.reminders(node, late, {dataset.id: dataset.title_zh}):
+        made = await hand_in(node, hand, [wish])
+        draft = made.draft.id if made.draft is not None else 0
+        reminded.append({**_item(item), "task": wish.task, "move": wish.move, "draft": draft})
+    yield {"reminded": reminded, "dry_run": False}
 
 
 async def position(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:

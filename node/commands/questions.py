@@ -8,8 +8,10 @@ from types import MappingProxyType
 from node.commands.attachments import list_attachments, show_attachment
 from node.commands.calendar import find_due, list_days
 from node.commands.codes import list_codes, list_extensions, show_code
+from node.commands.drafts import list_drafts, show_draft
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
+from node.commands.people import list_people
 from node.commands.quality_list import list_issues
 from node.commands.rollups import list_rollups
 from node.commands.services import list_services
@@ -30,6 +32,9 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "unload.plan": plan_unload,
         "task.list": list_tasks,
         "task.show": show_task,
+        "draft.list": list_drafts,
+        "draft.show": show_draft,
+        "people.list": list_people,
         "statement": statement,
         "service.list": list_services,
         "quality.list": list_issues,

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from node import desk
 from node.app import Node
 from node.audit import Event as AuditEvent
 from node.clock import iso
-from node.commands.view import Arguments, View, limit, text, texts
+from node.commands.view import Arguments, View, items, limit, text, texts
 from node.commands.work import view_of
+from node.desk import Made
 from node.faults import Code, UserFault, of_reason
+from node.hands import Hand
 from node.jobs import MoveWish
 from node.status import detail_shown, reason_name
+from node.store.people import DraftState, handler
 from node.texts import N_
 from sync.errors import InputFault
 from sync.phrase import Phrase
@@ -22,49 +26,85 @@ from tiers.flows.table import Flow, Party
 
 TASK_BYTES = 8
 ASKED_MORE = 4
+DRAFTS_SHOWN = 100
+NOBODY = "-"
+"""Where a person's name is expected: tasks that nobody handles."""
 
 
-async def move(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """task.move {task, move, flow?, holder?, org?, role?, fields} -> the task as it is known here then.
+async def move(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """task.move {task, move, flow?, holder?, org?, role?, fields, then?} -> the task as it is known here then; or
+    {task, draft} where an approver has to approve it first.
 
-    Without `task` a new one is started for `holder`, with an id made here.
+    Without `task` a new one is started for `holder`, with an id made here. then: further moves, {move, fields} each,
+    made together with it or not at all. org, role: only while no people are declared here.
     """
-    fields = texts(arguments, "fields")
-    task = text(arguments, "task") or node.randomness.bytes(TASK_BYTES).hex()
-    name, org, role = text(arguments, "move"), text(arguments, "org"), text(arguments, "role")
-    holder = text(arguments, "holder")
-    _check_holder(node, holder)
-    wish = MoveWish(text(arguments, "flow"), task, name, holder, org, role, fields)
+    made = await hand_in(node, hand, await _wishes(node, arguments))
+    yield await made_shown(node, made)
+
+
+async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish]) -> Made:
+    """As node.desk.hand_in, audited, and in words that fit where it is refused."""
+    first, moves = wishes[0], " ".join(wish.move for wish in wishes)
+    said = {"by": hand.said, "org": first.org, "role": first.role}
     try:
-        move_id = await node.move(wish)
+        made = await desk.hand_in(node, hand, wishes)
     except InputFault as fault:
-        node.note(AuditEvent.MOVE_REFUSED, task=task, move=name, org=org, role=role, reason=fault.reason.name)
-        raise await _in_words(node, wish, fault) from fault
-    node.note(AuditEvent.MOVE_SIGNED, task=task, move=name, move_id=move_id, org=org, role=role)
-    shown = await node.read(lambda reader: show_task(view_of(node, reader), {"task": task}))
-    yield {"move_id": move_id, **shown}
+        node.note(AuditEvent.MOVE_REFUSED, task=first.task, move=moves, **said, reason=fault.reason.name)
+        raise await _in_words(node, wishes, fault) from fault
+    said |= {"org": made.org, "role": made.role}
+    if made.draft is not None:
+        node.note(AuditEvent.DRAFT_MADE, task=made.task, move=moves, draft=made.draft.id, **said)
+    note_signed(node, made, [wish.move for wish in wishes], **said)
+    return made
 
 
-async def _in_words(node: Node, wish: MoveWish, fault: InputFault) -> UserFault:
+def note_signed(node: Node, made: Made, moves: Sequence[str], **said: object) -> None:
+    """Audits moves that were made."""
+    for name, move_id in zip(moves, made.move_ids, strict=False):
+        node.note(AuditEvent.MOVE_SIGNED, task=made.task, move=name, move_id=move_id, **said)
+
+
+async def made_shown(node: Node, made: Made) -> dict[str, Any]:
+    """What became of moves, as JSON."""
+    if made.draft is not None:
+        return {"task": made.task, "draft": desk.shown(made.draft)}
+    shown = await node.read(lambda reader: show_task(view_of(node, reader), {"task": made.task}))
+    return {"move_id": made.move_ids[-1] if made.move_ids else "", **shown}
+
+
+async def _wishes(node: Node, arguments: Arguments) -> list[MoveWish]:
+    """Raises UserFault BAD_ARGUMENT, PEER_UNKNOWN."""
+    task = text(arguments, "task") or node.randomness.bytes(TASK_BYTES).hex()
+    holder, org, role = text(arguments, "holder"), text(arguments, "org"), text(arguments, "role")
+    _check_holder(node, holder)
+    steps = [arguments, *items(arguments, "then")[: desk.MOVES_MAX - 1]]
+    flow = text(arguments, "flow")
+    return [MoveWish(flow, task, text(one, "move"), holder, org, role, texts(one, "fields")) for one in steps]
+
+
+async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -> UserFault:
     """A task or move that does not exist is a slip of the pen: the advice of the reason codes is for other cases."""
+    wish = wishes[0]
     history = await node.read(lambda reader: reader.moves(wish.task))
     if not (history or wish.holder):
-        return _unknown_task(wish.task)
+        return unknown_task(wish.task)
     flow = node.catalogue.flows.get(history[0].flow if history else wish.flow)
-    if flow is None or flow.rule(wish.move) is not None:
+    slips = [] if flow is None else [one.move for one in wishes if flow.rule(one.move) is None]
+    if flow is None or not slips:
         return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
     return UserFault(
         Code.MOVE_UNKNOWN,
         N_("The flow {flow} has no move '{move}'; it has: {known}."),
         N_("`tiersync flow show {flow}` explains each; `tiersync task show {task}` lists those that can be made now."),
         flow=flow.id,
-        move=wish.move,
+        move=slips[0],
         known=", ".join(rule.name for rule in flow.moves),
         task=wish.task,
     )
 
 
-def _unknown_task(task: str) -> UserFault:
+def unknown_task(task: str) -> UserFault:
+    """No such task is known here."""
     return UserFault(
         Code.TASK_UNKNOWN,
         N_("Task '{task}' is not known at this node."),
@@ -86,16 +126,35 @@ def _check_holder(node: Node, holder: str) -> None:
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
-    """task.list {limit, open?} -> {tasks: most recently moved first}. `open`: those that are not final."""
-    most, only_open = limit(arguments), bool(arguments.get("open", False))
+    """task.list {limit, open?, person?} -> {tasks: most recently moved first}. `open`: those that are not final.
+    `person`: those that this person of this node handles; '-' for those that nobody does."""
+    most, only_open, person = limit(arguments), bool(arguments.get("open", False)), text(arguments, "person")
+    desks = _Desks(view)
     asked = most
     while True:
-        # What is open may stand behind any number of tasks that are not.
+        # What is wanted may stand behind any number of tasks that are not.
         found = view.reader.tasks(asked)
-        wanted = [last for last in found if not (only_open and _is_final(view, last))]
+        wanted = [
+            last
+            for last in found
+            if not (only_open and has_ended(view.catalogue.flows, last))
+            and person in ("", desks.handler(last) or NOBODY)
+        ]
         if len(wanted) >= most or len(found) < asked:
-            return {"tasks": [_summary(view, last) for last in wanted[:most]]}
+            return {"tasks": [_summary(view, last, desks) for last in wanted[:most]]}
         asked *= ASKED_MORE
+
+
+class _Desks:
+    """Who here handles which task, as one look at the store says."""
+
+    def __init__(self, view: View) -> None:
+        people = view.reader.people
+        self._assigned, self._by_flow = people.assigned(), people.by_flow()
+
+    def handler(self, last: MoveBody) -> str:
+        """A person's name; '' if nobody does."""
+        return handler(self._assigned, self._by_flow, last.task, last.flow)
 
 
 def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
@@ -104,21 +163,23 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
     task = text(arguments, "task")
     history = view.reader.moves(task)
     if not history:
-        raise _unknown_task(task)
+        raise unknown_task(task)
     pending = view.reader.pending_moves(task)
-    shown = _summary(view, history[-1], pending)
+    shown = _summary(view, history[-1], _Desks(view), pending)
+    drafts = view.reader.people.drafts(DRAFTS_SHOWN, state=DraftState.WAITING.value, task=task)
     flow, first = view.catalogue.flows.get(history[0].flow), history[0]
     party = Party.ISSUER if first.issuer == view.node else Party.HOLDER
     return {
         **shown,
         "moves": [_move(body) for body in history],
         "pending": [_move(body) for body in pending],
+        "drafts": [desk.shown(draft) for draft in drafts],
         "refused": [_move(body) for body in view.reader.pending_moves(task, refused=True)],
         "next": _next(flow, history, pending, party) if view.node in (first.issuer, first.holder) else [],
     }
 
 
-def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = None) -> dict[str, Any]:
+def _summary(view: View, last: MoveBody, desks: _Desks, pending: Sequence[MoveBody] | None = None) -> dict[str, Any]:
     waiting = view.reader.pending_moves(last.task) if pending is None else pending
     first = view.reader.moves(last.task)[0]
     return {
@@ -126,9 +187,10 @@ def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = No
         "flow": last.flow,
         "issuer": last.issuer,
         "holder": last.holder,
+        "person": desks.handler(last),
         "state": last.state,
         **_state_titles(view, last),
-        "final": _is_final(view, last),
+        "final": has_ended(view.catalogue.flows, last),
         "title": fields_of(first).get("title", ""),
         "due": _due(view, last.task),
         "number": last.number,
@@ -137,8 +199,9 @@ def _summary(view: View, last: MoveBody, pending: Sequence[MoveBody] | None = No
     }
 
 
-def _is_final(view: View, last: MoveBody) -> bool:
-    flow = view.catalogue.flows.get(last.flow)
+def has_ended(flows: Mapping[str, Flow], last: MoveBody) -> bool:
+    """Whether a task has ended with this move."""
+    flow = flows.get(last.flow)
     return flow is not None and flow.has_ended(last.state)
 
 

@@ -1,6 +1,7 @@
 """The local control service: a Unix socket (0600) in the home. CLI, loader, demo and bench use it while the node runs.
 
-Whoever may open the socket is the administrator: the file's mode is the permission.
+Whoever may open the socket runs the node: the file's mode is the permission. Once people are declared, each call is
+asked for its caller too (node/hands.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import grpc
 import msgspec
 
 from node.app import Node
+from node.caller import account
 from node.control.place import (
     ATTACH_PART_BYTES,
     CALLER_SAID,
@@ -27,6 +29,7 @@ from node.control.place import (
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import UserFault, translated
+from node.hands import Hand, hand_of, need
 from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
 from node.reads import BY_MAX, Read
@@ -38,12 +41,14 @@ from sync.phrase import as_phrase
 from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.values import Row
+from tiers.people import Act
 
 PUTS_UNDER_WAY_MAX = 8
 STATUS_EVERY_S_MIN = 0.02
 
-Command = Callable[[Node, Mapping[str, Any]], AsyncIterator[Mapping[str, Any]]]
-"""A named command: yields progress values, the last one being the result. Raises UserFault and the core's faults."""
+Command = Callable[[Node, Hand, Mapping[str, Any]], AsyncIterator[Mapping[str, Any]]]
+"""A named command, which asks itself whether the hand that gives it may: yields progress values, the last one being the
+result. Raises UserFault and the core's faults."""
 
 _rows = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _encode = msgspec.msgpack.Encoder().encode
@@ -108,6 +113,7 @@ class _Servicer(rpc.ControlServicer):
 
         taking = asyncio.create_task(take(), name="take puts")
         try:
+            need(self._node, _hand(context), Act.BRING)
             while (item := await under_way.get()) is not None:
                 request, result = item
                 yield _put_result(request, await result)
@@ -154,6 +160,10 @@ class _Servicer(rpc.ControlServicer):
     ) -> AsyncIterator[pb.StatusReply]:
         """Once, or again whenever something was committed."""
         pause = max(STATUS_EVERY_S_MIN, request.at_most_every_ms / 1000)
+        try:
+            need(self._node, _hand(context), Act.SEE)
+        except UserFault as fault:
+            await _abort(context, fault)
         while True:
             changed = self._node.changed
             yield pb.StatusReply(json=json.dumps(await status_now(self._node), ensure_ascii=False))
@@ -167,6 +177,7 @@ class _Servicer(rpc.ControlServicer):
     ) -> AsyncIterator[pb.QueryPage]:
         """Rows in pages, read beside the writer."""
         try:
+            need(self._node, _hand(context), Act.SEE)
             wish = QueryWish(request.dataset, request.filter, tuple(request.columns), request.limit, request.origin)
             columns, rows = await self._node.read(lambda reader: query(self._node.catalogue, reader, wish))
             told = (",".join(wish.columns), wish.filter, wish.origin)
@@ -186,7 +197,7 @@ class _Servicer(rpc.ControlServicer):
                 raise InputFault(Reason.MALFORMED, f"command '{request.name}' is not known to this node's version")
             arguments = _arguments(request.arguments)
             held: Mapping[str, Any] | None = None
-            async for value in run(self._node, arguments):
+            async for value in run(self._node, _hand(context), arguments):
                 if held is not None:
                     yield pb.CommandReply(json=json.dumps(held, ensure_ascii=False))
                 held = value
@@ -200,6 +211,7 @@ class _Servicer(rpc.ControlServicer):
     ) -> pb.CommandReply:
         """A file becomes an attachment; the answer comes once it is durable."""
         try:
+            need(self._node, _hand(context), Act.BRING)
             data, dry_run = await self._whole(request_iterator)
             taken = await self._node.attach(data, _caller(context), dry_run=dry_run)
         except Exception as error:
@@ -221,6 +233,7 @@ class _Servicer(rpc.ControlServicer):
     ) -> AsyncIterator[pb.AttachPart]:
         """An attachment that is here, in parts."""
         try:
+            need(self._node, _hand(context), Act.SEE)
             held = await self._node.attachment(request.hash, _caller(context))
             offset = 0
             while part := await self._node.attachments.read(held.hash, offset, ATTACH_PART_BYTES):
@@ -313,6 +326,10 @@ async def _abort(context: Any, error: Exception) -> None:
     """The call fails with the fault as JSON in its details; the client rebuilds it."""
     fault = _user_fault(error)
     await context.abort(grpc.StatusCode.FAILED_PRECONDITION, _words(context, fault))
+
+
+def _hand(context: Any) -> Hand:
+    return hand_of(_caller(context), account())
 
 
 def _caller(context: Any) -> str:

@@ -25,6 +25,7 @@ from node.store.schema import (
     FIRST_TABLES,
     HEARD_OPEN,
     HEIR_TABLE,
+    PEOPLE_TABLES,
     SEQ_BITS,
     SOURCE_TABLES,
 )
@@ -41,7 +42,8 @@ _DUES = "0005_dues"
 _CHANGES = "0006_changes"
 _HEIRS = "0007_heirs"
 _HEARD = "0008_heard_open"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD)
+_PEOPLE = "0009_people"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -110,6 +112,12 @@ def _heard_open(db: Database) -> None:
     said = db.execute("SELECT rowid, body FROM heard")
     settled = [row for row, body in said if not is_open(Refusal.FromString(body))]
     db.conn.executemany("UPDATE heard SET open = 0 WHERE rowid = ?", [(row,) for row in settled])
+
+
+@_migrations(name=_PEOPLE)
+def _people_tables(db: Database) -> None:
+    for statement in PEOPLE_TABLES:
+        db.execute(statement)
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

@@ -19,6 +19,7 @@ from node.store.loads import Load, Loads, Reject
 from node.store.log import Log
 from node.store.marks import Marks, Signed
 from node.store.names import Names
+from node.store.people import People
 from node.store.reads import Reads
 from node.store.records import Records
 from node.store.reread import Listed, RereadList
@@ -114,6 +115,7 @@ class Reader:
         self._sources = Sources(self._session)
         self._tokens = Tokens(self._session)
         self.dues = Dues(self._session)
+        self.people = People(self._session)
         self.changes = Changes(self._session)
         """Its reads alone are for use here."""
 

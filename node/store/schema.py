@@ -184,3 +184,24 @@ CHANGE_TABLES = (
     ) STRICT""",
     "CREATE TABLE webhook (name TEXT PRIMARY KEY NOT NULL, cursor TEXT NOT NULL) STRICT",
 )
+
+PEOPLE_TABLES = (
+    """CREATE TABLE person (
+        name TEXT PRIMARY KEY NOT NULL, shown TEXT NOT NULL, org TEXT NOT NULL, roles TEXT NOT NULL,
+        active INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE deputy (
+        person TEXT NOT NULL, deputy TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+        PRIMARY KEY (person, deputy, first, last)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE task_person (task TEXT PRIMARY KEY NOT NULL, person TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE flow_person (flow TEXT PRIMARY KEY NOT NULL, person TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE draft (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, author TEXT NOT NULL, keeper TEXT NOT NULL, org TEXT NOT NULL,
+        state TEXT NOT NULL, flow TEXT NOT NULL, task TEXT NOT NULL, holder TEXT NOT NULL, moves TEXT NOT NULL,
+        at INTEGER NOT NULL, decided_by TEXT NOT NULL, decided_at INTEGER NOT NULL, reason TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX draft_state ON draft (state)",
+    "ALTER TABLE api_token ADD COLUMN person TEXT NOT NULL DEFAULT ''",
+)
+"""Of this node alone: no feed, export or statement has any of it (ADR 0020)."""

@@ -32,6 +32,7 @@ from node.store.log import Log
 from node.store.marks import Marks
 from node.store.migrations import migrate
 from node.store.names import Names
+from node.store.people import People
 from node.store.records import Records
 from node.store.reread import RereadList
 from node.store.rows import Rows
@@ -79,8 +80,8 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `answers`, `changes`, `daybook`, `invites`, `loads`, `reread`, `sources` and `tokens` are for the runner, inside the
-    transaction it has begun. Raises StoreFault.
+    `answers`, `changes`, `daybook`, `invites`, `loads`, `people`, `reread`, `sources` and `tokens` are for the runner,
+    inside the transaction it has begun. Raises StoreFault.
     """
 
     def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
@@ -101,6 +102,7 @@ class Store:
         self.changes = Changes(self._session)
         self.sources = Sources(self._session)
         self.dues = Dues(self._session)
+        self.people = People(self._session)
         self._acts = self._table_of_writes()
         try:
             self.add_schemas(schemas)

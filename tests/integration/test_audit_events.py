@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from node.caller import caller
 from node.clock import SystemRandomness
 from node.config import CONFIG_NAME, load_file
+from node.faults import UserFault
 from node.store.home import INSTANCE_FILE
 from node.testing import Topology
 from node.testing.peer import SessionOver, dial
@@ -77,7 +79,43 @@ async def sign_a_move(net: Topology) -> None:
     wish = {"flow": "W2", "task": "t1", "holder": city.node, "org": "督查处", "role": "officer"}
     made = await nation.command("task.move", **wish, move="register", fields={"title": "路面破损"})
     (line,) = audited(nation, "move_signed")
+    assert line.pop("by") == caller()
     assert line == {"task": "t1", "move": "register", "move_id": made["move_id"], "org": "督查处", "role": "officer"}
+
+
+async def work_by_persons(net: Topology) -> None:
+    """People are declared, one drafts, one approves, one takes over; and one tries what he may not."""
+    nation, city = net["nation"], net["city"]
+    for name, called, role in (
+        ("li", "李秀英", "officer"),
+        ("wang", "王建国", "approver"),
+        ("chen", "陈立", "officer"),
+    ):
+        await nation.command("people.add", person=name, shown=called, org="督查处", roles=[role])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SUDO_USER", "li")
+        wish = {"flow": "W2", "task": "t1", "holder": city.node, "fields": {"title": "路面破损"}}
+        draft = (await nation.command("task.move", **wish, move="register"))["draft"]["draft"]
+        with pytest.raises(UserFault):
+            await nation.command("draft.approve", draft=draft)
+        patch.setenv("SUDO_USER", "wang")
+        await nation.command("draft.approve", draft=draft)
+        await nation.command("task.assign", task="t1", person="li")
+    await nation.command("people.leave", person="li", to="chen")
+    own = caller().partition(" ")[0]
+    about = {"task": "t1", "org": "督查处"}
+    assert audited(nation, "draft_made") == [
+        {**about, "move": "register", "draft": draft, "by": f"{own} (li)", "role": "officer"}
+    ]
+    (ended,) = audited(nation, "draft_ended")
+    assert (ended["state"], ended["by"], ended["author"]) == ("approved", f"{own} (wang)", "li")
+    (signed,) = audited(nation, "move_signed")
+    assert (signed["by"], signed["author"], signed["role"]) == (f"{own} (wang)", "li", "approver")
+    assert [line["act"] for line in audited(nation, "access_refused")] == ["approve"]
+    assert [(line["task"], line["person"]) for line in audited(nation, "task_assigned")] == [("t1", "li")]
+    assert [line["person"] for line in audited(nation, "person_changed")] == ["li", "wang", "chen"]
+    (left,) = audited(nation, "person_left")
+    assert (left["person"], left["to"], left["tasks"], left["by"]) == ("li", "chen", 1, caller())
 
 
 async def show_a_false_anchor(net: Topology) -> None:
@@ -135,6 +173,7 @@ OCCASIONS: list[Callable[[Topology], Awaitable[None]]] = [
     read_cases,
     check_twice,
     sign_a_move,
+    work_by_persons,
     show_a_false_anchor,
     live_twice,
     keep_back,

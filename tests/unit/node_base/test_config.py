@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from node import config
 from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
 from node.faults import Code, UserFault
-from node.settings import CalendarSection, DeadlineSetting, HttpSection, MarkSetting, RollUpSection
+from node.settings import CalendarSection, DeadlineSetting, HttpSection, MarkSetting, RollUpSection, TasksSection
 from node.texts import translator
 from tests.unit.tiers.kit import builtin_texts
 from tiers.catalogue import Catalogue
@@ -56,6 +56,8 @@ def configs(draw: st.DrawFn) -> Config:
     rollup = RollUpSection(draw(st.integers(0, 86_400)), draw(files))
     seasons = st.just(CalendarSection()) | st.just(CalendarSection(("09:00-17:00",), "11-01..02-28", ("10:00-16:00",)))
     calendar = replace(draw(seasons), natural_days_roll=draw(st.booleans()))
+    free = st.lists(st.sampled_from(["W2.sign", "W9D.*"]), max_size=2).map(tuple)
+    tasks = TasksSection(draw(st.sampled_from(["required", "off"])), draw(free))
     deadlines = draw(
         st.dictionaries(
             st.sampled_from(["case_stat.daily", "x_heat.monthly"]),
@@ -79,6 +81,7 @@ def configs(draw: st.DrawFn) -> Config:
         deadlines,
         quality=quality,
         calendar=calendar,
+        tasks=tasks,
     )
 
 

@@ -1,0 +1,30 @@
+"""Which act each command is: the one place where permission is asked. A command that does not stand here runs for
+administrators alone, and a test asks for its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tiers.people import Act
+
+_BY_ACT: Mapping[Act, str] = {
+    Act.SEE: """
+        standing loads rejects sources source.claimed unload.plan task.list task.show statement service.list
+        service.offerable quality.list trace rollup.list rollup.show parked refused reread codes.list codes.show
+        codes.extensions due.list due.position draft.list draft.show people.list
+        calendar.due calendar.days attachment.list attachment.show task.evidence""",
+    Act.BRING: """
+        load.start load.rejects load.finish source.begin source.load source.took source.failed source.reset
+        source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
+        attachment.remove""",
+    Act.WORK: "task.move due.remind draft.drop",
+    Act.ASSIGN: "task.assign task.default",
+    Act.APPROVE: "draft.approve draft.refuse",
+    Act.OPERATE: "fsck reconcile",
+    Act.ADMINISTER: """
+        service.publish service.withdraw token.list token.make token.revoke child.succeed invite.make invite.make_many
+        invite.list invite.withdraw invite.approve people.add people.change people.deputy people.leave""",
+}
+ACTS: Mapping[str, Act] = MappingProxyType({name: act for act, names in _BY_ACT.items() for name in names.split()})

@@ -1,0 +1,329 @@
+"""Moves that persons make: at once, or first as a draft that a second person approves. Both are decided in the writer's
+transaction, by the people that the store holds at that moment, so that nothing can come between check and move.
+
+A draft never leaves the node. Approving it makes its moves by the very checks that a move made at once passes; if the
+task has gone on so that one of them cannot be made any more, the draft is kept as stale with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Any, NamedTuple
+
+from node.app import Node
+from node.clock import iso
+from node.engine import Step
+from node.faults import Code, UserFault, of_reason
+from node.hands import Hand, forbidden
+from node.jobs import MoveWish, bodies_of, other_side
+from node.store.people import Draft, DraftState
+from node.store.store import Store
+from node.texts import N_
+from node.writer import Ticket
+from sync.effects import Reply
+from sync.errors import InputFault
+from sync.events import LocalMove
+from sync.phrase import Phrase, as_phrase, unpacked
+from sync.wire.v1.entry_pb2 import MoveBody
+from tiers.flows.steps import fields_of
+from tiers.flows.table import Flow
+from tiers.people import Act, Approval, Role, Roster
+from tiers.profile import Standing
+
+MOVE_ID_BYTES = 16
+MOVES_MAX = 8
+DRAFTS_WAITING_MAX = 10_000
+
+
+class Made(NamedTuple):
+    """What became of moves that were handed in: the ids of those made, or the draft that they are now. org, role: as
+    the moves record them. decided: the draft that these moves were."""
+
+    task: str
+    move_ids: tuple[str, ...]
+    org: str
+    role: str
+    draft: Draft | None = None
+    decided: Draft | None = None
+
+
+class Desk(NamedTuple):
+    """What both jobs work by. at: µs, day: the day at this node."""
+
+    standing: Standing
+    flows: Mapping[str, Flow]
+    approval: Approval
+    at: int
+    day: date
+
+
+async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish]) -> Made:
+    """Moves of one task, made together or not at all; or kept as a draft where a second person has to approve them.
+    Raises InputFault, UserFault PERSON_FORBIDS, BAD_ARGUMENT.
+    """
+    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
+    made: Made = await node.writer.call(lambda ticket: HandIn(ticket, _desk(node), hand, wishes, ids))
+    return made
+
+
+async def decide(node: Node, hand: Hand, number: int, state: DraftState, reason: str = "") -> Made:
+    """An approver approves or refuses a draft, or who answers for it drops it. Raises UserFault DRAFT_UNKNOWN,
+    DRAFT_ENDED, DRAFT_STALE, FOUR_EYES, PERSON_FORBIDS, InputFault RECOVERING.
+    """
+    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in range(MOVES_MAX)]
+    made: Made = await node.writer.call(lambda ticket: Decide(ticket, _desk(node), hand, number, state, reason, ids))
+    return made
+
+
+def _desk(node: Node) -> Desk:
+    said = node.config.tasks
+    approval = Approval(said.approval == "required", frozenset(said.without_approval))
+    return Desk(node.standing, node.catalogue.flows, approval, node.clock.now_us(), node.today())
+
+
+@dataclass(slots=True)
+class HandIn:
+    """What a person wants to do with one task."""
+
+    token: Ticket[Made]
+    desk: Desk
+    hand: Hand
+    wishes: Sequence[MoveWish]
+    move_ids: Sequence[str]
+
+    def run(self, store: Store) -> Sequence[Step]:
+        """As node.engine.Job.run. Raises InputFault naming what is wrong with a move."""
+        roster, wishes, desk = store.people.roster(), list(self.wishes), self.desk
+        if roster.people:
+            right = roster.right(self.hand.person, Act.WORK, desk.day)
+            if right is None:
+                return (Reply(self.token, forbidden(self.hand, Act.WORK, roster)),)
+            if any(wish.org or wish.role for wish in wishes):
+                return (Reply(self.token, _not_free()),)
+            wishes = [wish._replace(org=right.org, role=right.speaks_as.value) for wish in wishes]
+        bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids, desk.at)
+        first = wishes[0]
+        if not is_approval_needed(desk, roster, bodies, first.role):
+            made = Made(first.task, tuple(self.move_ids), first.org, first.role)
+            opened = partial(_opened, bodies[0], self.hand.person)
+            return (*_moves(self.token, made, bodies, desk.standing.node), opened)
+        if store.people.waiting() >= DRAFTS_WAITING_MAX:
+            return (Reply(self.token, _too_many()),)
+        draft = Draft(
+            0,
+            self.hand.person,
+            self.hand.person,
+            first.org,
+            DraftState.WAITING,
+            bodies[0].flow,
+            first.task,
+            first.holder,
+            tuple((wish.move, wish.fields) for wish in wishes),
+            desk.at,
+        )
+        draft = draft._replace(id=store.people.add_draft(draft))
+        return (Reply(self.token, Made(first.task, (), first.org, first.role, draft)),)
+
+
+@dataclass(slots=True)
+class Decide:
+    """The end of a draft."""
+
+    token: Ticket[Made]
+    desk: Desk
+    hand: Hand
+    number: int
+    state: DraftState
+    reason: str
+    move_ids: Sequence[str]
+    _draft: Draft = field(init=False)
+
+    def run(self, store: Store) -> Sequence[Step]:
+        """As node.engine.Job.run."""
+        draft = store.people.draft(self.number)
+        if draft is None or draft.state is not DraftState.WAITING:
+            return (Reply(self.token, no_draft(self.number) if draft is None else _ended(draft)),)
+        self._draft = draft
+        fault = self._fault(store.people.roster())
+        if fault is not None:
+            return (Reply(self.token, fault),)
+        if self.state is not DraftState.APPROVED:
+            self._end(self.state, self.reason, store)
+            return (Reply(self.token, Made(draft.task, (), draft.org, "", decided=self._as_ended(self.state))),)
+        return self._approve(store)
+
+    def _fault(self, roster: Roster) -> UserFault | None:
+        """Why this hand may not decide so."""
+        name, draft, day = self.hand.person, self._draft, self.desk.day
+        if self.state is DraftState.DROPPED:
+            own = any(person.name in (draft.author, draft.keeper) for person in roster.rights(name, day))
+            return None if own else _not_own(draft)
+        if roster.approver(name, draft.author, day) is not None:
+            return None
+        if roster.right(name, Act.APPROVE, day) is None:
+            return forbidden(self.hand, Act.APPROVE, roster)
+        return _four_eyes(draft)
+
+    def _approve(self, store: Store) -> Sequence[Step]:
+        draft, desk = self._draft, self.desk
+        role = Role.APPROVER.value
+        wishes = [
+            MoveWish(draft.flow, draft.task, move, draft.holder, draft.org, role, fields)
+            for move, fields in draft.moves
+        ]
+        try:
+            bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids[: len(wishes)], desk.at)
+        except InputFault as fault:
+            self._end(DraftState.STALE, as_phrase(fault.detail).packed(), store)
+            return (Reply(self.token, _stale(draft, fault)),)
+        made_ids = tuple(self.move_ids[: len(wishes)])
+        made = Made(draft.task, made_ids, draft.org, role, decided=self._as_ended(DraftState.APPROVED))
+        # The end of the draft stands behind its moves: where the core refuses them for now, it goes on waiting.
+        end = partial(self._end, DraftState.APPROVED, "")
+        opened = partial(_opened, bodies[0], draft.keeper)
+        return (*_moves(self.token, made, bodies, desk.standing.node), end, opened)
+
+    def _end(self, state: DraftState, reason: str, store: Store) -> None:
+        store.people.decide(self.number, state, self.hand.person, self.desk.at, reason)
+
+    def _as_ended(self, state: DraftState) -> Draft:
+        return self._draft._replace(
+            state=state, decided_by=self.hand.person, decided_at=self.desk.at, reason=self.reason
+        )
+
+
+def is_approval_needed(desk: Desk, roster: Roster, bodies: Sequence[MoveBody], role: str) -> bool:
+    """Whether one of these moves leaves only with a second person's approval. role: of their author."""
+    if not roster.people:
+        return False
+    for body in bodies:
+        flow = desk.flows[body.flow]
+        rule = flow.rule(body.move)
+        assert rule is not None, "it was made by its rule"
+        if desk.approval.needed(roster, flow, rule, fields_of(body), Role(role)):
+            return True
+    return False
+
+
+def _moves(token: Ticket[Made], made: Made, bodies: Sequence[MoveBody], here: str) -> list[Step]:
+    """The caller is answered by the last of them, or by the first that is refused, with which all of them are."""
+    last = len(bodies) - 1
+    return [
+        LocalMove(_Answer(token, made if place == last else None), body, other_side(body, here))
+        for place, body in enumerate(bodies)
+    ]
+
+
+@dataclass(slots=True)
+class _Answer:
+    token: Ticket[Made]
+    made: Made | None
+
+    def resolve(self, value: object) -> None:
+        """As a token of sync.events.LocalMove."""
+        if isinstance(value, BaseException):
+            self.token.resolve(value)
+        elif self.made is not None:
+            self.token.resolve(self.made)
+
+
+def _opened(first: MoveBody, person: str, store: Store) -> None:
+    """Who opens a task handles it, until somebody else is said to."""
+    if first.number == 1 and person in store.people.roster().people and not store.people.assigned_to(first.task):
+        store.people.assign(first.task, person)
+
+
+def shown(draft: Draft) -> dict[str, Any]:
+    """A draft as JSON. phrase: the reason as node.status.detail_shown tells it, for a reader of another language."""
+    reason = unpacked(draft.reason) if draft.state is DraftState.STALE else Phrase(draft.reason)
+    return {
+        "draft": draft.id,
+        "state": draft.state.value,
+        "flow": draft.flow,
+        "task": draft.task,
+        "holder": draft.holder,
+        "moves": [{"move": move, "fields": dict(fields)} for move, fields in draft.moves],
+        "author": draft.author,
+        "keeper": draft.keeper,
+        "org": draft.org,
+        "at": iso(draft.at),
+        "decided_by": draft.decided_by,
+        "decided_at": iso(draft.decided_at) if draft.decided_at else "",
+        "reason": str(reason),
+        "phrase": list(reason.words),
+    }
+
+
+# --- what somebody is told ------------------------------------------------------------------------------------------
+
+
+def _not_free() -> UserFault:
+    return UserFault(
+        Code.BAD_ARGUMENT,
+        N_("Organisation and role of a move come from who makes it, once people are declared at this node."),
+        N_("Leave --org and --role out; `tiersync people list` shows what is recorded for you."),
+    )
+
+
+def _too_many() -> UserFault:
+    return UserFault(
+        Code.WRONG_STATE,
+        N_("{most} drafts wait already."),
+        N_("Approve, refuse or drop some: `tiersync draft list`."),
+        most=DRAFTS_WAITING_MAX,
+    )
+
+
+def no_draft(number: int) -> UserFault:
+    """No draft has this number."""
+    return UserFault(
+        Code.DRAFT_UNKNOWN,
+        N_("There is no draft {draft} here."),
+        N_("`tiersync draft list` shows those that wait, with --all the others too."),
+        draft=number,
+    )
+
+
+def _ended(draft: Draft) -> UserFault:
+    return UserFault(
+        Code.DRAFT_ENDED,
+        N_("Draft {draft} waits no more: it is {state}, by {name}."),
+        N_("`tiersync draft show {draft}` tells the rest; what is still to be done is handed in anew."),
+        draft=draft.id,
+        state=draft.state.value,
+        name=draft.decided_by,
+    )
+
+
+def _stale(draft: Draft, fault: InputFault) -> UserFault:
+    why = of_reason(Code.DRAFT_STALE, fault.reason, fault.detail)
+    return UserFault(
+        Code.DRAFT_STALE,
+        N_("The task has gone on since, and draft {draft} cannot be made any more: {why}"),
+        N_("It is kept as stale. `tiersync task show {task}` shows how the task stands; hand in what it needs now."),
+        draft=draft.id,
+        task=draft.task,
+        why=why.message,
+    )
+
+
+def _four_eyes(draft: Draft) -> UserFault:
+    return UserFault(
+        Code.FOUR_EYES,
+        N_("Who wrote draft {draft} does not decide on it, and no deputy does in that person's right."),
+        N_("Another approver has to: `tiersync people list` shows who is one, and who stands in for whom."),
+        draft=draft.id,
+    )
+
+
+def _not_own(draft: Draft) -> UserFault:
+    return UserFault(
+        Code.PERSON_FORBIDS,
+        N_("Only {name}, who answers for draft {draft}, can drop it."),
+        N_("An approver can refuse it: `tiersync draft refuse {draft} --reason …`."),
+        draft=draft.id,
+        name=draft.keeper,
+    )
