@@ -26,6 +26,7 @@ from node import publications
 from node.attachments.files import Held
 from node.attachments.referring import Referrer, RowReferrer
 from node.attachments.service import Attachments, Taken, not_here
+from node.attachments.travel import Travel
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.builtin import builtin_texts
@@ -61,7 +62,7 @@ from node.texts import N_
 from node.version import VERSION
 from node.writer import Writer
 from sync.core import Core, Identity, Seams
-from sync.effects import Act, Alarm, CloseLink, Reply, Send
+from sync.effects import Act, Alarm, CloseLink, KeepAttachment, ReadAttachment, Reply, Send
 from sync.errors import InputFault, LocalFault, RemoteFault
 from sync.events import AnchorKnown, Drain
 from sync.judge import Judgement, Known, Signer
@@ -212,6 +213,7 @@ class Node:
             RowReferrer(self.catalogue, config.node.node_id, self._ways, lambda: self.core().registry)
         ]
         """Who may have an attachment: whoever one of these says that it is shared with."""
+        self.travel = Travel(self)
         self._reader: Reader | None = None
         self._disk_low = False
         self._disk_asked_us = -DISK_ASKED_EVERY_US
@@ -299,6 +301,7 @@ class Node:
             self.board.shut()
 
     async def _end_attachments(self) -> None:
+        await self.travel.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.attachments.close)
 
     def _ways(self) -> Mapping[str, tuple[Way, ...]]:
@@ -688,6 +691,10 @@ class Node:
                 self.board.close(act)
             elif isinstance(act, Alarm):
                 self._alarm(act)
+            elif isinstance(act, KeepAttachment):
+                self.travel.keep(act)
+            elif isinstance(act, ReadAttachment):
+                self.travel.answer(act)
         if self._follow_scope():
             self.note(AuditEvent.SCOPE_CHANGED, scope=str(self.standing.scope))
         self._notify()

@@ -83,6 +83,8 @@ class Event(Enum):
     PUBLICATION_CHANGED = "publication_changed"
 
     ATTACHMENT_TAKEN = "attachment_taken"
+    ATTACHMENT_FETCHED = "attachment_fetched"
+    ATTACHMENT_GIVEN = "attachment_given"
     ATTACHMENT_READ = "attachment_read"
     ATTACHMENT_REMOVED = "attachment_removed"
 

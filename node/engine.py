@@ -19,6 +19,7 @@ from sync.events import (
     BeforeCommit,
     Committed,
     Event,
+    FetchAttachment,
     LocalDifferences,
     LocalMove,
     LocalPut,
@@ -143,7 +144,7 @@ class Engine:
         try:
             effects = self.replica.handle(event, now)
         except LocalFault as fault:
-            if not isinstance(event, LocalPut | LocalMove | LocalRevised | RegistryChange):
+            if not isinstance(event, LocalPut | LocalMove | LocalRevised | RegistryChange | FetchAttachment):
                 raise
             acts.append(Reply(event.token, fault))
             return False

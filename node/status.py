@@ -49,6 +49,14 @@ def status_of(replica: Replica, store: Log) -> dict[str, Any]:
             for p in store.parked(None, PARKED_SHOWN)
         ],
         "clones": sorted(core.clones),
+        "attachments": {
+            "fetching": [
+                {"hash": one.hash.hex(), "origin": one.origin, "received": one.received, "total": one.total}
+                for one in core.attachments.fetches.values()
+            ],
+            "passing": len(core.attachments.passing),
+            "counts": dict(sorted(core.attachments.counts.items())),
+        },
         "forks": sorted({str(f) for f in core.evidence} | {str(f) for f, state in core.feeds.items() if state.frozen}),
     }
 
@@ -65,6 +73,7 @@ async def status_now(node: Node) -> dict[str, Any]:
         {"dataset": dataset, "column": column, "rule": rule, "cells": cells}
         for (dataset, column, rule), cells in sorted(node.personal.items())
     ]
+    status["attachments"] |= await node.attachments.shown()
     status["silent"] = [one.shown() for one in node.silent]
     status["quality"] = await node.read(lambda reader: counts(reader, node.standing.node))
     status["jobs"] = await node.read(job_of)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sync.chain import Author
 from sync.effects import Alarm, Effect, FeedState, OutboxItem, Reread, SaveFeed, SaveHeirs, SaveMeta, Send, WakeAt
+from sync.fetching import Attachments
 from sync.judge import Judge, Known, Publisher
 from sync.limits import CURSORS_PER_FRAME_MAX, GROUP_LEAP, MESSAGE_BYTES_MAX
 from sync.link import Link, Phase
@@ -106,6 +107,7 @@ class Core:
         self.waiting: dict[FeedName, int] = dict(rebuilt.outbox_feeds)
         self.pending: dict[FeedName, list[OutboxItem]] = {}
         self.links: dict[int, Link] = {}
+        self.attachments = Attachments()
         self.effects: list[Effect] = []
         self.now = 0
         self.group = rebuilt.group

@@ -401,5 +401,33 @@ class Republish:
     """Asks the runner for a LocalDifferences event: compare own rows with own feeds after a recovery (protocol 8.2)."""
 
 
-Act = Send | CloseLink | Alarm | WakeAt | Reply | Republish
+@dataclass(frozen=True, slots=True)
+class ReadAttachment:
+    """Asks the runner for an AttachmentRead event: a part of a file of this node, if that node may have it."""
+
+    asker: str
+    hash: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAttachment:
+    """The next part of a file that is being fetched. It is not verified yet; a Reply follows when all has come."""
+
+    origin: str
+    hash: bytes
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """How fetching ended. Reason.NONE: all has come, and its hash is to be checked. by: who gave another reason."""
+
+    reason: Reason
+    by: str
+    total: int
+
+
+Act = Send | CloseLink | Alarm | WakeAt | Reply | Republish | ReadAttachment | KeepAttachment
 Effect = Write | Act

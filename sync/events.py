@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sync.chain import BadRun, OpenedRun
 from sync.judge import LocalRows, Outgoing
+from sync.reasons import Reason
 from sync.values import FeedName, Row
 from sync.wire.v1.entry_pb2 import EnrolmentRecord, EpochConfirmation, MoveBody
 from sync.wire.v1.frame_pb2 import Frame
@@ -144,6 +145,41 @@ class Committed:
     """The transaction is durable: what it holds may be passed on."""
 
 
+@dataclass(frozen=True, slots=True)
+class FetchAttachment:
+    """A file is wanted from the node whose row names it. Answered with Reply(token, Fetched) when it ends.
+
+    have: bytes of it that are here from an earlier time; most: it may have so many.
+    """
+
+    token: object
+    origin: str
+    hash: bytes
+    have: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopFetching:
+    """It is not wanted any more, for this reason."""
+
+    origin: str
+    hash: bytes
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRead:
+    """The answer to ReadAttachment: the bytes at the offset and the size of the whole, or a reason why not."""
+
+    asker: str
+    hash: bytes
+    offset: int
+    data: bytes
+    total: int
+    reason: Reason
+
+
 Event = (
     LinkOpened
     | LinkClosed
@@ -158,6 +194,9 @@ Event = (
     | Drain
     | Rejudge
     | AnchorKnown
+    | FetchAttachment
+    | StopFetching
+    | AttachmentRead
     | Tick
     | BeforeCommit
     | Committed

@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from sync import limits
 from sync.values import REGISTRY, FeedName, Lane
-from sync.wire.v1.frame_pb2 import Cursor, Hello
+from sync.wire.v1.frame_pb2 import AttachmentChunk, Cursor, Hello
 
 ACK_AIM_US = 300_000
 """The window is steered so that a run is answered about this soon: urgent work then never waits long behind bulk."""
+
+
+CHUNKS = FeedName("", "attachments")
+"""Stands for parts of attachments where feeds of the bulk lane take turns."""
 
 
 class Phase(Enum):
@@ -167,6 +171,8 @@ class Link:
     heads_told: dict[tuple[str, str], bytes] = field(default_factory=dict)
     acked: dict[FeedName, tuple[int, bytes]] = field(default_factory=dict)
     """(seq, header hash) of own and relayed feeds that the peer has acknowledged or shown in a cursor."""
+    chunks: deque[AttachmentChunk] = field(default_factory=deque)
+    """Parts of attachments that wait for bulk credit, in the turn of CHUNKS."""
     told_not_level: bool = False
     """This side's Hello said that it was restored and not yet level with its parent."""
 
@@ -179,6 +185,15 @@ class Link:
         turn = self.registry_turn if feed.publication == REGISTRY else self.turn[lane]
         if feed not in turn:
             turn.append(feed)
+
+    def takes_beyond_credit(self, lane: Lane, size: int) -> bool:
+        """Notes what came and waits for its answer; whether it is a second one without credit, which is a fault of the
+        peer."""
+        lanes = (Lane.URGENT,) if lane is Lane.URGENT else (Lane.NORMAL, Lane.BULK)
+        under_way = sum(self.taken.get(one, 0) for one in lanes)
+        credit = limits.URGENT_CREDIT_BYTES if lane is Lane.URGENT else limits.BULK_CREDIT_BYTES
+        self.taken[lane] = self.taken.get(lane, 0) + size
+        return bool(under_way) and under_way + size > credit
 
     @property
     def working(self) -> bool:

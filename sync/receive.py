@@ -124,11 +124,7 @@ def retry_waiting(core: Core) -> None:
 
 def _beyond_credit(core: Core, link: Link, run: OpenedRun | BadRun) -> bool:
     """A second run without credit is a fault of the peer: the session ends."""
-    lanes = (Lane.URGENT,) if run.lane is Lane.URGENT else (Lane.NORMAL, Lane.BULK)
-    under_way = sum(link.taken.get(lane, 0) for lane in lanes)
-    credit = limits.URGENT_CREDIT_BYTES if run.lane is Lane.URGENT else limits.BULK_CREDIT_BYTES
-    link.taken[run.lane] = link.taken.get(run.lane, 0) + run.size
-    if under_way and under_way + run.size > credit:
+    if link.takes_beyond_credit(run.lane, run.size):
         close(core, link, Reason.NO_CREDIT, "a second run without credit")
         return True
     return False

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from sync import compare, origin, receive, recovery, sending, session, statements, withheld
+from sync import attachments, compare, origin, receive, recovery, sending, session, statements, withheld
 from sync.apply import open_again, rejudge
 from sync.core import Core, Identity, Seams, feed_of, named_feeds
 from sync.effects import Effect, FeedState
 from sync.events import (
     AnchorKnown,
+    AttachmentRead,
     BeforeCommit,
     Committed,
     Drain,
     Event,
+    FetchAttachment,
     FrameArrived,
     LinkClosed,
     LinkOpened,
@@ -30,6 +32,7 @@ from sync.events import (
     Rejudge,
     RowsMadeAgain,
     RunArrived,
+    StopFetching,
     Tick,
 )
 from sync.forks import closed_beyond, evidence_arrived
@@ -129,6 +132,12 @@ class Replica:
             case Rejudge():
                 core.rejudge_wanted = True
                 self._more = True
+            case FetchAttachment():
+                attachments.fetch(core, event)
+            case StopFetching():
+                attachments.stop(core, event)
+            case AttachmentRead():
+                attachments.was_read(core, event)
             case AnchorKnown():
                 session.take_anchor(core, event.anchor)
                 self._after_registry()
@@ -176,10 +185,18 @@ class Replica:
             session.ping_arrived(core, link, frame.ping)
         elif kind == "pong":
             session.pong_arrived(core, link, frame.pong)
+        elif kind == "attachment_want":
+            self._of_attachments(link, attachments.want_arrived(core, link, frame.attachment_want))
+        elif kind == "attachment_chunk":
+            self._of_attachments(link, attachments.chunk_arrived(core, link, frame.attachment_chunk))
         elif kind == "drain" and link.phase is Phase.EXCHANGE:
             # It takes nothing more; what it had under way is still answered.
             link.phase = Phase.DRAINING
         self._more = self._more or core.rejudge_wanted or any(core.waiting.values())
+
+    def _of_attachments(self, link: Link, bad: tuple[Reason, str] | None) -> None:
+        if bad is not None:
+            session.close(self.core, link, *bad)
 
     def _after_registry(self) -> None:
         core = self.core
@@ -220,6 +237,7 @@ class Replica:
             more = more or core.rejudge_wanted or bool(core.rejudge_left)
         statements.say(core)
         withheld.check(core)
+        attachments.check(core)
         for link in core.links.values():
             # The runner keeps the earliest wish only, and a Tick uses it up.
             core.wake(session.next_deadline(core, link))

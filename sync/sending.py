@@ -6,7 +6,7 @@ from sync import limits
 from sync.chain import entry_size
 from sync.core import Core, feed_of, wire_feed
 from sync.effects import LogEntry
-from sync.link import Answering, Link, OutFeed, Phase, Sent
+from sync.link import CHUNKS, Answering, Link, OutFeed, Phase, Sent
 from sync.values import REGISTRY, FeedName, Lane
 from sync.wire.v1.frame_pb2 import Ack, Credit, Entry, Frame, Run
 
@@ -56,7 +56,7 @@ def pump(core: Core, link: Link) -> None:
         window = link.window(lane)
         while turn and window.room() > 0 and id(window) not in full:
             feed = turn.popleft()
-            more = _send_run(core, link, feed, lane)
+            more = _send_chunk(core, link) if feed is CHUNKS else _send_run(core, link, feed, lane)
             if more is None:
                 # It goes first when there is room; nothing of a lower lane takes that room before it.
                 turn.appendleft(feed)
@@ -83,6 +83,19 @@ def _send_run(core: Core, link: Link, feed: FeedName, lane: Lane) -> bool | None
     _send_entries(core, link, feed, state.head.epoch, entries, lane, answer=False)
     out.next_seq = entries[-1].seq + 1
     return out.next_seq <= state.head.seq
+
+
+def _send_chunk(core: Core, link: Link) -> bool | None:
+    """Sends one part of an attachment; as _send_run."""
+    if not link.chunks or link.phase is not Phase.EXCHANGE:
+        return False
+    size = len(link.chunks[0].data)
+    if not link.bulk.fits(size):
+        return None
+    link.bulk.sent(size)
+    link.sent.append(Sent(CHUNKS, 0, size, Lane.BULK, core.now, True))
+    core.send(link, Frame(attachment_chunk=link.chunks.popleft()))
+    return bool(link.chunks)
 
 
 def _send_answer(core: Core, link: Link, answering: Answering) -> bool:

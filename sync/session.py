@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sync import limits, sending, statements, withheld
+from sync import attachments, limits, sending, statements, withheld
+from sync.attachments import ATTACHMENTS
 from sync.chain import FORMAT
 from sync.compare import compare_all, compare_outgoing, compare_registry, cursor_of, go_on, registry_progress, want_done
 from sync.core import Core, feed_of
@@ -20,7 +21,7 @@ from sync.wire.v1.frame_pb2 import Cursors, Drain, Frame, Hello, Limits, Notice,
 BENIGN = frozenset({Reason.UNKNOWN_ENROLMENT, Reason.EPOCH_NOT_CONFIRMED, Reason.GAP, Reason.RECOVERING})
 """Reasons that belong to ordinary work (a record is on its way, a run was behind a dropped one): nobody is woken."""
 
-CAPABILITIES = ("rows-msgpack-zstd", "statements", "evidence")
+CAPABILITIES = ("rows-msgpack-zstd", "statements", "evidence", ATTACHMENTS)
 FORMAT_FLOOR = 1
 
 
@@ -69,6 +70,7 @@ def gone(core: Core, link_id: int) -> None:
     if link is None:
         return
     link.phase = Phase.CLOSED
+    attachments.link_gone(core, link)
     withheld.count_time(core, link)
     if any(feed in core.recovering for feed in link.wants):
         # Part of an own tail may have come back before the link broke. That feed waits for the rest; others go on.
@@ -272,6 +274,7 @@ def maybe_compared(core: Core, link: Link) -> None:
         link.queue(feed, core.feeds[feed].lane)
     _count_as_compared(core, link)
     statements.begin(core, link)
+    attachments.go_on(core)
     core.wake(core.now)
 
 

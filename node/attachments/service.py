@@ -29,7 +29,7 @@ def not_here(name: str) -> UserFault:
     return UserFault(
         Code.ATTACHMENT_NOT_HAD,
         N_("The attachment '{hash}' is not here."),
-        N_("`tiersync attachment list` shows those that are."),
+        N_("`tiersync attachment fetch` asks the node for it whose row names it."),
         hash=name[:100],
     )
 
@@ -92,6 +92,25 @@ class Attachments:
         """A part of one; b'' behind its end. Raises FileNotFoundError."""
         return await self.in_thread(partial(self.files.read, name, offset, size))
 
+    async def begun(self, name: str) -> int:
+        """Bytes that are here of one that is coming."""
+        return await self.in_thread(partial(self.files.begun, name))
+
+    async def add(self, name: str, offset: int, data: bytes) -> None:
+        """The next part of one that is coming. Raises UserFault ATTACHMENTS_FULL; HomeFault."""
+        try:
+            await self.in_thread(partial(self._add, name, offset, data))
+        finally:
+            self._look_at_quota()
+
+    async def finish(self, name: str) -> Held | None:
+        """All of it has come: the attachment, or None if it is not what it is called; then nothing of it is here."""
+        return await self.in_thread(partial(self._finish, name))
+
+    async def drop_coming(self, name: str) -> None:
+        """Forgets what came of one."""
+        await self.in_thread(partial(self._drop, name))
+
     async def remove(self, name: str) -> bool:
         """Takes one away for good; False if it is not here."""
         removed = await self.in_thread(partial(self._remove, name))
@@ -130,6 +149,25 @@ class Attachments:
         freed = self.files.remove(name)
         self.use(-freed)
         return bool(freed)
+
+    def _add(self, name: str, offset: int, data: bytes) -> None:
+        before = self.files.begun(name)
+        self.need_room(offset + len(data) - before)
+        self.files.add(name, offset, data)
+        self.use(self.files.begun(name) - before)
+
+    def _finish(self, name: str) -> Held | None:
+        coming, held = self.files.begun(name), self.files.find(name)
+        if not self.files.finish(name):
+            self.use(-coming)
+            return None
+        if held is not None and not held.own:
+            self.use(-held.size)  # the same bytes took its place
+        return self.files.find(name)
+
+    def _drop(self, name: str) -> None:
+        self.use(-self.files.begun(name))
+        self.files.drop_coming(name)
 
     def in_use(self) -> int:
         """Bytes of all attachments. Counted once, then kept up."""

@@ -146,6 +146,41 @@ def _show(session: Session, found: dict[str, Any]) -> None:
 
 
 @ATTACHMENTS.verb(
+    N_("Fetch an attachment from the node whose row names it, unless it is here; and write it into a file.")
+)
+def fetch(
+    context: typer.Context,
+    name: _Hash,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=_("Write it into this file, which must not be there yet."))
+    ] = None,
+) -> None:
+    session = here(context)
+    with moving(_("Fetching")) as tell:
+
+        def told(said: dict[str, Any]) -> None:
+            tell(f"{size(said['received'])} / {size(said['total'])}" if said["total"] >= 0 else "")
+
+        found = command(session, "attachment.fetch", told, hash=name)
+    if to is not None:
+        done(_write(session, found["hash"], to))
+    if session.as_json:
+        return say_json({**found, "file": str(to) if to is not None else ""})
+    say(_("{hash} is here: {kind}, {size}.").format(**{**found, "size": size(found["size"])}))
+    return None
+
+
+def _write(session: Session, name: str, to: Path) -> Coroutine[Any, Any, None]:
+    async def work() -> None:
+        async with client(session) as connected:
+            with to.open("xb") as file:
+                async for part in connected.read_attachment(name):
+                    file.write(part)
+
+    return work()
+
+
+@ATTACHMENTS.verb(
     N_("Take an attachment away for good, here. Rows go on naming it; nodes that fetched it still have it.")
 )
 def remove(

@@ -99,6 +99,7 @@ _PLAIN: Mapping[str, Plain] = MappingProxyType(
         "quality.reopen": quality.reopen,
         "token.make": tokens.make,
         "token.revoke": tokens.revoke,
+        "attachment.fetch": attachments.fetch,
         "attachment.remove": attachments.remove,
         "fsck": fsck.fsck,
         "reconcile": reconcile.reconcile,

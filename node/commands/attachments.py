@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from node.audit import Event as AuditEvent
 from node.clock import iso
 from node.commands.view import Arguments, View, limit, text
 from node.faults import Code, UserFault
+from node.store.readers import Reader
 from node.texts import N_
 
 REASON_CHARACTERS_MAX = 200
+PROGRESS_S = 0.2
 
 
 def list_attachments(view: View, arguments: Arguments) -> dict[str, Any]:
@@ -43,6 +46,29 @@ def show_attachment(view: View, arguments: Arguments) -> dict[str, Any]:
         raise unknown(name)
     found = _shown(held) if held is not None else {"hash": name, "size": 0, "kind": "", "own": False, "at": ""}
     return {**found, "here": held is not None, "references": [one.shown() for one in references]}
+
+
+async def fetch(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """attachment.fetch {hash} -> progress {received, total}, then what it is. It goes on when the caller does not wait.
+    Raises UserFault ATTACHMENT_UNKNOWN, ATTACHMENT_NOT_HAD, ATTACHMENTS_FULL."""
+    name = hash_of(arguments)
+    if await node.attachments.find(name) is None and not await _is_named(node, name):
+        raise unknown(name)
+    waiting = asyncio.create_task(node.travel.fetch(name))
+    try:
+        while not (await asyncio.wait([waiting], timeout=PROGRESS_S))[0]:
+            progress = await node.travel.progress(name)
+            yield {"received": progress.received, "total": progress.total} if progress else {"received": 0, "total": -1}
+        yield _shown(await waiting)
+    finally:
+        waiting.cancel()
+
+
+async def _is_named(node: Node, name: str) -> bool:
+    def asked(reader: Reader) -> bool:
+        return any(referrer.references(reader, name) for referrer in node.referrers)
+
+    return await node.read(asked)
 
 
 async def remove(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:

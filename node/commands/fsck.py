@@ -24,7 +24,7 @@ from tiers.catalogue import Catalogue
 from tiers.publishing import TierPublisher
 
 SPOILT = N_("an attachment's bytes are not those that it is called by")
-ANEW = N_("remove it (`tiersync attachment remove`), then attach the original again")
+ANEW = N_("remove it (`tiersync attachment remove`), then attach the original again, or fetch it from its origin")
 
 
 class Checked(NamedTuple):

@@ -13,6 +13,7 @@ from certs import files
 from certs.anchor import open_anchor
 from certs.files import HomeFiles
 from certs.suites import SUITES
+from node.attachments.files import Files
 from node.commands.view import View
 from node.config import Config
 from node.dues import counted, reminders_at
@@ -96,6 +97,10 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     stopped = rebuilt(home, config, view.catalogue, view.reader)
     found = status_of(stopped.replica, view.reader.reads())
     found["heard"] = heard_of(view.reader, HEARD_SHOWN)
+    found["attachments"] |= {
+        "used_bytes": Files(home).used(),
+        "quota_bytes": config.attachments.quota_bytes,
+    }
     found["heard_open"] = view.reader.heard_open()
     found["reread"] = view.reader.reread_count()
     found["personal"] = []

@@ -40,6 +40,20 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         ),
         N_("Telephone its administrator: its catalogue or its programs differ from what was agreed."),
     ),
+    "attachment_wrong": AlarmWords(
+        N_(
+            "An attachment that was fetched is not what the row says by its SHA-256, or changed its size on the way. "
+            "It was thrown away; nobody has seen it."
+        ),
+        N_(
+            "Telephone the origin's administrator: `tiersync fsck` there reads its attachments. If they are sound, a "
+            "node in between changed it."
+        ),
+    ),
+    "attachment_wants": AlarmWords(
+        N_("A node asks for more parts of attachments at a time than any should; what is too much is let go."),
+        N_("Telephone its administrator: its program may be at fault. Nothing else is held up."),
+    ),
     "attachments_full": AlarmWords(
         N_("The attachments of this node use nine tenths of `[attachments] quota_bytes`: at the quota none is taken."),
         N_("Raise the quota and restart, or remove what is not needed any more: `tiersync attachment list`."),

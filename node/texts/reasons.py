@@ -250,6 +250,10 @@ WORDS: Final[dict[Reason, Words]] = {
         N_("The peer was away longer than entries are kept."),
         N_("The peer takes a verified snapshot by itself."),
     ),
+    Reason.ATTACHMENT_NOT_SHARED: Words(
+        N_("Its origin has no such file, or publishes no row to this node that names it."),
+        N_("Telephone the origin's administrator: `tiersync attachment show` there says whether the file is there."),
+    ),
     Reason.SNAPSHOT_NEEDED: Words(
         N_("What is asked for has been pruned here; only a snapshot is left."),
         N_("The node asks for the snapshot by itself."),

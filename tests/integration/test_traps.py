@@ -62,6 +62,7 @@ TRAPS: dict[str, tuple[str, ...]] = {
     "12 a telephone number in a picture": (
         "unit/attachments/test_pictures.py::test_a_phone_number_and_a_place_are_gone_and_the_pixels_stay",
         "unit/attachments/test_service.py::test_a_picture_is_kept_clean_whoever_brings_it",
+        "integration/test_attachments.py::test_a_picture_is_fetched_by_the_nation_and_nothing_of_its_metadata_is_above",
     ),
     "13 grid codes of 14, 15 and 16 characters": (
         "integration/test_traps.py::test_grid_codes_of_every_length_in_use_arrive_as_they_are",

@@ -860,6 +860,83 @@ class SnapshotChunk(_message.Message):
 Global___SnapshotChunk: _TypeAlias = SnapshotChunk  # noqa: Y015
 
 @_typing.final
+class AttachmentWant(_message.Message):
+    """A part of a file that a row of `origin` names, asked of it for `asker`. Only where both said capability "attachments"."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ASKER_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """node ids"""
+    asker: _builtins.str
+    hash: _builtins.bytes
+    """SHA-256 of the file"""
+    offset: _builtins.int
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        asker: _builtins.str = ...,
+        hash: _builtins.bytes = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asker", b"asker", "hash", b"hash", "offset", b"offset", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachmentWant: _TypeAlias = AttachmentWant  # noqa: Y015
+
+@_typing.final
+class AttachmentChunk(_message.Message):
+    """The answer to one AttachmentWant: up to 32 KiB, or why there is nothing. Its data takes bulk credit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ASKER_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    asker: _builtins.str
+    hash: _builtins.bytes
+    offset: _builtins.int
+    data: _builtins.bytes
+    total: _builtins.int
+    """size of the whole file"""
+    reason: _builtins.int
+    """number of the reason code; 0 = none"""
+    by: _builtins.str
+    """with a reason: the node that gives it"""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        asker: _builtins.str = ...,
+        hash: _builtins.bytes = ...,
+        offset: _builtins.int = ...,
+        data: _builtins.bytes = ...,
+        total: _builtins.int = ...,
+        reason: _builtins.int = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asker", b"asker", "by", b"by", "data", b"data", "hash", b"hash", "offset", b"offset", "origin", b"origin", "reason", b"reason", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachmentChunk: _TypeAlias = AttachmentChunk  # noqa: Y015
+
+@_typing.final
 class Frame(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -876,6 +953,8 @@ class Frame(_message.Message):
     DRAIN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_CHUNK_FIELD_NUMBER: _builtins.int
     VERSION_REQUEST_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_WANT_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_CHUNK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -902,6 +981,10 @@ class Frame(_message.Message):
     def snapshot_chunk(self) -> Global___SnapshotChunk: ...
     @_builtins.property
     def version_request(self) -> _entry_pb2.VersionRequest: ...
+    @_builtins.property
+    def attachment_want(self) -> Global___AttachmentWant: ...
+    @_builtins.property
+    def attachment_chunk(self) -> Global___AttachmentChunk: ...
     def __init__(
         self,
         *,
@@ -918,12 +1001,14 @@ class Frame(_message.Message):
         drain: Global___Drain | None = ...,
         snapshot_chunk: Global___SnapshotChunk | None = ...,
         version_request: _entry_pb2.VersionRequest | None = ...,
+        attachment_want: Global___AttachmentWant | None = ...,
+        attachment_chunk: Global___AttachmentChunk | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "snapshot_chunk", b"snapshot_chunk", "statements", b"statements", "version_request", b"version_request", "want", b"want"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "attachment_chunk", b"attachment_chunk", "attachment_want", b"attachment_want", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "snapshot_chunk", b"snapshot_chunk", "statements", b"statements", "version_request", b"version_request", "want", b"want"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "snapshot_chunk", b"snapshot_chunk", "statements", b"statements", "version_request", b"version_request", "want", b"want"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "attachment_chunk", b"attachment_chunk", "attachment_want", b"attachment_want", "cursors", b"cursors", "drain", b"drain", "evidence", b"evidence", "hello", b"hello", "kind", b"kind", "notice", b"notice", "ping", b"ping", "pong", b"pong", "run", b"run", "snapshot_chunk", b"snapshot_chunk", "statements", b"statements", "version_request", b"version_request", "want", b"want"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "cursors", "run", "want", "ack", "statements", "notice", "evidence", "ping", "pong", "drain", "snapshot_chunk", "version_request"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "cursors", "run", "want", "ack", "statements", "notice", "evidence", "ping", "pong", "drain", "snapshot_chunk", "version_request", "attachment_want", "attachment_chunk"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,22 @@ def test_rows_that_name_files_are_told(country: Country, call: Call, tmp_path: P
     missing = call("attachment", "list", "--missing", "--home", home, "--json").json["missing"]
     assert {"hash": absent, "rows": 1} in missing
     assert absent in call("attachment", "list", "--missing", "--home", home).out
+
+
+def test_a_file_is_fetched_from_below_and_written(country: Country, call: Call, tmp_path: Path) -> None:
+    """The nation asks the city whose row names it; a file that is there is not written over."""
+    one = attached(call, country.home("city"), tmp_path / "a.jpg", pictures.jpeg(seed=16))
+    member, home = country.net["city"], country.home("nation")
+    dataset = catalogue_of(member).datasets[REPORT]
+    (row,) = Filler(member.node, "310000", 16).rows(dataset, 1)
+    at = dataset.schema.names.index("evidence")
+    row = (*row[:at], one["hash"], *row[at + 1 :])
+    assert country.do(member.put(REPORT, dataset.schema.names, [row])).accepted == 1
+    country.level()
+    to = tmp_path / "fetched.jpg"
+    assert one["hash"] in call("attachment", "fetch", one["hash"], "--to", str(to), "--home", home).out
+    assert sha256(to.read_bytes()).hexdigest() == one["hash"]
+    assert call("attachment", "fetch", one["hash"], "--to", str(to), "--home", home).code != 0
+    assert (
+        call("attachment", "fetch", "ab" * 32, "--home", home, "--json").json["error"]["name"] == "ATTACHMENT_UNKNOWN"
+    )
