@@ -311,6 +311,15 @@ def test_the_same_request_under_its_key_is_made_once(site: Site, full: httpx.Cli
     assert full.post(ROWS, json={"rows": []}, headers={"idempotency-key": "x" * 201}).status_code == 400
 
 
+def test_a_dry_run_does_not_use_its_key_up(full: httpx.Client) -> None:
+    """Tried first and then made under the same key, it is made."""
+    key = {"idempotency-key": "tried-first"}
+    tried = full.post(ROWS, json={"rows": [case(410)], "dry_run": True}, headers=key)
+    made = full.post(ROWS, json={"rows": [case(410)]}, headers=key)
+    assert [one.json()["accepted"] for one in (tried, made)] == [1, 1]
+    assert full.get(f"{ROWS}/sh-00410").status_code == 200
+
+
 def test_an_answer_too_long_to_keep_is_given_by_doing_it_again(full: httpx.Client) -> None:
     """Rows put twice change nothing, and a rejected row is rejected again; the key still knows its request."""
     rows = [case(410), *(case(n, division="330106") for n in range(411, 611))]

@@ -63,22 +63,26 @@ def test_a_city_merges_into_another(tmp_path: Path) -> None:
             for above in (province, nation):
                 assert len(await shown(above)) == 5
             await put(new, _old_cases(2, state="closed"))
+            await put(new, cases(1, first=90))
+            _, taken = await (await new.client()).query("taken_over", columns=("key_text",))
+            assert sorted(key for (key,) in taken) == ["'3302-000001'", "'3302-000002'"], "none of its own place"
             assert (await _void(new, "3302-000003")).accepted == 1
             assert (await _void(new, "3302-000003")).accepted == 0
             await net.level()
             for above in (province, nation):
-                assert await shown(above, "case_id", "state") == [
+                assert [row for row in await shown(above, "case_id", "state") if row[0].startswith("3302")] == [
                     ("3302-000001", "closed"),
                     ("3302-000002", "closed"),
                     ("3302-000004", "handling"),
                     ("3302-000005", "handling"),
                 ]
-                assert len(await shown(above, origin=new.node)) == 2
+                assert len(await shown(above, origin=new.node)) == 3 - (above is nation)
             # What the successor voids does not let the old row appear again.
             assert (await _void(new, "3302-000001")).accepted == 1
             await net.level()
             for above in (province, nation):
-                assert [key for (key,) in await shown(above)] == ["3302-000002", "3302-000004", "3302-000005"]
+                left = [key for (key,) in await shown(above) if key.startswith("3302")]
+                assert left == ["3302-000002", "3302-000004", "3302-000005"]
             await sound(net)
 
     run(work())
@@ -126,6 +130,8 @@ def test_a_city_that_was_away_hears_of_it_and_loses_nothing(tmp_path: Path) -> N
 
 
 ALIEN = "no node that this one enrolled|不是由本节点登记"
+CHILDREN = "has nodes below it|有下级节点"
+UNLINKED = "there is no link to|没有连接"
 """In the language of whoever asks, which is that of the test before."""
 REFUSED = {
     "by itself": ({"old": NEW, "new": NEW}, "no other child"),
@@ -148,6 +154,15 @@ def test_who_may_not_be_succeeded_is_told_why(tmp_path: Path) -> None:
                 with pytest.raises(UserFault, match=words):
                     await province.command("child.succeed", **named)
                 assert not audited(province, "child_succeeded"), name
+            nation = net["nation"]
+            with pytest.raises(UserFault, match=CHILDREN):
+                await nation.command("child.succeed", old=province.node, new=net["shanghai"].node)
+            await nation.stop()
+            await province.until(has_no_link(nation))
+            with pytest.raises(UserFault, match=UNLINKED):
+                await succeed(net)
+            await nation.start()
+            await net.level()
             await succeed(net)
             with pytest.raises(UserFault, match="succeeded itself"):
                 await province.command("child.succeed", old=net[NEW].node, new=net[OLD].node)
