@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from node.app import Node
 from node.clock import iso
 from node.engine import Step
+from node.facts import timed
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand, forbidden
 from node.jobs import MoveWish, bodies_of, other_side
@@ -65,7 +66,8 @@ async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish]) -> Made:
     Raises InputFault, UserFault PERSON_FORBIDS, BAD_ARGUMENT.
     """
     ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
-    made: Made = await node.writer.call(lambda ticket: HandIn(ticket, _desk(node), hand, wishes, ids))
+    known = await timed(node, wishes)
+    made: Made = await node.writer.call(lambda ticket: HandIn(ticket, _desk(node), hand, known, ids))
     return made
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from node.engine import Step
 from node.known import StoreKnown
+from node.parts import parts_open
 from node.store.loads import Written, pack_written
 from node.store.rowsql import key_text as taken_text
 from node.store.sources import pack_key
@@ -32,7 +33,7 @@ from tiers.codes import Life, life_flaw, void_flaw
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows.guards import NO_FACTS, Facts
 from tiers.flows.steps import Author, last_number, propose, start
-from tiers.flows.table import Flow
+from tiers.flows.table import Flow, Guard
 from tiers.profile import Standing
 
 _SURELY_FITS_BYTES = ENTRY_BYTES_MAX - HEADER_BYTES_MAX - 64 * KIB
@@ -267,10 +268,18 @@ def bodies_of(
     history, pending = list(store.moves(wishes[0].task)), list(store.pending_moves(wishes[0].task))
     found = []
     for wish, move_id in zip(wishes, move_ids, strict=True):
-        body = _body_of(wish, standing, flows, move_id, at, history, pending)
+        body = _body_of(_knowing(store, flows, standing.node, wish), standing, flows, move_id, at, history, pending)
         (history if body.number else pending).append(body)
         found.append(body)
     return found
+
+
+def _knowing(store: Store, flows: Mapping[str, Flow], here: str, wish: MoveWish) -> MoveWish:
+    """A wish with what is held here of the parts of its task, where a flow asks for it."""
+    rules = (rule for flow in flows.values() for rule in flow.moves if rule.name == wish.move)
+    if not any(Guard.PARTS_CLOSED in rule.guards for rule in rules):
+        return wish
+    return wish._replace(facts=wish.facts._replace(parts_open=parts_open(store, flows, here, wish.task)))
 
 
 def _body_of(

@@ -15,12 +15,14 @@ from node.desk import Made
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand
 from node.jobs import MoveWish
+from node.parts import together
 from node.status import detail_shown, reason_name
 from node.store.people import DraftState, handler
 from node.texts import N_
 from sync.errors import InputFault
 from sync.phrase import Phrase
 from sync.wire.v1.entry_pb2 import MoveBody
+from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
 from tiers.flows.steps import counted_of, fields_of, moves_open
 from tiers.flows.table import Flow, Party
 
@@ -175,7 +177,27 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
         "pending": [_move(body) for body in pending],
         "drafts": [desk.shown(draft) for draft in drafts],
         "refused": [_move(body) for body in view.reader.pending_moves(task, refused=True)],
+        **_together(view, first),
         "next": _next(flow, history, pending, party) if view.node in (first.issuer, first.holder) else [],
+    }
+
+
+def _together(view: View, first: MoveBody) -> dict[str, Any]:
+    """The parts that this node handed on, and the other targets of the same piece of work, where there are any."""
+    said = fields_of(first)
+    asked = {"parts": (view.node, PART_OF, first.task), "bundle": (first.issuer, BUNDLE, said.get(BUNDLE, ""))}
+    found = {
+        name: together(view.reader, view.catalogue.flows, *question) for name, question in asked.items() if question[2]
+    }
+    return {name: _bundle(one) for name, one in found.items() if one is not None}
+
+
+def _bundle(found: Bundle) -> dict[str, Any]:
+    return {
+        "whole": found.whole.value,
+        "open": found.open,
+        "states": dict(found.states),
+        "tasks": [{"task": one.task, "holder": one.holder, "state": one.state} for one in found.parts],
     }
 
 

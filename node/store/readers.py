@@ -320,6 +320,10 @@ class Reader:
         """Numbered moves of a task, in order of number."""
         return self._records.moves(task)
 
+    def openings(self, holding: str) -> list[MoveBody]:
+        """First moves of the tasks in whose first move a text stands, the oldest first."""
+        return self._records.openings(holding)
+
     def pending_moves(self, task: str, *, refused: bool = False) -> list[MoveBody]:
         """Moves of a task that the arbiter has not answered, or those it refused; oldest first."""
         return self._records.pending_moves(task, refused)

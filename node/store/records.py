@@ -60,6 +60,7 @@ _DROP_MOVES = "DELETE FROM move WHERE task = ? AND number >= ?"
 _END_PENDING = "DELETE FROM pending_move WHERE task = ? AND move_id = ?"
 _SAVE_PENDING = "INSERT OR REPLACE INTO pending_move (task, move_id, refused, body) VALUES (?, ?, ?, ?)"
 _MOVES = "SELECT body FROM move WHERE task = ? ORDER BY number"
+_OPENINGS = "SELECT body FROM move WHERE number = 1 AND instr(body, ?) > 0 ORDER BY rowid"
 _PENDING = "SELECT body FROM pending_move WHERE task = ? AND refused = ? ORDER BY rowid"
 
 _SAVE_SEEN = "INSERT OR REPLACE INTO seen (node, instance, boot, sight, at) VALUES (?, ?, ?, ?, ?)"
@@ -212,6 +213,13 @@ class Records:
     def moves(self, task: str) -> list[MoveBody]:
         """Numbered moves of a task, in order of number."""
         return [MoveBody.FromString(body) for (body,) in self._session.rows(_MOVES, (task,))]
+
+    def openings(self, holding: str) -> list[MoveBody]:
+        """First moves of the tasks in whose first move a text stands, the oldest first.
+
+        It looks at every task: for what a person asks, not for what arrives.
+        """
+        return [MoveBody.FromString(body) for (body,) in self._session.rows(_OPENINGS, (holding.encode(),))]
 
     def pending_moves(self, task: str, refused: bool = False) -> list[MoveBody]:
         """Moves that the arbiter has not answered, or those it refused; oldest first."""

@@ -14,6 +14,7 @@ import pytest
 
 from node.app import Node
 from node.calendar import calendar_of
+from node.faults import UserFault
 from node.jobs import MoveWish
 from node.store.readers import Reader
 from node.testing import Member, Topology
@@ -153,7 +154,7 @@ def test_what_a_flow_declares_is_started_once_with_words_of_its_cause(tmp_path: 
         async with Topology(tmp_path, THREE) as net:
             province, city = net["province"], net["city"]
             node = node_of(province)
-            fields = MappingProxyType({"title": "@title", "cause": "@task", "state": "@state", "kind": "逾期"})
+            fields = MappingProxyType({"title": "@title", "cause": "@task", "state": "@state", "kind": "overdue"})
             start = Start("overdue", "W2", fields)
             flow = replace(node.catalogue.flows["W2"], starts=(start,))
             node.catalogue = replace(node.catalogue, flows={**node.catalogue.flows, "W2": flow})
@@ -165,7 +166,7 @@ def test_what_a_flow_declares_is_started_once_with_words_of_its_cause(tmp_path: 
             assert await Timekeeper(node).look() == [(TASK, "overdue"), (task, "register")]
             assert await Timekeeper(node).look() == []
             (opened,) = await moves(province, task)
-            assert opened["fields"] == {"title": "路面破损", "cause": TASK, "state": "issued", "kind": "逾期"}
+            assert opened["fields"] == {"title": "路面破损", "cause": TASK, "state": "issued", "kind": "overdue"}
             shown = await province.command("task.show", task=task)
             assert shown["holder"] == city.node
 
@@ -203,5 +204,32 @@ def test_places_of_moves_that_were_taken_back_are_read_again(tmp_path: Path) -> 
             assert await keeper.look() == []
             assert keeper._place == newest
             assert TASK in keeper._watched
+
+    run(work())
+
+
+def test_what_must_be_in_time_is_not_made_too_late(tmp_path: Path) -> None:
+    """A target declines a key task within a working day, and not after it."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, THREE) as net:
+            province, city = net["province"], net["city"]
+            said = (("draft", {"title": "x"}), ("issue", {"requirement": "y", "due": "2099-12-31"}))
+            for move, fields in said:
+                await province.command("task.move", flow="W1", task=TASK, move=move, holder=city.node, fields=fields)
+            client = await city.client()
+            async for _ in client.follow(20):
+                listed = (await client.command("task.list"))["tasks"]
+                if any(one["state"] == "issued" for one in listed):
+                    break
+            node = node_of(city)
+            late = StoodClock(node.clock.now_us() + 30 * 86_400_000_000)
+            early, node.clock = node.clock, late
+            wish = {"task": TASK, "move": "decline", "fields": {"reason": "not our duty"}}
+            with pytest.raises(UserFault) as caught:
+                await city.command("task.move", **wish)
+            assert "MOVE_REFUSED" in str(caught.value)
+            node.clock = early
+            assert (await city.command("task.move", **wish))["pending_moves"] == ["decline"]
 
     run(work())

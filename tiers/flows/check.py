@@ -79,6 +79,8 @@ def _owners(flow: Flow) -> Iterator[str]:
             yield f"state '{state.name}' names no move: '{state.next}'"
         elif state.name not in rule.starts or not rule.is_of(state.owner) or rule.after(state.name) == state.name:
             yield f"state '{state.name}': '{state.next}' is no move by which its owner leads it on"
+        elif rule.most or Guard.IN_TIME in rule.guards:
+            yield f"state '{state.name}': '{state.next}' may be used up or too late, so that nothing leads on"
 
 
 def _limits(flow: Flow) -> Iterator[str]:

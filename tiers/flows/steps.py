@@ -108,10 +108,10 @@ def legal_fault(
     if place.state not in rule.starts:
         return Fault(Reason.WRONG_STATE, Phrase("'{}' cannot be made in state '{}'", move, place.state))
     if rule.most and place.made.get(move, 0) >= rule.most:
-        return Fault(Reason.RULE_BROKEN, Phrase("'{}' can be made {} time(s) in a task", move, rule.most))
+        return Fault(Reason.WRONG_STATE, Phrase("'{}' can be made {} time(s) in a task", move, rule.most))
     guarded = (guard_fault(guard, move, fields, facts) for guard in rule.guards)
     if (hindered := next((fault for fault in guarded if fault), None)) is not None:
-        return Fault(Reason.RULE_BROKEN, hindered)
+        return Fault(Reason.WRONG_STATE, hindered)
     return None
 
 

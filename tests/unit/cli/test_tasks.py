@@ -86,7 +86,7 @@ def test_only_the_opening_move_makes_a_task(country: Country) -> None:
         (("task", "sign", "nope"), 3, "E1501"),
         (("task", "new", "c310000.cn-demo", "--title", "x", "--due", "2026-12-31", "--flow", "W9"), 3, "E1502"),
         (("task", "move", "nope", "sign", "--field", "broken"), 2, "E1008"),
-        (("task", "new", "c310000.cn-demo", "--title", "x"), 2, "E1008"),
+        (("task", "new", "c310000.cn-demo", "--title", "x", "--flow", "W1"), 2, "E1008"),
         (("task", "new", "c999999.cn-demo", "--title", "x", "--due", "d"), 3, "E1402"),
         (("task", "new", "n100000.cn-demo", "--title", "x", "--due", "d"), 4, "E1503"),
         (("flow", "show", "W99"), 3, "E1502"),
@@ -179,3 +179,43 @@ def test_a_move_that_lost_its_number_stays_in_sight(call: Call, country: Country
     words = call("--home", nation, "task", "show", task).out
     assert "'remark' was move 2" in words
     assert "has not confirmed" not in words
+
+
+def test_a_task_is_not_submitted_while_a_part_of_it_is_open(call: Call, country: Country) -> None:
+    """A city that handed a part on says so, and waits for it or says why not; what a task's parts are is shown."""
+    nation, city = country.home("nation"), country.home("city")
+    wish = ("--title", "迎检", "--flow", "W1", "--due", "2026-12-31", "--task", "key-1", "--field", "bundle=key")
+    issued = call("--home", nation, "task", "new", country.node("city"), *wish, "--json").json
+    assert (issued["state"], issued["bundle"]["whole"]) == ("issued", "issued")
+    _wait(country, call, city, "key-1", "issued")
+    for move, field in (("receive", ()), ("split", ("--field", "parts=1"))):
+        call("--home", city, "task", "move", "key-1", move, *field)
+    below = MoveBody(flow="W1", task="key-1.1", issuer=country.node("city"), holder="d310104.c310000.cn-demo")
+    below.move, below.move_id, below.number, below.accepted, below.state = "draft", "part-1", 1, True, "draft"
+    below.by_node = below.issuer
+    for name, text in (("title", "迎检"), ("part_of", "key-1")):
+        below.fields.add(name=name, text=text)
+    running = country.net["city"].running
+    assert isinstance(running, InProcess)
+    assert running.serving is not None
+    writer = running.serving.node.writer
+    country.do(writer.call(lambda ticket: _Keep(ticket, below)))
+    shown = call("--home", city, "task", "show", "key-1", "--json").json
+    assert (shown["parts"]["open"], shown["parts"]["tasks"][0]["task"]) == (1, "key-1.1")
+    held = call("--home", city, "task", "move", "key-1", "submit", "--field", "result=done")
+    assert (held.code, "1 part(s) of the task are open" in held.err) == (4, True)
+    why = ("--field", "result=done", "--field", "override_reason=the part follows")
+    assert call("--home", city, "task", "move", "key-1", "submit", *why).code == 0
+    _wait(country, call, nation, "key-1", "submitted")
+
+
+@dataclass
+class _Keep:
+    """Writes a move as if it had been made."""
+
+    token: object
+    body: MoveBody
+
+    def run(self, store: Store) -> Sequence[Step]:
+        store.perform(SaveMoves(self.body.task, [self.body]))
+        return (Reply(self.token, None),)

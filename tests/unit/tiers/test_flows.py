@@ -124,9 +124,8 @@ def test_the_other_branches_are_walkable() -> None:
     """Return, extension, suspension and withdrawal, granted and refused."""
     issuer, holder = desks(
         "issue", "sign", "ask_extension", "refuse_extension", "ask_extension", "grant_extension", "ask_suspension",
-        "refuse_suspension", "ask_suspension", "grant_suspension", "report", "resume", "ask_suspension",
-        "grant_suspension", "recall", "extend", "remark", "reply", "check", "return", "begin", "reply", "return",
-        "reply", "withdraw",
+        "grant_suspension", "report", "resume", "extend", "remark", "reply", "check", "return", "begin", "reply",
+        "return", "reply", "withdraw",
     )  # fmt: skip
     assert issuer.state() == "withdrawn"
     assert facts(issuer) == facts(holder)

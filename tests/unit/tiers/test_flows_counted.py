@@ -134,7 +134,7 @@ def test_a_move_is_made_so_often_and_no_more() -> None:
     place = place_of(flow, holder.history(), holder.pending())
     fault = legal_fault(flow, place, "report", Party.HOLDER, {"text": "x"}, 0)
     assert fault is not None
-    assert (fault.reason, str(fault.detail)) == (Reason.RULE_BROKEN, "'report' can be made 2 time(s) in a task")
+    assert (fault.reason, str(fault.detail)) == (Reason.WRONG_STATE, "'report' can be made 2 time(s) in a task")
     assert legal_fault(flow, place_of(flow, issuer.history()), "report", Party.HOLDER, {"text": "x"}, 0) is None
 
 

@@ -255,7 +255,8 @@ def test_a_consequence_must_fit_the_flow_that_it_starts() -> None:
     """What the other flow does not know, or would not let this issuer begin, is told."""
     told = mistakes(SITE.replace('flow = "x_visit"', 'flow = "W2"'))
     assert "starts 'W2', which not all issuers of this flow may issue to its holders" in told
-    assert "starts 'W2' with 'kind', which is no field of it" in told
+    told = mistakes(SITE.replace('flow = "x_visit"', 'flow = "W9D"'))
+    assert "starts 'W9D' with 'kind', which is no field of it" in told
     assert "starts 'W99', which is no flow" in mistakes(SITE.replace('flow = "x_visit"', 'flow = "W99"'))
     assert "without saying 'kind'" in mistakes(SITE.replace(', kind = "open" }\n', " }\n"))
     assert "with 'shut', which is no value of 'kind'" in mistakes(
