@@ -8,6 +8,7 @@ must move everywhere. A row that no longer matches a filter leaves that audience
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sync.judge import LocalRows, Outgoing
@@ -17,7 +18,7 @@ from sync.values import Key, Route, Row
 from tiers.catalogue import Catalogue
 from tiers.dataset import NATION, Dataset, Publication
 from tiers.personal import MASK, Guard
-from tiers.profile import Standing
+from tiers.profile import Standing, profile_of
 from tiers.revision import Revision, say
 from tiers.rules import cells_of
 from tiers.ways import Way, make_way, text_of
@@ -118,12 +119,32 @@ def _outgoing(
 
 
 def _ways(publication: Publication, standing: Standing, dataset: Dataset) -> list[Way]:
-    """One per addressee; none where there is nobody above to send to, and never to oneself."""
+    """One per addressee, and what goes beyond the parent; none where there is nobody above, and never to oneself."""
     if publication.route in (Route.PARENT, Route.ANCESTORS) and not standing.parent:
         return []
     named = [standing.nation if a == NATION else a for a in publication.addressees]
     addressees = [a for a in dict.fromkeys(named) if a != standing.node] if publication.route is Route.NODE else [""]
-    return [make_way(publication, addressee, dataset) for addressee in addressees]
+    beyond = _beyond(standing, dataset) if publication.route is Route.PARENT else []
+    addressed = replace(publication, route=Route.NODE, addressees=tuple(beyond))
+    return [
+        *(make_way(publication, addressee, dataset) for addressee in addressees),
+        *(make_way(addressed, addressee, dataset) for addressee in beyond),
+    ]
+
+
+def _beyond(standing: Standing, dataset: Dataset) -> list[str]:
+    """Who else has what is for the parent: it is for the tier above that of its owners. Above a district stands its
+    city, which owns such rows itself; so they go on, addressed to the province, and are carried by the city."""
+    found: list[str] = []
+    node = standing.parent
+    while node and node != standing.nation:
+        profile, rest = profile_of(node), node.partition(".")[2]
+        above = rest if profile_of(rest) is not None else standing.nation
+        if profile is None or set(dataset.owner).isdisjoint(profile.tiers(above)):
+            break
+        found.append(above)
+        node = above
+    return found
 
 
 def _whole(rows: LocalRows, way: Way) -> _Parts:

@@ -11,18 +11,21 @@ from sync.rows import End, EndKind
 from sync.values import Cell, Key, Lane, Route, Row
 from tests.unit.tiers.kit import (
     CATALOGUE,
+    CITY,
     CITY_STANDS,
     DISTRICT_STANDS,
+    MUNICIPALITY,
     MUNICIPALITY_STANDS,
     NATION,
     NATION_STANDS,
+    PROVINCE,
     PROVINCE_STANDS,
     a_case,
     builtin_texts,
     published,
 )
 from tiers.catalogue import Catalogue
-from tiers.profile import Standing
+from tiers.profile import PROFILES, Standing, node_id
 from tiers.publishing import TierPublisher
 
 CITY_PUBLISHES: Publisher = TierPublisher(CATALOGUE, CITY_STANDS)
@@ -97,9 +100,27 @@ def test_nothing_goes_out_for_what_matches_neither_before_nor_after() -> None:
     assert set(change(a_case(1, state="closed"), before=(a_case(1),))) == {"case.parent"}
 
 
+MUNICIPAL_DISTRICT_STANDS = replace(
+    DISTRICT_STANDS, node=node_id(PROFILES["district"], "310106", MUNICIPALITY), region="310106", parent=MUNICIPALITY
+)
+CITY_BELOW_STANDS = replace(CITY_STANDS, node=node_id(PROFILES["city"], "330200", CITY), region="330200", parent=CITY)
 AUDIENCES = {
     "a city": (CITY_STANDS, "case", {("case.parent", ""), ("case.nation", NATION)}),
-    "a district": (DISTRICT_STANDS, "case", {("case.parent", ""), ("case.nation", NATION)}),
+    "a district, whose city owns cases too": (
+        DISTRICT_STANDS,
+        "case",
+        {("case.parent", ""), ("case.parent", PROVINCE), ("case.nation", NATION)},
+    ),
+    "a district of a municipality": (
+        MUNICIPAL_DISTRICT_STANDS,
+        "case",
+        {("case.parent", ""), ("case.parent", NATION), ("case.nation", NATION)},
+    ),
+    "a city below a city": (
+        CITY_BELOW_STANDS,
+        "case",
+        {("case.parent", ""), ("case.parent", PROVINCE), ("case.nation", NATION)},
+    ),
     "a municipality, whose parent is the nation": (
         MUNICIPALITY_STANDS,
         "case",
@@ -201,3 +222,23 @@ def test_settings_tell_what_decides_who_gets_what() -> None:
     elsewhere = settings(replace(CITY_STANDS, parent="p440000.cn-demo"))
     assert all(elsewhere[name] != normal[name] for name in normal)
     assert "case.parent" not in settings(NATION_STANDS)
+
+
+def test_what_goes_beyond_the_parent_is_the_same_and_addressed() -> None:
+    """The city carries the feed to its province and has its own; what the settings say of both is told apart."""
+    publisher = TierPublisher(CATALOGUE, DISTRICT_STANDS)
+    row = replace_cell(a_case(1), "division", "330106")
+    out = {
+        o.addressee: o for o in publisher.publish(LocalRows("case", [row], [], {})) if o.publication == "case.parent"
+    }
+    assert {to: (o.route, o.lane) for to, o in out.items()} == {
+        "": (Route.PARENT, Lane.NORMAL),
+        PROVINCE: (Route.NODE, Lane.NORMAL),
+    }
+    assert out[""].puts == out[PROVINCE].puts
+    assert len(set(publisher.settings()["case.parent"])) == 2
+
+
+def replace_cell(row: Row, name: str, cell: Cell) -> Row:
+    at = CATALOGUE.datasets["case"].schema.names.index(name)
+    return (*row[:at], cell, *row[at + 1 :])
