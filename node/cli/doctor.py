@@ -72,7 +72,16 @@ def examine(session: Session) -> list[Finding]:
     found += [*_home_modes(session.home), _disk(session.home, config), _attachments(session.home, config)]
     found += _declarations(session, config)
     found += _certificates(session, config)
-    return [*found, *_addresses(config), *_reminders(session)]
+    return [*found, *_beside(session, config), *_addresses(config), *_reminders(session)]
+
+
+def _beside(session: Session, config: Config) -> Iterator[Finding]:
+    from node.cli.examining import https, sources
+    from node.clock import SystemClock
+
+    now = SystemClock().now_us()
+    yield from https(session.home, config.http, now, session.zone)
+    yield from sources(session, now)
 
 
 def _reminders(session: Session) -> list[Finding]:
@@ -200,16 +209,17 @@ def _unfinished(home: Path) -> Finding:
 
 def _home_modes(home: Path) -> Iterator[Finding]:
     """The folder and every key: for their owner alone, and the owner is who runs this."""
-    yield _mode(Text(N_("home")), home, "700")
+    yield mode_of(Text(N_("home")), home, "700")
     keys = sorted((home / "keys").glob("*.key"))
     if not keys:
         todo = Text(N_("Take the home from the last backup; if there is none, join again with a new invite."))
         yield Finding(Text(N_("keys")), "bad", Text(N_("there are none in {folder}"), folder=home / "keys"), todo)
     for key in keys:
-        yield _mode(Text(N_("key {file}"), file=key.name), key, "600")
+        yield mode_of(Text(N_("key {file}"), file=key.name), key, "600")
 
 
-def _mode(name: Text, path: Path, wanted: str) -> Finding:
+def mode_of(name: Text, path: Path, wanted: str) -> Finding:
+    """Whether a folder or key is for its owner alone, who runs this."""
     about = path.stat()
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid != os.geteuid():
@@ -302,13 +312,14 @@ def _certificates(session: Session, config: Config) -> Iterator[Finding]:
     yield Finding(
         name, "good", Text(N_("belong together; fingerprint {fingerprint}"), fingerprint=identity.fingerprint)
     )
-    yield _expiry(Text(N_("certificate")), identity.own.not_after, now, session.zone)
+    invite = Text(N_("Ask the parent's administrator for a new invite made with --again, and join again."))
+    yield expiry(Text(N_("certificate")), identity.own.not_after, now, session.zone, invite)
 
 
-def _expiry(name: Text, not_after: int, now: int, zone: str) -> Finding:
+def expiry(name: Text, not_after: int, now: int, zone: str, todo: Text) -> Finding:
+    """How long a certificate is good for, and what to do where that is not long."""
     days = (not_after - now) // DAY_US
     found = Text(N_("until {until} ({days} days)"), until=moment(not_after, zone), days=days)
-    todo = Text(N_("Ask the parent's administrator for a new invite made with --again, and join again."))
     if days < 0:
         return Finding(name, "bad", found, todo)
     if days < RENEW_DAYS:
