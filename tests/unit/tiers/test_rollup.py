@@ -102,7 +102,7 @@ def test_a_measure_that_one_part_left_empty_is_lacking_in_the_sum() -> None:
     row = written(PLAIN, own(PLAIN, [visit()]))[PLAIN.total]
     other = handed_up(PLAIN, [{**row, "paid": None}])
     assert other is not None
-    both = merge([own(PLAIN, [visit()]), other])
+    both = merge(PLAIN, [own(PLAIN, [visit()]), other])
     assert (both.parts, both.is_complete, both.partial) == (Parts(counted=2), False, {"paid"})
 
 
