@@ -18,6 +18,7 @@ from node.store.state import PUBLICATIONS, REVISION
 from node.store.store import Store
 from sync.core import Core
 from sync.effects import FeedState, SaveMeta
+from sync.phrase import Phrase
 from sync.values import FeedName, dataset_of
 from tiers.faults import CatalogueFault, Mistake
 from tiers.publishing import TierPublisher
@@ -42,8 +43,11 @@ def check_declared(
     mistakes = [
         Mistake(
             f"dataset.{dataset}",
-            f"is no longer declared, and rows of it ({count}) are published: declare it again, without publications; "
-            "start the node, and remove it once the rows are taken back everywhere",
+            Phrase(
+                "is no longer declared, and rows of it ({}) are published: declare it again, without publications; "
+                "start the node, and remove it once the rows are taken back everywhere",
+                count,
+            ),
         )
         for dataset, count in sorted(missing.items())
         if count

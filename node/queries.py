@@ -8,7 +8,7 @@ from typing import NamedTuple
 from node.faults import Code, UserFault
 from node.storable import check_storable
 from node.store.readers import Reader
-from node.texts import N_
+from node.texts import N_, Text
 from sync.errors import InputFault
 from sync.phrase import Phrase
 from sync.reasons import Reason
@@ -73,13 +73,12 @@ def filter_of(text: str, schema: RowSchema) -> Filter:
         check_storable(raw)
         return parse_filter(raw, schema)
     except CatalogueFault as fault:
-        detail = "; ".join(f"{mistake.path}: {mistake.text}" for mistake in fault.mistakes)
-        raise _bad_filter(schema, detail) from fault
+        raise _bad_filter(schema, *(Text("{at}: {what}", at=m.path, what=m.text) for m in fault.mistakes)) from fault
     except (ValueError, RecursionError) as error:
-        raise _bad_filter(schema, str(error)) from error
+        raise _bad_filter(schema, Text(N_("it is not JSON: {error}"), error=error)) from error
 
 
-def _bad_filter(schema: RowSchema, detail: str) -> UserFault:
+def _bad_filter(schema: RowSchema, *detail: Text) -> UserFault:
     return UserFault(
         Code.BAD_FILTER,
         N_("This is no filter of '{dataset}': {detail}"),

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from sync.phrase import Phrase
 from sync.schema import RowSchema
 from tiers.dataset import SITE_PREFIX, Dataset, Publication
 from tiers.declare import read_dataset, read_deadlines, read_publication, read_publication_filter
@@ -107,14 +108,14 @@ class _Reading:
         try:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            self.mistakes.append(Mistake(name, f"is not TOML: {error}"))
+            self.mistakes.append(Mistake(name, Phrase("is not TOML: {}", error)))
             return
         top = Table(content, f"{name}:", self.mistakes)
         for dataset_id, table in top.named("dataset"):
             if dataset_id.startswith(SITE_PREFIX) is not of_site:
-                table.wrong("", f"ids that begin with '{SITE_PREFIX}' are a site's, and only those")
+                table.wrong("", Phrase("ids that begin with '{}' are a site's, and only those", SITE_PREFIX))
             if dataset_id in self.datasets:
-                table.wrong("", f"dataset '{dataset_id}' is declared twice")
+                table.wrong("", Phrase("dataset '{}' is declared twice", dataset_id))
             dataset = read_dataset(dataset_id, table)
             if dataset is not None:
                 self.datasets[dataset_id] = dataset
@@ -124,13 +125,13 @@ class _Reading:
         self._rolling += [(d, table, of_site) for d, table in top.named("rollup")]
         overrides = top.named("override")
         if overrides and not of_site:
-            top.wrong("override", "belongs in a site's text")
+            top.wrong("override", Phrase("belongs in a site's text"))
         self._overrides += overrides
         top.finish()
 
     def _declare_flow(self, name: str, table: Table, of_site: bool) -> None:
         if name in self._flow_tables:
-            table.wrong("", f"flow '{name}' is declared twice")
+            table.wrong("", Phrase("flow '{}' is declared twice", name))
         self._flow_tables[name] = table
         flow = read_flow(name, table, of_site)
         if flow is not None:
@@ -147,10 +148,11 @@ class _Reading:
             dataset_id, _, audience = name.partition(".")
             if (dataset_id.startswith(SITE_PREFIX) or audience.startswith(SITE_PREFIX)) is not of_site:
                 table.wrong(
-                    "", f"'{SITE_PREFIX}' before dataset or audience marks a site's publications, and only those"
+                    "",
+                    Phrase("'{}' before dataset or audience marks a site's publications, and only those", SITE_PREFIX),
                 )
             if name in self.publications:
-                table.wrong("", f"publication '{name}' is declared twice")
+                table.wrong("", Phrase("publication '{}' is declared twice", name))
             publication = read_publication(name, table, self.datasets)
             if publication is not None:
                 self.publications[name] = publication
@@ -162,9 +164,11 @@ class _Reading:
 
     def _roll_up(self, name: str, table: Table, of_site: bool) -> None:
         if name.startswith(SITE_PREFIX) is not of_site:
-            table.wrong("", f"datasets that begin with '{SITE_PREFIX}' are rolled up by a site's text, and only those")
+            table.wrong(
+                "", Phrase("datasets that begin with '{}' are rolled up by a site's text, and only those", SITE_PREFIX)
+            )
         if name in self.rollups:
-            table.wrong("", f"the roll-up of '{name}' is declared twice")
+            table.wrong("", Phrase("the roll-up of '{}' is declared twice", name))
         rollup = read_rollup(name, table, self.datasets)
         if rollup is not None:
             self.rollups[name] = rollup
@@ -183,9 +187,9 @@ class _Reading:
         condition = table.raw("filter")
         table.finish()
         if publication is None:
-            table.wrong("", f"'{name}' is no publication, dataset or flow (or has mistakes)")
+            table.wrong("", Phrase("'{}' is no publication, dataset or flow (or has mistakes)", name))
         elif condition is None:
-            table.wrong("filter", "is missing: a filter, or 'all'")
+            table.wrong("filter", Phrase("is missing: a filter, or 'all'"))
         else:
             dataset = self.datasets[publication.dataset]
             chosen = read_publication_filter(table, "filter", condition, dataset)

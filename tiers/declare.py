@@ -6,6 +6,7 @@ The shape of a declaration is shown by tiers/catalogue/*.toml; what each key mea
 from __future__ import annotations
 
 from sync.limits import ARGUMENT_CHARACTERS_MAX, KEY_COLUMNS_MAX
+from sync.phrase import Phrase
 from sync.schema import CellType, RowSchema
 from sync.values import Lane, Route, dataset_of, is_identifier, is_node_id, is_publication
 from tiers.codes import STATUSES, Life
@@ -45,13 +46,13 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
     """The dataset declared by `table`; None when it has mistakes (noted in the table's list)."""
     before = len(table.mistakes)
     if not is_identifier(name):
-        table.wrong("", f"'{name}' is not an identifier (a-z, 0-9, _)")
+        table.wrong("", Phrase("'{}' is not an identifier (a-z, 0-9, _)", name))
     version = table.whole("version", 1, 2**31)
     zh, en = table.text("zh"), table.text("en")
     definition, definition_zh = table.text("definition"), table.text("definition_zh")
     owner = table.texts("owner")
     for unknown in sorted(set(owner) - _OWNERS):
-        table.wrong("owner", f"'{unknown}' is not a tier: {', '.join(sorted(_OWNERS))}")
+        table.wrong("owner", Phrase("'{}' is not a tier: {}", unknown, ", ".join(sorted(_OWNERS))))
     classification = table.choice("classification", _CLASSES, Classification.INTERNAL)
     sharing = table.choice("sharing", _SHARING, Sharing.CONDITIONAL)
     source_unit = table.text("source_unit", "")
@@ -64,10 +65,10 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
     _check_place(table, "region", region, (CellType.TEXT,), by_name)
     _check_place(table, "date", date, _DATED, by_name)
     if date and not region:
-        table.wrong("date", "has no use without region")
+        table.wrong("date", Phrase("has no use without region"))
     _check_references(table, fields, by_name)
     for name in {*key, region} & {f.column.name for f in fields if f.personal}:
-        table.wrong("fields", f"'{name}' is in the key or the region, so it cannot be 'personal'")
+        table.wrong("fields", Phrase("'{}' is in the key or the region, so it cannot be 'personal'", name))
     schema = None
     if is_identifier(name) and fields and key and set(key) <= set(by_name):
         schema = RowSchema(name, version, tuple(f.column for f in by_name.values()), key)
@@ -76,7 +77,7 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
     period = table.text("period", "")
     _check_place(table, "period", period, (CellType.TEXT,), by_name)
     if period and period not in key:
-        table.wrong("period", "must be a key column")
+        table.wrong("period", Phrase("must be a key column"))
     deadlines = read_deadlines(table, cadence, period)
     table.finish()
     if len(table.mistakes) > before or classification is None or sharing is None:
@@ -106,7 +107,7 @@ def read_dataset(name: str, table: Table) -> Dataset | None:
 
 def _check_key(table: Table, key: tuple[str, ...], by_name: dict[str, Field]) -> None:
     if len(key) > KEY_COLUMNS_MAX:
-        table.wrong("key", f"has more than {KEY_COLUMNS_MAX} columns")
+        table.wrong("key", Phrase("has more than {} columns", KEY_COLUMNS_MAX))
     for name in key:
         _check_place(table, "key", name, (*_DATED, CellType.TEXT, CellType.INTEGER, CellType.BYTES), by_name)
 
@@ -117,14 +118,14 @@ def _check_place(table: Table, key: str, name: str, types: tuple[CellType, ...],
         return
     field = by_name.get(name)
     if field is None:
-        table.wrong(key, f"'{name}' is not a field (or has mistakes)")
+        table.wrong(key, Phrase("'{}' is not a field (or has mistakes)", name))
         return
     if field.column.type not in types:
-        table.wrong(key, f"'{name}' must be {' or '.join(t.value for t in types)}")
+        table.wrong(key, Phrase("'{}' must be {}", name, " or ".join(t.value for t in types)))
     if field.column.nullable:
-        table.wrong(key, f"'{name}' must not be nullable")
+        table.wrong(key, Phrase("'{}' must not be nullable", name))
     if field.held_back:
-        table.wrong(key, f"'{name}' must not be held back")
+        table.wrong(key, Phrase("'{}' must not be held back", name))
 
 
 def _check_references(table: Table, fields: tuple[Field, ...], by_name: dict[str, Field]) -> None:
@@ -134,17 +135,18 @@ def _check_references(table: Table, fields: tuple[Field, ...], by_name: dict[str
         other = by_name.get(field.codes.column)
         if other is None or other.column.type is not CellType.TEXT:
             table.wrong(
-                "fields", f"'{field.column.name}' takes its code table from '{field.codes.column}': no text field"
+                "fields",
+                Phrase("'{}' takes its code table from '{}': no text field", field.column.name, field.codes.column),
             )
         elif other.held_back and not field.held_back:
-            table.wrong("fields", f"'{field.column.name}' takes its code table from a held-back field")
+            table.wrong("fields", Phrase("'{}' takes its code table from a held-back field", field.column.name))
 
 
 def _cadence(table: Table) -> tuple[Cadence, ...]:
     """Each said once, in the order declared."""
     named = table.texts("cadence")
     for unknown in sorted(set(named) - set(_CADENCES)):
-        table.wrong("cadence", f"'{unknown}' is none of {', '.join(_CADENCES)}")
+        table.wrong("cadence", Phrase("'{}' is none of {}", unknown, ", ".join(_CADENCES)))
     return tuple(_CADENCES[name] for name in named if name in _CADENCES)
 
 
@@ -158,23 +160,23 @@ def read_deadlines(table: Table, cadence: tuple[Cadence, ...], period: str) -> d
         one.choice("calendar", {"natural": "natural"}, "natural")
         one.finish()
         if said not in CALENDAR or said not in cadence:
-            one.wrong("", f"'{name}' is no cadence with periods that the dataset has")
+            one.wrong("", Phrase("'{}' is no cadence with periods that the dataset has", name))
         elif cut_off < due:
-            one.wrong("cut_off_days", "is before due_days")
+            one.wrong("cut_off_days", Phrase("is before due_days"))
         else:
             found[said] = Deadline(due, cut_off)
     if found and not period:
-        table.wrong("deadlines", "need a period: the key column that names it")
+        table.wrong("deadlines", Phrase("need a period: the key column that names it"))
     return found
 
 
 def _checks(table: Table, schema: RowSchema | None) -> tuple[Check, ...]:
     declared = table.tables("checks")
     if len(declared) > CHECKS_MAX:
-        table.wrong("checks", f"are more than {CHECKS_MAX}")
+        table.wrong("checks", Phrase("are more than {}", CHECKS_MAX))
     read = [c for t in declared[:CHECKS_MAX] if (c := _check(t, schema)) is not None]
     if len({c.name for c in read}) != len(read):
-        table.wrong("checks", "a name stands twice")
+        table.wrong("checks", Phrase("a name stands twice"))
     return tuple(read)
 
 
@@ -183,11 +185,11 @@ def _check(table: Table, schema: RowSchema | None) -> Check | None:
     severity = table.choice("severity", _SEVERITIES)
     condition = table.raw("rule")
     if name and not is_identifier(name):
-        table.wrong("name", f"'{name}' is not an identifier (a-z, 0-9, _)")
+        table.wrong("name", Phrase("'{}' is not an identifier (a-z, 0-9, _)", name))
     if max(len(zh), len(en)) > ARGUMENT_CHARACTERS_MAX:
-        table.wrong("", f"zh and en have at most {ARGUMENT_CHARACTERS_MAX} characters")
+        table.wrong("", Phrase("zh and en have at most {} characters", ARGUMENT_CHARACTERS_MAX))
     if condition is None:
-        table.wrong("rule", "is missing: a filter that every sound row matches")
+        table.wrong("rule", Phrase("is missing: a filter that every sound row matches"))
     table.finish()
     if condition is None or schema is None:
         return None
@@ -203,7 +205,7 @@ def _code_table(table: Table, schema: RowSchema | None, by_name: dict[str, Field
     table_column, code_column = inner.text("table"), inner.text("code")
     for said, column in (("table", table_column), ("code", code_column)):
         if column and (column not in by_name or by_name[column].column.type is not CellType.TEXT):
-            inner.wrong(said, f"'{column}' is not a text field")
+            inner.wrong(said, Phrase("'{}' is not a text field", column))
     condition = inner.raw("in_force")
     in_force = None
     if condition is not None and schema is not None:
@@ -220,10 +222,10 @@ def _life(table: Table, by_name: dict[str, Field]) -> Life | None:
         return None
     for said, name in (("since", life.since), ("until", life.until)):
         if name not in by_name or by_name[name].column.type is not CellType.DATE:
-            table.wrong(said, f"'{name}' is not a date field")
+            table.wrong(said, Phrase("'{}' is not a date field", name))
     status = by_name.get(life.status)
     if status is None or {v.value for v in status.values} != set(STATUSES):
-        table.wrong("status", f"'{life.status}' is not a field with the values {', '.join(STATUSES)}")
+        table.wrong("status", Phrase("'{}' is not a field with the values {}", life.status, ", ".join(STATUSES)))
     return life
 
 
@@ -233,9 +235,9 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
     dataset_id = table.text("dataset", name.partition(".")[0])
     dataset = datasets.get(dataset_id)
     if not is_publication(name) or dataset_of(name) != dataset_id:
-        table.wrong("", f"'{name}' must be its dataset's id, a point and a name for the audience")
+        table.wrong("", Phrase("'{}' must be its dataset's id, a point and a name for the audience", name))
     if dataset is None:
-        table.wrong("dataset", f"'{dataset_id}' is not a dataset (or has mistakes)")
+        table.wrong("dataset", Phrase("'{}' is not a dataset (or has mistakes)", dataset_id))
     route = table.choice("route", _ROUTES)
     lane = table.choice("lane", _LANES, Lane.NORMAL)
     addressees = _addressees(table, route, dataset)
@@ -255,16 +257,16 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
 def _addressees(table: Table, route: Route | None, dataset: Dataset | None) -> tuple[str, ...]:
     addressees = table.texts("addressees", ())
     if route is Route.NODE and not addressees:
-        table.wrong("addressees", f"route node needs them: node ids, '{NATION}', or '{OF_ROW}' and a column")
+        table.wrong("addressees", Phrase("route node needs them: node ids, '{}', or '{}' and a column", NATION, OF_ROW))
     if route is not Route.NODE and addressees and route is not None:
-        table.wrong("addressees", "go with route node only")
+        table.wrong("addressees", Phrase("go with route node only"))
     must = {c.name for c in dataset.schema.columns if c.type is CellType.TEXT and not c.nullable} if dataset else set()
     for addressee in addressees:
         if addressee.startswith(OF_ROW):
             if addressee[len(OF_ROW) :] not in must:
-                table.wrong("addressees", f"'{addressee}' names no mandatory text column")
+                table.wrong("addressees", Phrase("'{}' names no mandatory text column", addressee))
         elif addressee != NATION and not is_node_id(addressee):
-            table.wrong("addressees", f"'{addressee}' is neither a node id nor '{NATION}' nor a column")
+            table.wrong("addressees", Phrase("'{}' is neither a node id nor '{}' nor a column", addressee, NATION))
     return addressees
 
 
@@ -274,15 +276,15 @@ def _columns(table: Table, dataset: Dataset, wanted: tuple[str, ...]) -> tuple[s
         return tuple(n for n in dataset.schema.names if n not in dataset.held_back)
     for name in wanted:
         if name not in dataset.schema.names:
-            table.wrong("columns", f"'{name}' is not a column of {dataset.id}")
+            table.wrong("columns", Phrase("'{}' is not a column of {}", name, dataset.id))
         elif name in dataset.held_back:
-            table.wrong("columns", f"'{name}' is held back and must not leave its node")
+            table.wrong("columns", Phrase("'{}' is held back and must not leave its node", name))
     must = {*dataset.key, dataset.region, dataset.date} - {""}
     must |= {c.name for c in dataset.schema.columns if not c.nullable}
     must |= {f.codes.column for f in dataset.fields if f.codes and f.codes.column and f.column.name in wanted}
     for name in dataset.schema.names:
         if name in must and name not in wanted:
-            table.wrong("columns", f"'{name}' must be published: receivers judge rows by it")
+            table.wrong("columns", Phrase("'{}' must be published: receivers judge rows by it", name))
     return tuple(n for n in dataset.schema.names if n in wanted)
 
 
@@ -294,5 +296,5 @@ def read_publication_filter(table: Table, key: str, raw: object, dataset: Datase
     parsed = read_filter(raw, dataset.schema, path, table.mistakes)
     if parsed is not None:
         for name in sorted(columns_of(parsed) & dataset.held_back):
-            table.wrong(key, f"'{name}' is held back: who is in the audience would tell what it holds")
+            table.wrong(key, Phrase("'{}' is held back: who is in the audience would tell what it holds", name))
     return parsed

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from sync.limits import CELL_BYTES_MAX, COLUMNS_MAX
+from sync.phrase import Phrase
 from sync.schema import CellType, Column
 from sync.values import is_identifier
 from tiers.codes import RANGES_MAX, Range, read_range
@@ -53,12 +54,12 @@ def read_fields(table: Table) -> tuple[Field, ...]:
     """The fields of a dataset's table; those with mistakes are left out."""
     read = [_field(t) for t in table.tables("fields")]
     if not 0 < len(read) <= COLUMNS_MAX:
-        table.wrong("fields", f"must name 1 to {COLUMNS_MAX} fields")
+        table.wrong("fields", Phrase("must name 1 to {} fields", COLUMNS_MAX))
     fields = tuple(f for f in read if f is not None)
     seen: set[str] = set()
     for field in fields:
         if field.column.name in seen:
-            table.wrong("fields", f"'{field.column.name}' stands twice")
+            table.wrong("fields", Phrase("'{}' stands twice", field.column.name))
         seen.add(field.column.name)
     return fields
 
@@ -67,13 +68,13 @@ def _field(table: Table) -> Field | None:
     before = len(table.mistakes)
     name = table.text("name")
     if name and not is_identifier(name):
-        table.wrong("name", f"'{name}' is not an identifier (a-z, 0-9, _)")
+        table.wrong("name", Phrase("'{}' is not an identifier (a-z, 0-9, _)", name))
     kind = table.choice("type", _TYPES)
     nullable = table.flag("nullable", True)
     length = table.whole("length", 1, CELL_BYTES_MAX, _TEXT_LENGTH)
     held_back = table.flag("held_back", False)
     if held_back and not nullable:
-        table.wrong("nullable", "a held-back column is empty everywhere else, so it must be nullable")
+        table.wrong("nullable", Phrase("a held-back column is empty everywhere else, so it must be nullable"))
     zh, en = table.text("zh"), table.text("en")
     definition, definition_zh = table.text("definition", ""), table.text("definition_zh", "")
     unit, example = table.text("unit", ""), table.text("example", "")
@@ -83,21 +84,21 @@ def _field(table: Table) -> Field | None:
     raw_decimals = table.raw("decimals")
     decimals = raw_decimals if isinstance(raw_decimals, int) and not isinstance(raw_decimals, bool) else None
     if raw_decimals is not None and (kind is not CellType.FLOAT or decimals is None or not 0 <= decimals <= 9):
-        table.wrong("decimals", "must be 0 to 9, on a float")
+        table.wrong("decimals", Phrase("must be 0 to 9, on a float"))
     if (values or codes) and kind not in (CellType.TEXT, None):
-        table.wrong("type", "codes and values are text")
+        table.wrong("type", Phrase("codes and values are text"))
     personal = _personal(table)
     if personal and (kind not in (CellType.TEXT, None) or values or codes or held_back):
-        table.wrong("personal", "is for free text that leaves: no values, no codes, not held back")
+        table.wrong("personal", Phrase("is for free text that leaves: no values, no codes, not held back"))
     attachment = table.flag("attachment", False)
     if attachment and (kind not in (CellType.TEXT, None) or values or codes or personal):
-        table.wrong("attachment", "is for a text of SHA-256 digests: no values, no codes, not 'personal'")
+        table.wrong("attachment", Phrase("is for a text of SHA-256 digests: no values, no codes, not 'personal'"))
     if values and codes:
-        table.wrong("values", "a column has values or codes, not both")
+        table.wrong("values", Phrase("a column has values or codes, not both"))
     if len({v.value for v in values}) != len(values):
-        table.wrong("values", "a value stands twice")
+        table.wrong("values", Phrase("a value stands twice"))
     if any(len(v.value) > length for v in values):
-        table.wrong("values", "a value is longer than the column")
+        table.wrong("values", Phrase("a value is longer than the column"))
     table.finish()
     if len(table.mistakes) > before or kind is None:
         return None
@@ -106,7 +107,7 @@ def _field(table: Table) -> Field | None:
         _bound(table, key, raw, column) for key, raw in zip(("minimum", "maximum"), bounds, strict=True)
     )
     if minimum is not None and maximum is not None and minimum > maximum:
-        table.wrong("minimum", "is above maximum")
+        table.wrong("minimum", Phrase("is above maximum"))
     field = Field(
         column,
         zh,
@@ -132,7 +133,7 @@ def _field(table: Table) -> Field | None:
 def _personal(table: Table) -> Personal | None:
     said = table.text("personal", "")
     if said and said not in _PERSONAL:
-        table.wrong("personal", f"'{said}' is none of {', '.join(_PERSONAL)}")
+        table.wrong("personal", Phrase("'{}' is none of {}", said, ", ".join(_PERSONAL)))
     return _PERSONAL.get(said)
 
 
@@ -140,7 +141,7 @@ def _bound(table: Table, key: str, raw: object, column: Column) -> Bound | None:
     if raw is None:
         return None
     if column.type not in _BOUNDED:
-        table.wrong(key, f"is for {', '.join(t.value for t in _BOUNDED)}")
+        table.wrong(key, Phrase("is for {}", ", ".join(t.value for t in _BOUNDED)))
         return None
     is_decimal = column.type is CellType.DECIMAL
     if is_decimal and isinstance(raw, int) and not isinstance(raw, bool):
@@ -149,7 +150,7 @@ def _bound(table: Table, key: str, raw: object, column: Column) -> Bound | None:
     if isinstance(cell, str):
         return Decimal(cell)
     if isinstance(cell, float) and not is_float_good(cell, None):
-        table.wrong(key, "is -0.0 or no number")
+        table.wrong(key, Phrase("is -0.0 or no number"))
         return None
     return cell if isinstance(cell, int | float) else None
 
@@ -160,7 +161,7 @@ def _check_example(table: Table, field: Field) -> None:
     try:
         cell = read_cell(column, _READ.get(column.type, str)(field.example), table, "example")
     except ValueError:
-        table.wrong("example", f"'{field.example}' is not {column.type.value}")
+        table.wrong("example", Phrase("'{}' is not {}", field.example, column.type.value))
         return
     if len(table.mistakes) > before:
         return
@@ -169,7 +170,7 @@ def _check_example(table: Table, field: Field) -> None:
     if flaw is not None:
         table.wrong("example", flaw)
     if field.values and cell not in {v.value for v in field.values}:
-        table.wrong("example", f"'{field.example}' is not among the values")
+        table.wrong("example", Phrase("'{}' is not among the values", field.example))
 
 
 def _code_value(table: Table) -> CodeValue:
@@ -181,20 +182,22 @@ def _code_value(table: Table) -> CodeValue:
 def _code_ref(table: Table) -> CodeRef | None:
     fixed, column, free = table.text("codes", ""), table.text("codes_from", ""), table.text("codes_free", "")
     if fixed and column:
-        table.wrong("codes", "a column has codes or codes_from, not both")
+        table.wrong("codes", Phrase("a column has codes or codes_from, not both"))
     if free and not column:
-        table.wrong("codes_free", "goes with codes_from")
+        table.wrong("codes_free", Phrase("goes with codes_from"))
     reserved = _reserved(table)
     if reserved and not (fixed or column):
-        table.wrong("codes_reserved", "goes with codes or codes_from")
+        table.wrong("codes_reserved", Phrase("goes with codes or codes_from"))
     return CodeRef(fixed, column, free, reserved) if fixed or column else None
 
 
 def _reserved(table: Table) -> tuple[Range, ...]:
     texts = table.texts("codes_reserved", ())
     if len(texts) > RANGES_MAX:
-        table.wrong("codes_reserved", f"are more than {RANGES_MAX}")
+        table.wrong("codes_reserved", Phrase("are more than {}", RANGES_MAX))
     ranges = [(text, read_range(text)) for text in texts[:RANGES_MAX]]
     for text in (text for text, one in ranges if one is None):
-        table.wrong("codes_reserved", f"'{text}' is no range such as '..70-99' (two digits of any kind, then 70 to 99)")
+        table.wrong(
+            "codes_reserved", Phrase("'{}' is no range such as '..70-99' (two digits of any kind, then 70 to 99)", text)
+        )
     return tuple(one for _, one in ranges if one is not None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from sync.errors import LocalFault
+from sync.phrase import Phrase, as_phrase
 
 T = TypeVar("T")
 
@@ -14,7 +15,7 @@ class Mistake(NamedTuple):
     """One mistake: `path` is the text's name and the key path in it, e.g. 'case.toml: dataset.case.fields[3].type'."""
 
     path: str
-    text: str
+    text: Phrase
 
 
 class CatalogueFault(LocalFault):
@@ -37,11 +38,14 @@ class Table:
         if isinstance(content, Mapping):
             self._left = {str(k): v for k, v in content.items()}
         else:
-            mistakes.append(Mistake(path, "must be a table"))
+            self.wrong("", Phrase("must be a table"))
 
     def wrong(self, key: str, text: str) -> None:
         """Notes a mistake at `key`."""
-        self.mistakes.append(Mistake(self.at(key), text))
+        self.mistakes.append(Mistake(self.at(key), as_phrase(text)))
+
+    def _lacks(self, key: str, value: object, wanted: Phrase) -> None:
+        self.wrong(key, Phrase("is missing") if value is None else wanted)
 
     def at(self, key: str) -> str:
         """The key path of `key` in this table; right below a text's name as 'site.toml: key'."""
@@ -59,7 +63,7 @@ class Table:
         if value is None and default is not None:
             return default
         if not isinstance(value, str) or not value.strip():
-            self.wrong(key, "is missing" if value is None else "must be a text that is not empty")
+            self._lacks(key, value, Phrase("must be a text that is not empty"))
             return default or ""
         return value
 
@@ -67,7 +71,7 @@ class Table:
         """true or false."""
         value = self._left.pop(key, default)
         if not isinstance(value, bool):
-            self.wrong(key, "must be true or false")
+            self.wrong(key, Phrase("must be true or false"))
             return default
         return value
 
@@ -75,7 +79,7 @@ class Table:
         """A whole number within bounds; required when there is no default."""
         value = self._left.pop(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            self.wrong(key, "is missing" if value is None else f"must be a whole number from {least} to {most}")
+            self._lacks(key, value, Phrase("must be a whole number from {} to {}", least, most))
             return least
         return value
 
@@ -85,10 +89,10 @@ class Table:
         if value is None and default is not None:
             return default
         if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
-            self.wrong(key, "is missing" if value is None else "must be an array of texts that is not empty")
+            self._lacks(key, value, Phrase("must be an array of texts that is not empty"))
             return ()
         if len(set(value)) != len(value):
-            self.wrong(key, "names something twice")
+            self.wrong(key, Phrase("names something twice"))
         return tuple(dict.fromkeys(value))
 
     def choice(self, key: str, choices: Mapping[str, T], default: T | None = None) -> T | None:
@@ -98,14 +102,15 @@ class Table:
             return default
         if isinstance(value, str) and value in choices:
             return choices[value]
-        self.wrong(key, f"must be one of {', '.join(choices)}" + ("" if value is not None else " (is missing)"))
+        choose = Phrase("must be one of {}", ", ".join(choices))
+        self.wrong(key, choose if value is not None else Phrase("is missing: one of {}", ", ".join(choices)))
         return default
 
     def tables(self, key: str) -> list[Table]:
         """An array of tables, perhaps empty."""
         value = self._left.pop(key, [])
         if not isinstance(value, list):
-            self.wrong(key, "must be an array of tables")
+            self.wrong(key, Phrase("must be an array of tables"))
             return []
         return [Table(v, f"{self.at(key)}[{i}]", self.mistakes) for i, v in enumerate(value)]
 
@@ -113,11 +118,11 @@ class Table:
         """A table of tables, by name, perhaps empty."""
         value = self._left.pop(key, {})
         if not isinstance(value, Mapping):
-            self.wrong(key, "must be a table of tables")
+            self.wrong(key, Phrase("must be a table of tables"))
             return []
         return [(str(n), Table(v, f"{self.at(key)}.{n}", self.mistakes)) for n, v in value.items()]
 
     def finish(self) -> None:
         """Notes every key that nobody took: most often a misspelling."""
         for key in self._left:
-            self.wrong(key, "is not known here")
+            self.wrong(key, Phrase("is not known here"))

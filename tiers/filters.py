@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sync.payload import check_cell
+from sync.phrase import Phrase
 from sync.schema import CellType, Column, RowSchema
 from sync.values import Cell, Row
 from tiers.faults import CatalogueFault, Mistake, Table
@@ -123,12 +124,12 @@ class _Parser:
     def read(self, raw: object, path: str, depth: int) -> Filter | None:
         self._parts += 1
         if depth == 0 or self._parts > PARTS_MAX:
-            self._mistakes.append(Mistake(path, f"more than {DEPTH_MAX} levels or {PARTS_MAX} parts"))
+            self._mistakes.append(Mistake(path, Phrase("more than {} levels or {} parts", DEPTH_MAX, PARTS_MAX)))
             return None
         table = Table(raw, path, self._mistakes)
         groups = [name for name in ("and", "or", "not") if isinstance(raw, dict) and name in raw]
         if len(groups) > 1:
-            table.wrong("", "holds more than one of and, or, not")
+            table.wrong("", Phrase("holds more than one of and, or, not"))
             return None
         if groups:
             parsed = self._group(groups[0], table, depth)
@@ -143,7 +144,7 @@ class _Parser:
             part = self.read(inner, table.at("not"), depth - 1)
             return None if part is None else Not(part)
         if not isinstance(inner, list) or not inner:
-            table.wrong(name, "must be an array of filters that is not empty")
+            table.wrong(name, Phrase("must be an array of filters that is not empty"))
             return None
         read = [self.read(raw, f"{table.at(name)}[{i}]", depth - 1) for i, raw in enumerate(inner)]
         parts = tuple(p for p in read if p is not None)
@@ -158,7 +159,7 @@ class _Parser:
         column = self._columns.get(name)
         if column is None:
             if name:
-                table.wrong("column", f"'{name}' is not a column")
+                table.wrong("column", Phrase("'{}' is not a column", name))
             return None
         if op is None:
             return None
@@ -166,10 +167,10 @@ class _Parser:
             return self._pair(table, column, op, other, raw)
         if op == "is_null":
             if raw is not None and not isinstance(raw, bool):
-                table.wrong("value", "of is_null must be true or false, or be left out")
+                table.wrong("value", Phrase("of is_null must be true or false, or be left out"))
             return Not(IsNull(name)) if raw is False else IsNull(name)
         if op in _ORDER and column.type in _UNORDERED:
-            table.wrong("op", f"{column.type.value} columns have no order here: use =, != or in")
+            table.wrong("op", Phrase("{} columns have no order here: use =, != or in", column.type.value))
             return None
         if op == "in":
             return self._one_of(table, column, raw)
@@ -179,13 +180,13 @@ class _Parser:
     def _pair(self, table: Table, column: Column, op: str, name: str, raw: object) -> Filter | None:
         other = self._columns.get(name)
         if raw is not None:
-            table.wrong("value", "goes without other")
+            table.wrong("value", Phrase("goes without other"))
         elif other is None or other.type is not column.type or name == column.name:
-            table.wrong("other", f"'{name}' is not another {column.type.value} column")
+            table.wrong("other", Phrase("'{}' is not another {} column", name, column.type.value))
         elif op in ("in", "is_null"):
-            table.wrong("op", "of two columns is one of = != < <= > >=")
+            table.wrong("op", Phrase("of two columns is one of = != < <= > >="))
         elif op in _ORDER and column.type in _UNORDERED:
-            table.wrong("op", f"{column.type.value} columns have no order here: use = or !=")
+            table.wrong("op", Phrase("{} columns have no order here: use = or !=", column.type.value))
         else:
             return ComparePair(column.name, op, name)
         return None
@@ -193,7 +194,7 @@ class _Parser:
     @staticmethod
     def _one_of(table: Table, column: Column, raw: object) -> Filter | None:
         if not isinstance(raw, list) or not 0 < len(raw) <= VALUES_MAX:
-            table.wrong("value", f"of in must be an array of 1 to {VALUES_MAX} values")
+            table.wrong("value", Phrase("of in must be an array of 1 to {} values", VALUES_MAX))
             return None
         read = [read_cell(column, v, table, f"value[{i}]") for i, v in enumerate(raw)]
         values = tuple(v for v in read if v is not None)
@@ -209,11 +210,11 @@ def read_cell(column: Column, raw: object, table: Table, key: str) -> Cell:
         elif column.type is CellType.BYTES and isinstance(raw, str):
             value = bytes.fromhex(raw)
     except ValueError:
-        table.wrong(key, f"'{raw}' cannot be read as {column.type.value}")
+        table.wrong(key, Phrase("'{}' cannot be read as {}", raw, column.type.value))
         return None
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            table.wrong(key, "a time must name its offset, as in 2026-11-22T08:00:00+08:00")
+            table.wrong(key, Phrase("a time must name its offset, as in 2026-11-22T08:00:00+08:00"))
             return None
         value = (value - _EPOCH) // _MICROSECOND
     elif isinstance(value, date):
@@ -221,7 +222,7 @@ def read_cell(column: Column, raw: object, table: Table, key: str) -> Cell:
     elif column.type is CellType.FLOAT and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if value is None:
-        table.wrong(key, "is missing (ask for empty cells with is_null)")
+        table.wrong(key, Phrase("is missing (ask for empty cells with is_null)"))
         return None
     fault = check_cell(column, value)
     if fault is not None:

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from sync.phrase import Phrase
 from sync.schema import CellType
 from tiers.dataset import Dataset
 from tiers.faults import Table
@@ -168,9 +169,9 @@ def read_rollup(name: str, table: Table, datasets: Mapping[str, Dataset]) -> Rol
     source = datasets.get(source_id)
     date, own_place = table.text("date", ""), table.flag("own_place", False)
     if dataset is None:
-        table.wrong("", f"'{name}' is not a dataset (or has mistakes)")
+        table.wrong("", Phrase("'{}' is not a dataset (or has mistakes)", name))
     if source is None:
-        table.wrong("source", f"'{source_id}' is not a dataset (or has mistakes)")
+        table.wrong("source", Phrase("'{}' is not a dataset (or has mistakes)", source_id))
     if dataset is None or source is None:
         return None
     reading = _Reading(table, dataset, source, date)
@@ -180,7 +181,7 @@ def read_rollup(name: str, table: Table, datasets: Mapping[str, Dataset]) -> Rol
     measures, ratios = reading.measures()
     small = reading.small_cells(measures, groups)
     if own_place and not source.region:
-        table.wrong("own_place", f"{source.id} has no region column")
+        table.wrong("own_place", Phrase("{} has no region column", source.id))
     table.finish()
     if len(table.mistakes) > before:
         return None
@@ -202,47 +203,51 @@ class _Reading:
         """The dataset must be able to say all that a roll-up says."""
         dataset, table = self.dataset, self.table
         if dataset.region not in dataset.key or not dataset.period or dataset.region == dataset.period:
-            table.wrong("", f"{dataset.id} needs a region and a period in its key")
+            table.wrong("", Phrase("{} needs a region and a period in its key", dataset.id))
         for name, kind in MARKS.items():
             if self.target_types.get(name) is not kind:
-                table.wrong("", f"{dataset.id} needs a column '{name}' of type {kind.value}")
+                table.wrong("", Phrase("{} needs a column '{}' of type {}", dataset.id, name, kind.value))
         for name in dataset.key:
             if self.target_types[name] is not CellType.TEXT:
-                table.wrong("", f"key column '{name}' of {dataset.id} must be text")
+                table.wrong("", Phrase("key column '{}' of {} must be text", name, dataset.id))
         must = {*dataset.key, COMPLETE, FINAL}
         for column in dataset.schema.columns:
             if not column.nullable and column.name not in must:
-                table.wrong("", f"'{column.name}' of {dataset.id} must be nullable: what was not counted is empty")
+                table.wrong(
+                    "", Phrase("'{}' of {} must be nullable: what was not counted is empty", column.name, dataset.id)
+                )
         kinds = [cadence for cadence in dataset.cadence if cadence in CALENDAR]
         if not kinds:
-            table.wrong("", f"{dataset.id} has no cadence with periods")
+            table.wrong("", Phrase("{} has no cadence with periods", dataset.id))
         for cadence in kinds:
             if cadence not in dataset.deadlines:
-                table.wrong("", f"{dataset.id} needs a deadline for its cadence {cadence.value}")
+                table.wrong("", Phrase("{} needs a deadline for its cadence {}", dataset.id, cadence.value))
 
     def groups(self, dimensions: tuple[str, ...]) -> tuple[Group, ...]:
         """The declared groups; together they name every dimension."""
         declared = self.table.tables("groups")
         if len(declared) > GROUPS_MAX:
-            self.table.wrong("groups", f"are more than {GROUPS_MAX}")
+            self.table.wrong("groups", Phrase("are more than {}", GROUPS_MAX))
         groups = tuple(self._group(one, dimensions) for one in declared)
         named = {to for group in groups for to, _ in group.columns}
         for name in dimensions:
             if name not in named:
-                self.table.wrong("groups", f"no group fills the key column '{name}'")
+                self.table.wrong("groups", Phrase("no group fills the key column '{}'", name))
         if len({group.name for group in groups}) != len(groups):
-            self.table.wrong("groups", "a name stands twice")
+            self.table.wrong("groups", Phrase("a name stands twice"))
         return groups
 
     def _group(self, table: Table, dimensions: tuple[str, ...]) -> Group:
         name, raw = table.text("name"), table.raw("columns")
         table.finish()
         if not isinstance(raw, dict) or not raw:
-            table.wrong("columns", "must be a table: key column = column of the source")
+            table.wrong("columns", Phrase("must be a table: key column = column of the source"))
             return Group(name, ())
         for to, column in raw.items():
             if to not in dimensions:
-                table.wrong("columns", f"'{to}' is no key column of {self.dataset.id} beside region and period")
+                table.wrong(
+                    "columns", Phrase("'{}' is no key column of {} beside region and period", to, self.dataset.id)
+                )
             self._source_column(table, "columns", column, (CellType.TEXT,))
         return Group(name, tuple((to, str(raw[to])) for to in dimensions if to in raw))
 
@@ -250,7 +255,7 @@ class _Reading:
         """Those that add up, and those that are worked out of them."""
         declared = self.table.tables("measures")
         if not 0 < len(declared) <= MEASURES_MAX:
-            self.table.wrong("measures", f"must be 1 to {MEASURES_MAX}")
+            self.table.wrong("measures", Phrase("must be 1 to {}", MEASURES_MAX))
         measures: list[Measure] = []
         ratios: list[Ratio] = []
         for one in declared[:MEASURES_MAX]:
@@ -261,11 +266,13 @@ class _Reading:
                 ratios.append(self._ratio(one, ratio))
         names = [m.to for m in measures] + [r.to for r in ratios]
         if len(set(names)) != len(names):
-            self.table.wrong("measures", "a column stands twice")
+            self.table.wrong("measures", Phrase("a column stands twice"))
         for made in ratios:
             for part in (made.over, made.under):
                 if part not in {m.to for m in measures}:
-                    self.table.wrong("measures", f"'{made.to}' is made of '{part}', which is no measure that adds up")
+                    self.table.wrong(
+                        "measures", Phrase("'{}' is made of '{}', which is no measure that adds up", made.to, part)
+                    )
         return tuple(measures), tuple(ratios)
 
     def _measure(self, table: Table) -> Measure:
@@ -273,7 +280,7 @@ class _Reading:
         folds = [(fold, of) for fold in Fold if (of := table.text(fold.value, ""))]
         fold, added = folds[0] if folds else (Fold.SUM, "")
         if len(folds) > 1:
-            table.wrong("", "takes one of sum, most and least")
+            table.wrong("", Phrase("takes one of sum, most and least"))
         elapsed, in_total = table.texts("elapsed", ()), table.flag("total", True)
         unit = table.choice("unit", UNITS_US, UNITS_US["minute"] if elapsed else 1)
         condition = table.raw("where")
@@ -284,14 +291,14 @@ class _Reading:
             self._source_column(table, fold.value, added, _SUMMED)
             kind = self.source_types.get(added, kind)
         if elapsed and (added or len(elapsed) != 2):
-            table.wrong("elapsed", "names two columns, and goes without sum, most and least")
+            table.wrong("elapsed", Phrase("names two columns, and goes without sum, most and least"))
         for name in elapsed:
             self._source_column(table, "elapsed", name, (CellType.TIMESTAMP,))
         where = None
         if condition is not None:
             where = read_filter(condition, self.source.schema, table.at("where"), table.mistakes)
             for name in sorted(columns_of(where) & self.source.held_back) if where is not None else ():
-                table.wrong("where", f"'{name}' is held back")
+                table.wrong("where", Phrase("'{}' is held back", name))
         self._target_column(table, to, kind)
         table.finish()
         since, until = elapsed if len(elapsed) == 2 else ("", "")
@@ -304,7 +311,7 @@ class _Reading:
         table.finish()
         parts: list[Any] = raw if isinstance(raw, list) else []
         if len(parts) != 2 or not all(isinstance(part, str) for part in parts):
-            table.wrong("ratio", "names two measures: [over, under]")
+            table.wrong("ratio", Phrase("names two measures: [over, under]"))
             return Ratio(to, "", "", scale, decimals)
         return Ratio(to, parts[0], parts[1], scale, decimals)
 
@@ -317,10 +324,10 @@ class _Reading:
         small = SmallCells(inner.whole("below", 2, 1_000))
         inner.finish()
         if not any(measure.counts_rows for measure in measures):
-            inner.wrong("", "no measure counts rows: nothing says how many stand behind a cell")
+            inner.wrong("", Phrase("no measure counts rows: nothing says how many stand behind a cell"))
         named = [to for group in groups for to, _ in group.columns]
         if len(set(named)) != len(named):
-            inner.wrong("", "two groups share a column: what one holds back, the other would tell")
+            inner.wrong("", Phrase("two groups share a column: what one holds back, the other would tell"))
         return small
 
     def _date_column(self, table: Table, name: str) -> None:
@@ -329,14 +336,14 @@ class _Reading:
 
     def _source_column(self, table: Table, key: str, name: object, kinds: tuple[CellType, ...]) -> None:
         if not isinstance(name, str) or name not in self.source_types:
-            table.wrong(key, f"'{name}' is not a column of {self.source.id}")
+            table.wrong(key, Phrase("'{}' is not a column of {}", name, self.source.id))
         elif self.source_types[name] not in kinds:
-            table.wrong(key, f"'{name}' must be {' or '.join(k.value for k in kinds)}")
+            table.wrong(key, Phrase("'{}' must be {}", name, " or ".join(k.value for k in kinds)))
         elif name in self.source.held_back:
-            table.wrong(key, f"'{name}' is held back")
+            table.wrong(key, Phrase("'{}' is held back", name))
 
     def _target_column(self, table: Table, name: str, kind: CellType) -> None:
         if name in self.dataset.key or name in MARKS or name in self.dataset.held_back:
-            table.wrong("to", f"'{name}' is no column for a measure")
+            table.wrong("to", Phrase("'{}' is no column for a measure", name))
         elif name and self.target_types.get(name) is not kind:
-            table.wrong("to", f"{self.dataset.id} has no column '{name}' of type {kind.value}")
+            table.wrong("to", Phrase("{} has no column '{}' of type {}", self.dataset.id, name, kind.value))

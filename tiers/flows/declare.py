@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from types import MappingProxyType
 
+from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.values import is_identifier
 from tiers.dataset import SITE_PREFIX
@@ -62,13 +63,15 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
     """The flow declared by `table`; None when it has mistakes (noted in the table's list)."""
     before = len(table.mistakes)
     if (_SITE_ID if of_site else _BUILTIN_ID).fullmatch(name) is None:
-        table.wrong("", f"'{name}' is no id of a flow: a site's begins with '{SITE_PREFIX}', and only a site's does")
+        table.wrong(
+            "", Phrase("'{}' is no id of a flow: a site's begins with '{}', and only a site's does", name, SITE_PREFIX)
+        )
     zh, en = _titles(table)
     definition, definition_zh = table.text("definition"), table.text("definition_zh")
     is_proposal = table.choice("basis", _BASES)
     issuers = table.texts("issuers")
     for unknown in sorted(set(issuers) - set(PROFILES)):
-        table.wrong("issuers", f"'{unknown}' is none of {', '.join(PROFILES)}")
+        table.wrong("issuers", Phrase("'{}' is none of {}", unknown, ", ".join(PROFILES)))
     stands = table.choice("issuer_stands", _STANDS, Stands.ABOVE)
     fields = [_field(n, t) for n, t in _named(table, "field")]
     states = tuple(_state(n, t) for n, t in _named(table, "state"))
@@ -104,7 +107,7 @@ def read_limits(table: Table, flow: Flow) -> Flow:
     said, limits = table.raw("limit"), {}
     for name, limit in said.items() if isinstance(said, dict) else ():
         if not any(s.name == name and not s.final for s in flow.states):
-            table.wrong("limit", f"'{name}' is no state of {flow.id} that has a limit")
+            table.wrong("limit", Phrase("'{}' is no state of {} that has a limit", name, flow.id))
         limits[name] = _state_limit(limit, table, f"limit.{name}")
     table.finish()
     changed = replace(flow, states=tuple(replace(s, limit=limits.get(s.name, s.limit)) for s in flow.states))
@@ -126,17 +129,17 @@ def _implied(states: tuple[State, ...]) -> tuple[MoveRule, ...]:
 def _named(table: Table, key: str) -> list[tuple[str, Table]]:
     found = table.named(key)
     if len(found) > NAMES_MAX:
-        table.wrong(key, f"has more than {NAMES_MAX}")
+        table.wrong(key, Phrase("has more than {}", NAMES_MAX))
     for name, one in found[:NAMES_MAX]:
         if not is_identifier(name):
-            one.wrong("", f"'{name}' is not an identifier (a-z, 0-9, _)")
+            one.wrong("", Phrase("'{}' is not an identifier (a-z, 0-9, _)", name))
     return found[:NAMES_MAX]
 
 
 def _titles(table: Table) -> tuple[str, str]:
     zh, en = table.text("zh"), table.text("en")
     if max(len(zh), len(en)) > TITLE_MAX:
-        table.wrong("", f"zh and en have at most {TITLE_MAX} characters")
+        table.wrong("", Phrase("zh and en have at most {} characters", TITLE_MAX))
     return zh, en
 
 
@@ -145,13 +148,13 @@ def _field(name: str, table: Table) -> FieldRule:
     kind = table.choice("kind", _KINDS, Kind.TEXT) or Kind.TEXT
     values = tuple(_value(one) for one in table.tables("values"))
     if bool(values) is not (kind is Kind.CHOICE) or len({v.value for v in values}) != len(values):
-        table.wrong("values", "are those of a choice, each once")
+        table.wrong("values", Phrase("are those of a choice, each once"))
     least, most = (table.whole(key, -(2**53), 2**53, 0) for key in ("least", "most"))
     if (least or most) and (kind is not Kind.INTEGER or most <= least):
-        table.wrong("most", "is above least, of an integer")
+        table.wrong("most", Phrase("is above least, of an integer"))
     within = table.whole("within_days", 0, AMOUNT_MAX, 0)
     if within and kind is not Kind.DATE:
-        table.wrong("within_days", "is a bound of a date")
+        table.wrong("within_days", Phrase("is a bound of a date"))
     table.finish()
     return FieldRule(name, zh, en, kind, values, least, most, within)
 
@@ -206,7 +209,9 @@ def _limit(said: object, table: Table, key: str) -> Limit | None:
     try:
         return read_limit(str(said))
     except ClockFault:
-        table.wrong(key, f"'{said}' is no limit such as '3 work_day' or '0:30 urgent_hour': {', '.join(_CLOCKS)}")
+        table.wrong(
+            key, Phrase("'{}' is no limit such as '3 work_day' or '0:30 urgent_hour': {}", said, ", ".join(_CLOCKS))
+        )
         return None
 
 
@@ -216,7 +221,7 @@ def _move(name: str, table: Table) -> MoveRule:
     opens = table.flag("opens", False)
     starts = (BEFORE,) if opens else table.texts("from")
     if name in IMPLIED:
-        table.wrong("", f"'{name}' is a move that every flow has")
+        table.wrong("", Phrase("'{}' is a move that every flow has", name))
     guards = tuple(_GUARDS[g] for g in table.texts("guards", ()) if _known_guard(table, g))
     rule = MoveRule(
         name,
@@ -239,7 +244,7 @@ def _move(name: str, table: Table) -> MoveRule:
 
 def _known_guard(table: Table, name: str) -> bool:
     if name not in _GUARDS:
-        table.wrong("guards", f"'{name}' is none of {', '.join(_GUARDS)}")
+        table.wrong("guards", Phrase("'{}' is none of {}", name, ", ".join(_GUARDS)))
     return name in _GUARDS
 
 
@@ -247,7 +252,7 @@ def _start(table: Table) -> Start:
     said = table.raw("fields")
     fields = {str(n): str(v) for n, v in said.items()} if isinstance(said, dict) else {}
     if not fields:
-        table.wrong("fields", "is missing: what the opening move of the flow says")
+        table.wrong("fields", Phrase("is missing: what the opening move of the flow says"))
     start = Start(table.text("on"), table.text("flow"), MappingProxyType(fields), table.whole("after", 1, 100, 1))
     table.finish()
     return start

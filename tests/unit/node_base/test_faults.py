@@ -20,10 +20,13 @@ from node.faults import (
     exit_guarded,
     guarded,
     of_reason,
+    translated,
 )
 from node.texts import Text
 from sync.errors import InputFault, LocalFault, RemoteFault
+from sync.phrase import Phrase
 from sync.reasons import Reason
+from tiers.catalogue import Catalogue
 from tiers.faults import CatalogueFault, Mistake
 
 
@@ -89,7 +92,7 @@ def test_mistakes_are_told_all_at_once() -> None:
         (RemoteFault(Reason.BAD_SEAL, "x"), Code.REMOTE_FAULT),
         (RemoteFault(Reason.BAD_SEAL), Code.REMOTE_FAULT),
         (LocalFault("x"), Code.LOCAL_FAULT),
-        (CatalogueFault([Mistake("case.toml: x", "is missing")]), Code.CATALOGUE_INVALID),
+        (CatalogueFault([Mistake("case.toml: x", Phrase("is missing"))]), Code.CATALOGUE_INVALID),
         (KeyboardInterrupt(), Code.INTERRUPTED),
         (FileNotFoundError(errno.ENOENT, "no", "a"), Code.FILE_MISSING),
         (PermissionError(errno.EACCES, "no", "a"), Code.NO_PERMISSION),
@@ -112,6 +115,22 @@ def test_guard_turns_every_exception_into_words(
     said = capsys.readouterr()
     assert said.err == ""
     assert json.loads(said.out)["error"]["code"] == str(code)
+
+
+def test_mistakes_of_declarations_are_said_in_the_language_of_who_reads_them() -> None:
+    """All of them, what is filled in as well as what is only noted."""
+    text = '[dataset.x_a]\nversion = 0\n[publication."x_a.up"]\nroute = "up"\n'
+    with pytest.raises(CatalogueFault) as met:
+        Catalogue.build([], [("site.toml", text)])
+    fault = translated(met.value)
+    assert fault is not None
+    said: list[tuple[texts.Language, str]] = [
+        ("zh", "x_a.version: 须为 1 至"),
+        ("en", "route: must be one of parent, "),
+    ]
+    for language, at in said:
+        assert at in fault.as_text(texts.translator(language))
+    assert "must be" not in fault.as_text(texts.translator("zh"))
 
 
 def test_a_bug_leaves_its_traceback_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
