@@ -120,10 +120,13 @@ def counted(
     return {"overdue": overdue, "reminded": reminded, "at": at}
 
 
-async def items(node: Node, dataset: Dataset, periods: Sequence[Period]) -> list[Item]:
-    """Where everything stands that is owed for these periods, in order of period and node; marks what has come."""
-    seen = await _mark(node, dataset, periods)
+async def items(node: Node, dataset: Dataset, periods: Sequence[Period], *, mark: bool = True) -> list[Item]:
+    """Where everything stands that is owed for these periods, in order of period and node; marks what has come. Without
+    `mark` nothing is written, and what has come since the last look came now."""
+    seen = await (_mark if mark else _looked)(node, dataset, periods)
     marks = await node.read(partial(_marks, dataset.id, periods))
+    if not mark:
+        marks = {**dict.fromkeys(seen.there, node.clock.now_us()), **marks}
     held_up = await node.read(partial(_held_up, dataset))
     linked = await node.writer.ask(lambda replica, _: linked_now(replica))
     registry, now, zone = node.core().registry, node.clock.now_us(), ZoneInfo(node.config.run.time_zone)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from tiers.dataset import Dataset
 
 BY_MAX = 100
+QUESTION_S = 60.0
+"""What is asked on the command line may read for so long: all that is read at a node waits for it."""
 
 
 class Read(NamedTuple):

@@ -37,6 +37,7 @@ from node.commands.view import Question
 from node.commands.work import view_of
 from node.control.service import Command
 from node.hands import Hand, need
+from node.reads import QUESTION_S
 from tiers.people import Act
 
 __all__ = ["COMMANDS", "QUESTIONS"]
@@ -65,7 +66,7 @@ def _asked(question: Question) -> Plain:
     """A question as a command: answered beside the writer."""
 
     async def command(node: Node, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-        yield await node.read(lambda reader: question(view_of(node, reader), arguments))
+        yield await node.read(lambda reader: question(view_of(node, reader), arguments), QUESTION_S)
 
     return command
 

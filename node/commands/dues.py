@@ -31,16 +31,20 @@ from tiers.periods import Period, parse_period
 
 
 async def list_dues(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """due.list {dataset?, month?, overdue?} -> {items, scores, reminders}. Without a month: the newest periods.
+    """due.list {dataset?, month?, overdue?, read_only?} -> {items, scores, reminders}. Without a month: the newest
+    periods.
 
-    Scores count every item; `overdue` leaves out of the items what has come or is not due yet.
+    Scores count every item; `overdue` leaves out of the items what has come or is not due yet. It also looks, as the
+    node does now and then, what has come and what is over; `read_only`: it writes nothing.
     """
+    looks = not arguments.get("read_only")
     month = text(arguments, "month")
     wanted = [_dataset(node, name)] if (name := text(arguments, "dataset")) else datasets_of(node)
     found: list[Item] = []
     for dataset in wanted:
-        found += await items(node, dataset, _periods(node, dataset, month))
-    await dues.look(node)
+        found += await items(node, dataset, _periods(node, dataset, month), mark=looks)
+    if looks:
+        await dues.look(node)
     known = await node.read(dues.reminders_at)
     shown = [i for i in found if i.standing is Standing.OVERDUE] if arguments.get("overdue") else found
     yield {

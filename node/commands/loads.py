@@ -18,7 +18,7 @@ from node.commands.work import in_store
 from node.faults import Code, UserFault
 from node.loading.underway import is_held
 from node.status import reason_name
-from node.store.loads import Load, LoadCounts, Reject, unpack_written
+from node.store.loads import LOAD_MAX, Load, LoadCounts, Reject, unpack_written
 from node.store.store import Store
 from node.texts import N_
 from sync.errors import InputFault
@@ -80,8 +80,9 @@ async def finish(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
 
 
 def list_loads(view: View, arguments: Arguments) -> dict[str, Any]:
-    """loads {limit} -> {loads: newest first}."""
-    return {"loads": [_listed(view, load) for load in view.reader.loads(limit(arguments))]}
+    """loads {limit, before?} -> {loads: newest first}; before: only loads with a lower number."""
+    before = number(arguments, "before") or LOAD_MAX
+    return {"loads": [_listed(view, load) for load in view.reader.loads(limit(arguments), before)]}
 
 
 def list_rejects(view: View, arguments: Arguments) -> dict[str, Any]:

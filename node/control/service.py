@@ -32,7 +32,7 @@ from node.faults import UserFault, translated
 from node.hands import Hand, hand_of, need
 from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
-from node.reads import BY_MAX, Read
+from node.reads import BY_MAX, QUESTION_S, Read
 from node.status import status_now
 from node.storable import check_storable, unstorable, visible
 from node.texts import LANGUAGES, translator
@@ -179,7 +179,7 @@ class _Servicer(rpc.ControlServicer):
         try:
             need(self._node, _hand(context), Act.SEE)
             wish = QueryWish(request.dataset, request.filter, tuple(request.columns), request.limit, request.origin)
-            columns, rows = await self._node.read(lambda reader: query(self._node.catalogue, reader, wish))
+            columns, rows = await self._node.read(lambda reader: query(self._node.catalogue, reader, wish), QUESTION_S)
             told = (",".join(wish.columns), wish.filter, wish.origin)
             self._node.note_read(Read(_caller(context), wish.dataset, len(rows), *told))
             for start in range(0, max(1, len(rows)), PAGE_ROWS):

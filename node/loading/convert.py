@@ -372,7 +372,8 @@ def _decimal(text: str, places: int | None) -> str:
     except InvalidOperation as error:
         raise ValueError(text) from error
     plain = format(number, "f")
-    return "0" if number == 0 and places is None else plain.removeprefix("-") if number == 0 else plain
+    # As many decimals as were written; there is no -0.
+    return plain.removeprefix("-") if number == 0 else plain
 
 
 def _float(text: str, places: int | None) -> float:

@@ -16,8 +16,9 @@ _START = """INSERT INTO load (dataset, file_name, digest, lines, written, unchan
 _FINISH = "UPDATE load SET lines = ?, written = ?, unchanged = ?, rejected = ?, ended = ? WHERE id = ?"
 _ONE = """SELECT id, dataset, file_name, digest, lines, written, unchanged, rejected, started, ended
     FROM load WHERE id = ?"""
+LOAD_MAX = (1 << 63) - 1
 _NEWEST = """SELECT id, dataset, file_name, digest, lines, written, unchanged, rejected, started, ended
-    FROM load ORDER BY id DESC LIMIT ?"""
+    FROM load WHERE id < ? ORDER BY id DESC LIMIT ?"""
 _LAST_ENDED = "SELECT max(ended) FROM load WHERE dataset = ?"
 _BATCH = "INSERT OR REPLACE INTO load_batch (load, change_group, keys) VALUES (?, ?, ?)"
 _BATCHES = "SELECT change_group, keys FROM load_batch WHERE load = ? ORDER BY change_group"
@@ -119,9 +120,9 @@ class Loads:
         row = self._session.first(_ONE, (load,))
         return None if row is None else load_of(row)
 
-    def newest(self, limit: int) -> list[Load]:
-        """The newest loads, newest first."""
-        return [load_of(row) for row in self._session.rows(_NEWEST, (limit,))]
+    def newest(self, limit: int, before: int = LOAD_MAX) -> list[Load]:
+        """The newest loads before one, newest first."""
+        return [load_of(row) for row in self._session.rows(_NEWEST, (before, limit))]
 
     def last_ended(self, dataset: str) -> int:
         """When the newest load of a dataset came to its end; 0 if none has."""

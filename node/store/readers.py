@@ -15,7 +15,7 @@ from node.store.driver import connect_reader, fence
 from node.store.dues import Dues
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.invites import Invites, KeptInvite
-from node.store.loads import Load, Loads, Reject
+from node.store.loads import LOAD_MAX, Load, Loads, Reject
 from node.store.log import Log
 from node.store.marks import Marks, Signed
 from node.store.names import Names
@@ -344,9 +344,9 @@ class Reader:
         """All invites, oldest first."""
         return self._invites.all()
 
-    def loads(self, limit: int) -> list[Load]:
-        """The newest loads, newest first."""
-        return self._loads.newest(limit)
+    def loads(self, limit: int, before: int = LOAD_MAX) -> list[Load]:
+        """The newest loads before one, newest first."""
+        return self._loads.newest(limit, before)
 
     def load(self, load: int) -> Load | None:
         """One load."""

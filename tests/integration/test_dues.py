@@ -14,6 +14,7 @@ from node import dues
 from node.cli.doctor import examine
 from node.cli.dues import _details, _scores
 from node.cli.session import Session
+from node.commands.dues import list_dues
 from node.exporting.notice import write_sheets
 from node.testing import Member, Topology
 from node.testing.topology import Place
@@ -62,6 +63,12 @@ def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path)
             await net["ningbo"].stop()
             await province.until(has_no_link(net["ningbo"]))
             set_clocks(net, after + HOUR_US)
+            node = node_of(province)
+            looked = [one async for one in list_dues(node, {"dataset": "operation_vitals", "read_only": True})]
+            told = {one["title"]: one["standing"] for one in looked[0]["items"] if one["period"] == day.isoformat()}
+            assert told["hangzhou"] == "on_time"
+            marks = await node.read(lambda reader: reader.dues.marks("operation_vitals", [day.isoformat()]))
+            assert not marks, "who only looks at a page writes nothing"
             assert await standings(province, day) == {
                 "hangzhou": ("on_time", ""),
                 "ningbo": ("waiting", "link_down"),

@@ -103,6 +103,7 @@ def test_a_token_is_good_for_its_roles_and_datasets_alone(site: Site) -> None:
 
 def test_a_token_ends_when_it_is_revoked_or_runs_out(site: Site) -> None:
     """At once, in a node that runs; the list shows it, and shows no secret."""
+    site.token("watch", title="to run out")
     secret = site.token("read", title="to be revoked")
     client = site.client()
     client.headers["authorization"] = f"Bearer {secret}"
@@ -167,6 +168,45 @@ def test_rows_come_in_pages_of_which_none_is_missing(full: httpx.Client) -> None
     for forged in ("", "x", "é", "a" * 50, cursor.pack("other", ["a", ["b"]])):
         answer = full.get(ROWS, params={**asked, "cursor": forged})
         assert answer.status_code == (200 if not forged else 400)
+
+
+def test_a_page_ends_before_it_is_too_large(full: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few large rows fill it; `next` goes on, and a row larger than a page comes by itself."""
+    full.post(ROWS, json={"rows": [case(n, summary="large") for n in range(200, 210)]}).raise_for_status()
+    asked = {"filter": json.dumps({"column": "summary", "op": "=", "value": "large"}), "columns": "case_id,summary"}
+    for bound, pages in ((1, 10), (100, 3), (1_000_000, 1)):
+        monkeypatch.setattr("node.http.api.reading.PAGE_BYTES_MAX", bound)
+        found: list[str] = []
+        params, count = dict(asked), 0
+        while True:
+            page = full.get(ROWS, params=params).raise_for_status().json()
+            found, count = found + _ids(page), count + 1
+            if page["next"] is None:
+                break
+            params["cursor"] = page["next"]
+        assert found == [f"sh-{n:05d}" for n in range(200, 210)]
+        assert count >= pages
+
+
+def test_loads_come_in_pages(site: Site, full: httpx.Client) -> None:
+    """By cursor, the newest first; one of another list is none of this."""
+
+    for n in range(5):
+        digest = f"{n:064x}"
+        site.do(site.city.command("load.start", dataset="case", file=f"file-{n}.csv", digest=digest))
+    whole = [one["file"] for one in full.get("/loads").json()["loads"]]
+    assert whole[:5] == [f"file-{n}.csv" for n in (4, 3, 2, 1, 0)]
+    found: list[str] = []
+    params = {"limit": "2"}
+    while True:
+        page = full.get("/loads", params=params).raise_for_status().json()
+        found += [one["file"] for one in page["loads"]]
+        if page["next"] is None:
+            break
+        params["cursor"] = page["next"]
+    assert found == whole
+    rows = full.get(ROWS, params={"limit": 1}).json()["next"]
+    assert rows is None or full.get("/loads", params={"cursor": rows}).json()["code"] == "E1811"
 
 
 def test_a_row_is_told_as_json_says_it(site: Site, full: httpx.Client) -> None:
@@ -363,8 +403,8 @@ def test_the_way_of_a_row_and_the_state_of_the_node_are_told(site: Site, full: h
     hidden = site.client("read", datasets=["component"]).get("/trace", params={"what": "sh-00500"})
     assert hidden.status_code == 404
     assert full.get("/status").json()["node"] == site.city.node
-    assert full.get("/loads").json() == {"loads": []}
-    assert full.get("/loads/1/rejects").status_code == 404
+    assert full.get("/loads").json()["next"] is None
+    assert full.get("/loads/999/rejects").status_code == 404
     assert full.get("/datasets/case").json()["columns"][0]["column"] == "case_id"
 
 

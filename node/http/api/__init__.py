@@ -136,7 +136,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         looking.loads,
         WATCH,
         Loads,
-        (Param("limit", f"At most so many; {looking.LOADS} if not given.", looking.LOADS_MAX),),
+        (
+            Param("limit", f"At most so many; {looking.LOADS} if not given.", looking.LOADS_MAX),
+            Param("cursor", "`next` of the page before."),
+        ),
     ),
     Endpoint(
         "GET",

@@ -13,13 +13,16 @@ from node.commands.trace import trace as ask_trace
 from node.commands.work import view_of
 from node.datasets import check_shown, dataset_shown, field_shown
 from node.http.access import Grant
+from node.http.api import cursor
 from node.http.api.endpoint import Call, json_answer
-from node.http.api.shapes import Datasets, Health
+from node.http.api.shapes import Datasets, Health, Loads
 from node.status import status_now
+from node.store.loads import LOAD_MAX
 
 LOADS = 100
 LOADS_MAX = 1_000
 REJECTS_MAX = 10_000
+_LIST = "loads"
 
 
 async def health(call: Call) -> Response:
@@ -70,10 +73,15 @@ async def status(call: Call) -> Response:
 
 
 async def loads(call: Call) -> Response:
-    """What was loaded, the newest first."""
+    """What was loaded, the newest first: a page of all loads, less those of datasets that the token is not good for."""
     grant, most = call.granted, call.params["limit"] or LOADS
-    found = await call.read(lambda reader: list_loads(view_of(call.node, reader), {"limit": most}))
-    return json_answer({"loads": [one for one in found["loads"] if _of(grant, one)]})
+    before = cursor.unpack(_LIST, call.params["cursor"], int) if call.params["cursor"] else 0
+    if not 0 <= before <= LOAD_MAX:
+        before = 1
+    asked = {"limit": most, "before": before}
+    page = (await call.read(lambda reader: list_loads(view_of(call.node, reader), asked)))["loads"]
+    following = cursor.pack(_LIST, page[-1]["load"]) if len(page) == most else None
+    return json_answer(Loads([one for one in page if _of(grant, one)], following))
 
 
 async def rejects(call: Call) -> Response:

@@ -7,7 +7,7 @@ there all the time.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
 from sync.errors import InputFault
+from sync.limits import MIB
 from sync.payload import cell_type
 from sync.phrase import Phrase
 from sync.reasons import Reason
@@ -35,6 +36,9 @@ from tiers.filters import columns_of, filter_sql
 
 PAGE_ROWS = 100
 PAGE_ROWS_MAX = 1_000
+PAGE_BYTES_MAX = 2 * MIB
+"""Of texts and bytes in a page; one row goes however large it is."""
+READ_ROWS = 100
 OF_EACH_ROW = ("_origin", "_version")
 ORIGINS_SHOWN = 10
 
@@ -153,21 +157,34 @@ def _after(dataset: Dataset, of: object, text: str) -> tuple[str, Key]:
 
 
 def _page(wish: Wish, after: tuple[str, Key] | None, most: int, reader: Reader) -> tuple[list[Row], Any]:
-    """Rows, and the place of the last of them if there may be more."""
-    key = wish.dataset.schema.key
+    """Rows as far as a page may hold them, and the place of the last of them if there may be more."""
     width = len(wish.columns)
     found: list[Row] = []
     last: tuple[str, Key] | None = None
+    size = 0
+    for origin, row in _rows_behind(wish, after, most, reader):
+        size += sum(len(cell) for cell in row[:width] if isinstance(cell, str | bytes))
+        if found and size > PAGE_BYTES_MAX:
+            return found, last
+        found.append(row[:width])
+        last = (origin, row[width:])
+        if len(found) == most:
+            return found, last
+    return found, None
+
+
+def _rows_behind(wish: Wish, after: tuple[str, Key] | None, most: int, reader: Reader) -> Iterator[tuple[str, Row]]:
+    """(origin, row with its key behind it), read some at a time: nobody knows before how large they are."""
+    columns = (*wish.columns, *wish.dataset.schema.key)
+    step = min(most, READ_ROWS)
     for origin in [wish.origin] if wish.origin else reader.nodes():
         if after is not None and origin < after[0]:
             continue
         behind = after[1] if after is not None and origin == after[0] else None
-        wanted = most - len(found)
-        columns = (*wish.columns, *key)
-        part = reader.page(wish.dataset.id, origin, behind, columns, wanted, wish.where, wish.values)
-        if part:
-            found += [row[:width] for row in part]
-            last = (origin, part[-1][width:])
-        if len(part) == wanted:
-            return found, last
-    return found, None
+        part: list[Row] = []
+        while not part or len(part) == step:
+            part = reader.page(wish.dataset.id, origin, behind, columns, step, wish.where, wish.values)
+            if not part:
+                break
+            yield from ((origin, row) for row in part)
+            behind = part[-1][len(wish.columns) :]

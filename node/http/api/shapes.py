@@ -119,9 +119,10 @@ class Trace(Struct):
 
 
 class Loads(Struct):
-    """As `tiersync loads list --json`."""
+    """As `tiersync loads list --json`. next: the cursor of the page behind, none at the end."""
 
     loads: list[dict[str, Any]]
+    next: str | None
 
 
 class Rejects(Struct):

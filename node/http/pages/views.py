@@ -16,6 +16,7 @@ from node.commands.work import view_of
 from node.dues import datasets_of
 from node.exporting import statement as sheet
 from node.faults import Code, UserFault
+from node.http.api.endpoint import READ_S
 from node.http.pages.door import View, Visit
 from node.overview import overview_of
 from node.texts import N_, Translator
@@ -158,7 +159,7 @@ async def overdue_page(visit: Visit) -> dict[str, Any]:
     """What is overdue and why, of the newest periods or of a month; with `all`, what has come as well."""
     asked = {name: visit.asked(name) for name in ("dataset", "month")}
     everything = bool(visit.asked("all"))
-    wish = {**asked, "overdue": not everything}
+    wish = {**asked, "overdue": not everything, "read_only": True}
     (found,) = [one async for one in list_dues(visit.node, wish)]
     return {
         **asked,
@@ -203,7 +204,7 @@ async def about(visit: Visit) -> dict[str, Any]:
 
 async def _ask(visit: Visit, question: Question, arguments: Arguments) -> dict[str, Any]:
     node = visit.node
-    return await node.read(lambda reader: question(view_of(node, reader), arguments))
+    return await node.read(lambda reader: question(view_of(node, reader), arguments), READ_S)
 
 
 def _member(found: Mapping[str, Any], depth: int, member: Mapping[str, Any]) -> dict[str, Any]:
