@@ -30,6 +30,7 @@ from node.settings import (
     MarkSetting,
     NodeSection,
     Note,
+    Notify,
     ParentSection,
     Publication,
     RollUpSection,
@@ -74,6 +75,7 @@ CATALOGUE_BYTES_MAX: Final = 16 * 1024 * 1024
 PUBLICATIONS: Final = "publications"
 DEADLINES: Final = "deadlines"
 WEBHOOKS: Final = "webhooks"
+NOTIFY: Final = "notify"
 QUALITY: Final = "quality"
 
 S = TypeVar("S")
@@ -127,6 +129,15 @@ _EXAMPLE_QUALITY: Final = """\
 # per_day = 100
 # exclude = false
 """
+_EXAMPLE_NOTIFY: Final = """\
+# 通知：邮件、群机器人、短信网关 / Telling people of alarms and tasks: e-mail, messengers, SMS gateways
+# [notify.duty]
+# to = "smtp"
+# server = "mail.example:587"
+# sender = "tiersync@city.example"
+# recipients = ["duty@city.example"]
+# quiet = ["22:00-07:00"]
+"""
 _KINDS: Final[Mapping[type[Any], str]] = {
     str: N_("must be text in quotes"),
     int: N_("must be a whole number without quotes"),
@@ -168,7 +179,7 @@ def load(path: str, text: str) -> Config:
     """
     tables = read_toml(path, text)
     mistakes = Mistakes()
-    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES, WEBHOOKS, QUALITY]
+    known = [name for name, *_ in _SECTIONS] + [PUBLICATIONS, DEADLINES, WEBHOOKS, QUALITY, NOTIFY]
     for key in tables:
         if key not in known:
             mistakes.unknown(key, key, known)
@@ -181,11 +192,14 @@ def load(path: str, text: str) -> Config:
     deadlines = _deadlines(tables.get(DEADLINES, {}), mistakes)
     webhooks = _webhooks(tables.get(WEBHOOKS, {}), sound, mistakes)
     quality = _quality(tables.get(QUALITY, {}), mistakes)
+    notify = _notify(tables.get(NOTIFY, {}), mistakes)
     _relations(tables, sound, mistakes)
     mistakes.raise_any(
         Code.CONFIG_INVALID, path, N_("Correct the settings named above; the comments in the file explain each.")
     )
-    return Config(**found, publications=publications, deadlines=deadlines, webhooks=webhooks, quality=quality)
+    return Config(
+        **found, publications=publications, deadlines=deadlines, webhooks=webhooks, quality=quality, notify=notify
+    )
 
 
 def load_file(path: Path) -> Config:
@@ -307,6 +321,40 @@ def _webhooks(table: Any, sound: _Found, mistakes: Mistakes) -> dict[str, Webhoo
     if table and sound.get("http.changes_keep_days") == 0:
         mistakes.add("http.changes_keep_days", Text(N_("is needed: webhooks are told of changes that are kept")))
     return found
+
+
+def _notify(table: Any, mistakes: Mistakes) -> dict[str, Notify]:
+    """Where people are told, by name."""
+    if not isinstance(table, dict):
+        mistakes.add(NOTIFY, Text(N_("must be a section such as [{name}]"), name="notify.duty"))
+        return {}
+    found: dict[str, Notify] = {}
+    for name, part in table.items():
+        place = f"{NOTIFY}.{name}"
+        if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name) is None:
+            mistakes.add(place, Text(N_("is not a name of lower-case letters, digits, - and _")))
+            continue
+        target = _read(Notify, part, place, mistakes, {})
+        if target is not None:
+            found[name] = target
+            _notified(target, place, mistakes)
+    return found
+
+
+def _notified(target: Notify, place: str, mistakes: Mistakes) -> None:
+    """What must hold between the settings of one target."""
+    wanted = {
+        "smtp": ("server", "sender", "recipients"),
+        "template": ("url", "template"),
+        "zwdd": ("url",),
+        "sms": ("url", "recipients"),
+    }
+    for setting in wanted.get(target.to, ()):
+        if not getattr(target, setting):
+            mistakes.add(f"{place}.{setting}", Text(N_("is needed for '{to}'"), to=target.to))
+    in_clear = target.to == "smtp" and target.server and target.user and target.security == "none"
+    if in_clear and not is_loopback(split_address(target.server)[0]):
+        mistakes.add(f"{place}.security", Text(N_("must be tls or starttls: a password goes over it")))
 
 
 def _relations(tables: Mapping[str, Any], found: _Found, mistakes: Mistakes) -> None:
@@ -464,6 +512,9 @@ def render(config: Config) -> str:
     parts.append(_EXAMPLE_WEBHOOK)
     for name, target in config.webhooks.items():
         parts.append(f"[{WEBHOOKS}.{name}]\n" + "\n".join(_lines(target)) + "\n")
+    parts.append(_EXAMPLE_NOTIFY)
+    for name, notified in config.notify.items():
+        parts.append(f"[{NOTIFY}.{name}]\n" + "\n".join(_lines(notified)) + "\n")
     parts.append(_EXAMPLE_QUALITY)
     for name, marks in config.quality.items():
         parts.append(f"[{QUALITY}.{_quoted(name)}]\n" + "\n".join(_lines(marks)) + "\n")

@@ -106,6 +106,7 @@ class Code(Enum):
     FEED_UNKNOWN = (1403, Exit.INPUT)
     ROW_UNKNOWN = (1404, Exit.INPUT)
     REMOTE_FAULT = (1405, Exit.REMOTE)
+    NOTICE_UNSENT = (1406, Exit.REMOTE)
 
     TASK_UNKNOWN = (1501, Exit.INPUT)
     FLOW_UNKNOWN = (1502, Exit.INPUT)

@@ -93,6 +93,7 @@ class Served:
             stack.push_async_callback(control.stop)
             node.http_port = await _http(node, stack)
             _webhooks(node, stack)
+            _notify(node, stack)
             rollups = RollUps(node)
             rollups.start()
             stack.push_async_callback(rollups.stop)
@@ -156,6 +157,17 @@ def _webhooks(node: Node, stack: AsyncExitStack) -> None:
     webhooks = Webhooks(node)
     webhooks.start()
     stack.push_async_callback(webhooks.stop)
+
+
+def _notify(node: Node, stack: AsyncExitStack) -> None:
+    """Tells people of alarms and tasks, where that is configured."""
+    if not node.config.notify:
+        return
+    from node.notify.following import Notifiers
+
+    notifiers = Notifiers(node)
+    notifiers.start()
+    stack.push_async_callback(notifiers.stop)
 
 
 def _logger(home: Path, config: Config, clock: Clock, stack: AsyncExitStack) -> FilteringBoundLogger:

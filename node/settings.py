@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from node.attachments.kinds import KINDS as FILE_KINDS
 from node.attachments.kinds import PICTURES
+from node.notify.quiet import read_quiet
+from node.notify.ways import WAYS as NOTIFY_WAYS
 from node.texts import N_, Text
 from sync import limits
 from sync.values import is_identifier, is_node_id
@@ -144,6 +146,15 @@ def _is_season(text: str) -> bool:
         read_day_of_year(until)
     except ValueError:
         return not text
+    return True
+
+
+def _are_quiet(spans: tuple[str, ...]) -> bool:
+    try:
+        for span in spans:
+            read_quiet(span)
+    except ValueError:
+        return False
     return True
 
 
@@ -488,6 +499,71 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Where people are told of alarms and tasks."""
+
+    to: str = setting(
+        f"方式：{'、'.join(NOTIFY_WAYS)}",
+        f"How: {', '.join(NOTIFY_WAYS)}",
+        check=_one_of(*NOTIFY_WAYS),
+    )
+    tell: tuple[str, ...] = setting(
+        "通知什么：alarms（告警）、tasks（任务动态）",
+        "What is told: alarms, tasks",
+        ("alarms", "tasks"),
+        _some_of("alarms", "tasks"),
+    )
+    url: str = setting(
+        "消息地址（https；仅本机可用 http）；{secret} 处填入 notify/名称.secret 的内容；留空用模板自带的地址",
+        "Where messages are posted (https; http on this machine's own address only); {secret} stands for what is in "
+        "notify/NAME.secret; empty: that of the template",
+        "",
+        _matching(
+            lambda text: not text or _is_target(text), N_("'{value}' is not an address such as https://im.example/send")
+        ),
+    )
+    template: str = setting(
+        '自备模板文件（to = "template" 时），相对于节点目录',
+        'A template of your own (with to = "template"), relative to the node\'s home',
+        "",
+    )
+    recipients: tuple[str, ...] = setting(
+        "收件人：邮件地址，或短信号码", "To whom: e-mail addresses, or numbers for an SMS gateway", ()
+    )
+    server: str = setting("邮件服务器（主机:端口）", "Mail server (host:port)", "", _dialled)
+    security: str = setting(
+        "到邮件服务器的连接：tls、starttls 或 none",
+        "The connection to it: tls, starttls or none",
+        "starttls",
+        _one_of("tls", "starttls", "none"),
+    )
+    sender: str = setting("发件人地址", "Sender's address", "")
+    user: str = setting(
+        "登录名；口令在 notify/名称.secret（权限 0600）",
+        "Name to sign in with; the password is in notify/NAME.secret (mode 0600)",
+        "",
+    )
+    trust: str = setting(
+        "对方证书的签发机构（PEM，相对于节点目录）；留空则用系统信任库",
+        "Authority of the other side's certificate (PEM), relative to the node's home; empty: those the system trusts",
+        "",
+    )
+    quiet: tuple[str, ...] = setting(
+        "免打扰时段，如 22:00-07:00；前面写节点标识则只对该节点；紧急告警不受限",
+        "Quiet hours such as 22:00-07:00, for one node only with its id before; urgent alarms do not wait",
+        (),
+        _matching(_are_quiet, N_("{value} are not quiet hours such as 22:00-07:00, or with a node id before")),
+    )
+    every_s: int = setting(
+        "两条消息之间至少间隔多少秒；其间的合并为一条",
+        "Seconds between two messages, at least; what comes meanwhile goes together",
+        60,
+        _between(1, 86_400),
+    )
+    language: str = setting("语言：zh 或 en", "Language: zh or en", "zh", _one_of("zh", "en"))
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineSetting:
     """Override of a dataset's deadline, by dataset and cadence: "case_stat.daily"."""
 
@@ -541,6 +617,7 @@ class Config:
     deadlines: Mapping[str, DeadlineSetting] = field(default_factory=dict)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     quality: Mapping[str, MarkSetting] = field(default_factory=dict)
+    notify: Mapping[str, Notify] = field(default_factory=dict)
     calendar: CalendarSection = CalendarSection()
     attachments: AttachmentsSection = AttachmentsSection()
     tasks: TasksSection = TasksSection()

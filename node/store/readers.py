@@ -49,6 +49,7 @@ _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROU
 _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC LIMIT ?"
 _MOVED = "SELECT rowid, task FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _NEWEST_MOVE = "SELECT coalesce(max(rowid), 0) FROM move"
+_MOVES_SINCE = "SELECT rowid, body FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
 _FATES_ABOUT = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
     FROM fate JOIN chain ON chain.id = fate.chain WHERE key = ? AND dataset = ? ORDER BY fate.chain, seq LIMIT ?"""
@@ -323,6 +324,10 @@ class Reader:
     def openings(self, holding: str) -> list[MoveBody]:
         """First moves of the tasks in whose first move a text stands, the oldest first."""
         return self._records.openings(holding)
+
+    def moves_since(self, place: int, limit: int) -> list[tuple[int, MoveBody]]:
+        """(place, move) of numbered moves kept since a place, in the order in which they came; places rise."""
+        return [(at, MoveBody.FromString(body)) for at, body in self._session.rows(_MOVES_SINCE, (place, limit))]
 
     def pending_moves(self, task: str, *, refused: bool = False) -> list[MoveBody]:
         """Moves of a task that the arbiter has not answered, or those it refused; oldest first."""

@@ -58,6 +58,10 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("The attachments of this node use nine tenths of `[attachments] quota_bytes`: at the quota none is taken."),
         N_("Raise the quota and restart, or remove what is not needed any more: `tiersync attachment list`."),
     ),
+    "notify_failing": AlarmWords(
+        N_("People are not told by one of the ways in node.toml: five tries in a row failed; the detail says why."),
+        N_("Try it: `tiersync notify test NAME`. What waits of tasks is told later, of alarms the newest."),
+    ),
     "link_closed": AlarmWords(
         N_("One side ended a session for cause; the reason says which."),
         N_("As the reason's own text says; the child dials again by itself."),

@@ -360,3 +360,36 @@ def test_a_deadline_that_cannot_be_is_named(name: str, values: str, told: str) -
     with pytest.raises(UserFault) as met:
         config.load("node.toml", text)
     assert told in str(met.value.both()["en"] if hasattr(met.value, "both") else met.value) + str(met.value.details)
+
+
+@pytest.mark.parametrize(
+    ("section", "places"),
+    [
+        ('to = "pigeon"', {"notify.duty.to"}),
+        ('to = "smtp"', {"notify.duty.server", "notify.duty.sender", "notify.duty.recipients"}),
+        ('to = "sms"', {"notify.duty.url", "notify.duty.recipients"}),
+        ('to = "template"\nurl = "https://x.example"', {"notify.duty.template"}),
+        ('to = "zwdd"\nurl = "http://im.example/send"', {"notify.duty.url"}),
+        ('to = "wecom"\nquiet = ["22-7"]\ntell = ["rumours"]', {"notify.duty.quiet", "notify.duty.tell"}),
+        (
+            'to = "smtp"\nserver = "m.example:25"\nsender = "a"\nrecipients = ["c"]\nuser = "u"\nsecurity = "none"',
+            {"notify.duty.security"},
+        ),
+    ],
+)
+def test_a_way_of_telling_people_that_cannot_work(section: str, places: set[str]) -> None:
+    """Said when the file is read: what is missing, and that a password would be seen by all."""
+    with pytest.raises(UserFault) as caught:
+        config.load("node.toml", broken() + f"\n[notify.duty]\n{section}\n")
+    assert {str(detail).partition(": ")[0] for detail in caught.value.details} == places
+
+
+def test_ways_of_telling_people_are_read_and_written() -> None:
+    """Several by name; nobody needs more than the way itself where a template has its address."""
+    text = broken() + '\n[notify.a]\nto = "wecom"\n[notify.b]\nto = "smtp"\nserver = "127.0.0.1:25"\nuser = "u"\n'
+    text += 'security = "none"\nsender = "a@b"\nrecipients = ["c@d"]\nquiet = ["c330100.p330000.cn-demo 22:00-07:00"]\n'
+    read = config.load("node.toml", text)
+    assert set(read.notify) == {"a", "b"}
+    assert config.load("node.toml", config.render(read)).notify == read.notify
+    with pytest.raises(UserFault):
+        config.load("node.toml", broken() + '\n[notify.A]\nto = "wecom"\n')
