@@ -92,6 +92,14 @@ class Change(NamedTuple):
     cursor: str
 
 
+class Made(NamedTuple):
+    """What became of moves: their ids in order; or the number of the draft that waits for an approver, else 0."""
+
+    task: str
+    move_ids: list[str]
+    draft: int
+
+
 class Client:
     """One node, with one token. Use as a context manager, or close it. Used from one thread.
 
@@ -256,6 +264,67 @@ class Client:
                 elif not line:
                     yield Change(**json.loads(data), cursor=at) if data else at
                     data = ""
+
+    # --- tasks: with a token of role task, as its person may ----------------------------------------------------------
+
+    def tasks(self, *, open_only: bool = False, mine: bool = False, person: str = "", limit: int = 100) -> list[Row]:
+        """Tasks, the most recently moved first; `person`: '-' for those that nobody here handles."""
+        flags = {"open": "1" if open_only else "", "mine": "1" if mine else ""}
+        return list(self._get("/tasks", **flags, person=person, limit=str(limit))["tasks"])
+
+    def task(self, task: str) -> Row:
+        """One task with its moves, what is pending, and what may be done next."""
+        return self._get(f"/tasks/{quote(task, safe='')}")
+
+    def start(self, flow: str, holder: str, moves: Sequence[tuple[str, Mapping[str, str]]], task: str = "") -> Made:
+        """A new task: its opening move and what follows at once, such as register and issue."""
+        return self._hand_in("/tasks", {"flow": flow, "holder": holder, "task": task}, moves)
+
+    def move(self, task: str, move: str, **fields: str) -> Made:
+        """A move of a task's flow: sign, reply, check, return, close, extend, withdraw ... with what it says. Raises
+        ApiFault where it cannot be made; in Made.draft stands the draft where an approver has to approve it first.
+        """
+        return self._hand_in(f"/tasks/{quote(task, safe='')}/moves", {}, [(move, fields)])
+
+    def assign(self, task: str, person: str) -> Row:
+        """Says who at this node handles a task."""
+        return self._post(f"/tasks/{quote(task, safe='')}/person", {"person": person})
+
+    def drafts(self, *, mine: bool = False, every: bool = False, limit: int = 100) -> list[Row]:
+        """Drafts that wait for an approver, the newest first; every: also those that were decided."""
+        flags = {"all": "1" if every else "", "mine": "1" if mine else ""}
+        return list(self._get("/drafts", **flags, limit=str(limit))["drafts"])
+
+    def draft(self, draft: int) -> Row:
+        """One draft."""
+        return self._get(f"/drafts/{draft}")
+
+    def approve(self, draft: int) -> Row:
+        """Approves a draft of somebody else: its moves are made. The draft as it is then."""
+        return self._post(f"/drafts/{draft}/approve")
+
+    def refuse(self, draft: int, reason: str) -> Row:
+        """Refuses a draft, with the reason for its author."""
+        return self._post(f"/drafts/{draft}/refuse", {"reason": reason})
+
+    def drop(self, draft: int) -> Row:
+        """Takes back a draft of one's own."""
+        return self._post(f"/drafts/{draft}/drop")
+
+    def people(self) -> list[Row]:
+        """The people of this node, their roles and deputies."""
+        return list(self._get("/people")["people"])
+
+    def _hand_in(self, path: str, about: Row, moves: Sequence[tuple[str, Mapping[str, str]]]) -> Made:
+        said = [{"move": name, "fields": dict(fields)} for name, fields in moves]
+        # One key for all tries: a move that was made although the answer got lost is not made again.
+        found = self._post(path, {**about, "moves": said}, {"idempotency-key": secrets.token_hex(16)})
+        return Made(**found)
+
+    def _post(self, path: str, body: Row | None = None, headers: Mapping[str, str] | None = None) -> Row:
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        kind = {} if body is None else {"content-type": "application/json"}
+        return self._patient(partial(self._send, "POST", path, {**kind, **(headers or {})}, content))
 
     # --- how the node stands ----------------------------------------------------------------------------------------
 

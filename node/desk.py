@@ -7,7 +7,7 @@ task has gone on so that one of them cannot be made any more, the draft is kept 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from node.app import Node
 from node.clock import iso
-from node.engine import Step
+from node.engine import Job, Step
 from node.facts import timed
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand, forbidden
@@ -31,7 +31,7 @@ from sync.phrase import Phrase, as_phrase, unpacked
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.steps import fields_of
 from tiers.flows.table import Flow
-from tiers.people import Act, Approval, Role, Roster
+from tiers.people import Act, Approval, Role, Roster, Wanted
 from tiers.profile import Standing
 
 MOVE_ID_BYTES = 16
@@ -61,28 +61,46 @@ class Desk(NamedTuple):
     day: date
 
 
-async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish]) -> Made:
+async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: Around | None = None) -> Any:
     """Moves of one task, made together or not at all; or kept as a draft where a second person has to approve them.
-    Raises InputFault, UserFault PERSON_FORBIDS, BAD_ARGUMENT.
+    around: makes the job that runs this one out of it; what that job answers is returned. Raises InputFault, UserFault
+    PERSON_FORBIDS, BAD_ARGUMENT.
     """
     ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
     known = await timed(node, wishes)
-    made: Made = await node.writer.call(lambda ticket: HandIn(ticket, _desk(node), hand, known, ids))
-    return made
+
+    def job(ticket: Ticket[Made]) -> Job:
+        plain = HandIn(ticket, _desk(node), hand, known, ids)
+        return plain if around is None else around(plain)
+
+    return await node.writer.call(job)
 
 
 async def decide(node: Node, hand: Hand, number: int, state: DraftState, reason: str = "") -> Made:
     """An approver approves or refuses a draft, or who answers for it drops it. Raises UserFault DRAFT_UNKNOWN,
     DRAFT_ENDED, DRAFT_STALE, FOUR_EYES, PERSON_FORBIDS, InputFault RECOVERING.
     """
-    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in range(MOVES_MAX)]
-    made: Made = await node.writer.call(lambda ticket: Decide(ticket, _desk(node), hand, number, state, reason, ids))
+    draft = await node.read(lambda reader: reader.people.draft(number))
+    if draft is None:
+        raise no_draft(number)
+    wishes = await timed(node, wishes_of(draft))
+    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
+    job = partial(Decide, hand=hand, number=number, state=state, reason=reason, wishes=wishes, move_ids=ids)
+    made: Made = await node.writer.call(lambda ticket: job(ticket, _desk(node)))
     return made
+
+
+def wishes_of(draft: Draft) -> list[MoveWish]:
+    """The moves that a draft is, as they leave once it is approved."""
+    role = Role.APPROVER.value
+    return [
+        MoveWish(draft.flow, draft.task, move, draft.holder, draft.org, role, fields) for move, fields in draft.moves
+    ]
 
 
 def _desk(node: Node) -> Desk:
     said = node.config.tasks
-    approval = Approval(said.approval == "required", frozenset(said.without_approval))
+    approval = Approval(Wanted(said.approval), frozenset(said.without_approval))
     return Desk(node.standing, node.catalogue.flows, approval, node.clock.now_us(), node.today())
 
 
@@ -95,6 +113,8 @@ class HandIn:
     hand: Hand
     wishes: Sequence[MoveWish]
     move_ids: Sequence[str]
+    noted: Callable[[Store, Made], None] | None = None
+    """Called with what became of them, in the transaction that it tells of."""
 
     def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run. Raises InputFault naming what is wrong with a move."""
@@ -111,7 +131,7 @@ class HandIn:
         if not is_approval_needed(desk, roster, bodies, first.role):
             made = Made(first.task, tuple(self.move_ids), first.org, first.role)
             opened = partial(_opened, bodies[0], self.hand.person)
-            return (*_moves(self.token, made, bodies, desk.standing.node), opened)
+            return (*_moves(self.token, made, bodies, desk.standing.node), opened, *self._notes(made))
         if store.people.waiting() >= DRAFTS_WAITING_MAX:
             return (Reply(self.token, _too_many()),)
         draft = Draft(
@@ -127,7 +147,14 @@ class HandIn:
             desk.at,
         )
         draft = draft._replace(id=store.people.add_draft(draft))
-        return (Reply(self.token, Made(first.task, (), first.org, first.role, draft)),)
+        made = Made(first.task, (), first.org, first.role, draft)
+        return (*self._notes(made), Reply(self.token, made))
+
+    def _notes(self, made: Made) -> list[Step]:
+        return [] if self.noted is None else [partial(_note, self.noted, made)]
+
+
+Around = Callable[[HandIn], Job]
 
 
 @dataclass(slots=True)
@@ -140,6 +167,8 @@ class Decide:
     number: int
     state: DraftState
     reason: str
+    wishes: Sequence[MoveWish]
+    """Its moves, which never change, with what is known at this moment beside the task's history."""
     move_ids: Sequence[str]
     _draft: Draft = field(init=False)
 
@@ -170,19 +199,13 @@ class Decide:
         return _four_eyes(draft)
 
     def _approve(self, store: Store) -> Sequence[Step]:
-        draft, desk = self._draft, self.desk
-        role = Role.APPROVER.value
-        wishes = [
-            MoveWish(draft.flow, draft.task, move, draft.holder, draft.org, role, fields)
-            for move, fields in draft.moves
-        ]
+        draft, desk, ids = self._draft, self.desk, self.move_ids
         try:
-            bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids[: len(wishes)], desk.at)
+            bodies = bodies_of(store, self.wishes, desk.standing, desk.flows, ids, desk.at)
         except InputFault as fault:
             self._end(DraftState.STALE, as_phrase(fault.detail).packed(), store)
             return (Reply(self.token, _stale(draft, fault)),)
-        made_ids = tuple(self.move_ids[: len(wishes)])
-        made = Made(draft.task, made_ids, draft.org, role, decided=self._as_ended(DraftState.APPROVED))
+        made = Made(draft.task, tuple(ids), draft.org, self.wishes[0].role, decided=self._as_ended(DraftState.APPROVED))
         # The end of the draft stands behind its moves: where the core refuses them for now, it goes on waiting.
         end = partial(self._end, DraftState.APPROVED, "")
         opened = partial(_opened, bodies[0], draft.keeper)
@@ -195,6 +218,10 @@ class Decide:
         return self._draft._replace(
             state=state, decided_by=self.hand.person, decided_at=self.desk.at, reason=self.reason
         )
+
+
+def _note(noted: Callable[[Store, Made], None], made: Made, store: Store) -> None:
+    noted(store, made)
 
 
 def is_approval_needed(desk: Desk, roster: Roster, bodies: Sequence[MoveBody], role: str) -> bool:

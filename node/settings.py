@@ -445,14 +445,14 @@ class TasksSection:
     """How tasks that cross tiers are worked on at this node."""
 
     approval: str = setting(
-        "动作发出前的审批：required（设有审批人后，须经他人审批方可发出）或 off（不审批）",
-        "Approval before a move leaves: required (by a second person, once there has been an approver) or off",
-        "required",
-        _one_of("required", "off"),
+        "设有审批人后，哪些动作须经他人审批：by_flow（流程规定由审批人作出的）、all（除说明外的全部）或 off（无）",
+        "Moves that take a second person once there has been an approver: by_flow (approvers'), all (but notes) or off",
+        "by_flow",
+        _one_of("by_flow", "all", "off"),
     )
     without_approval: tuple[str, ...] = setting(
-        "无须审批的动作，写作 流程.动作，如 W2.sign；流程.* 表示该流程全部动作。批示、进展等只作说明的动作本就无须审批",
-        "Moves that need no approval, as FLOW.MOVE such as W2.sign; FLOW.* is all of a flow. Notes never need any",
+        "无须他人审批的动作，写作 流程.动作，如 W2.sign；流程.* 表示该流程全部动作",
+        "Moves that need no second person, as FLOW.MOVE such as W2.sign; FLOW.* is all of a flow",
         (),
         _all_matching(r"\w+\.(\w+|\*)", N_("'{value}' is not of the form FLOW.MOVE, such as W2.sign or W9D.*")),
     )

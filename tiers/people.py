@@ -125,20 +125,33 @@ class Roster(NamedTuple):
         return any(Role.APPROVER in person.roles for person in self.people.values())
 
 
-class Approval(NamedTuple):
-    """What the node's settings say. wanted: at all. without: moves that need none, as 'FLOW.MOVE' or 'FLOW.*'."""
+class Wanted(Enum):
+    """Which moves a node wants approved by a second person, once it has had an approver."""
 
-    wanted: bool = True
+    BY_FLOW = "by_flow"
+    ALL = "all"
+    OFF = "off"
+
+
+class Approval(NamedTuple):
+    """What the node's settings say. without: moves that need no second person, as 'FLOW.MOVE' or 'FLOW.*'."""
+
+    wanted: Wanted = Wanted.BY_FLOW
     without: Collection[str] = ()
 
     def needed(self, roster: Roster, flow: Flow, rule: MoveRule, said: Collection[str], by: Role) -> bool:
         """Whether a move leaves only with a second person's approval. said: the fields that it says; by: the role of
         its author."""
-        if roster.people and rule.role is Least.APPROVER and by is not Role.APPROVER:
-            return True
-        if not (self.wanted and roster.had_approver) or is_note(flow, rule, said):
+        of_approvers = rule.role is Least.APPROVER
+        if of_approvers and by is not Role.APPROVER:
+            return bool(roster.people)
+        if not roster.had_approver or self._is_free(flow, rule):
             return False
-        return f"{flow.id}.{rule.name}" not in self.without and f"{flow.id}.{EVERY_MOVE}" not in self.without
+        return of_approvers or (self.wanted is Wanted.ALL and not is_note(flow, rule, said))
+
+    def _is_free(self, flow: Flow, rule: MoveRule) -> bool:
+        named = f"{flow.id}.{rule.name}" in self.without or f"{flow.id}.{EVERY_MOVE}" in self.without
+        return named or self.wanted is Wanted.OFF
 
 
 def is_note(flow: Flow, rule: MoveRule, said: Collection[str]) -> bool:

@@ -25,7 +25,10 @@ def make(
     name: Annotated[str, typer.Argument(metavar="NAME", help=_("Which system it is for."))],
     role: Annotated[
         list[str],
-        typer.Option(metavar="read|write|watch", help=_("What it may do: rows out, rows in, status; may stand often.")),
+        typer.Option(
+            metavar="read|write|watch|task",
+            help=_("Rows out, rows in, status, tasks; may stand often."),
+        ),
     ],
     dataset: Annotated[
         list[str], typer.Option(metavar="DATASET", help=_("A dataset that it is good for; may stand often."))
@@ -35,10 +38,13 @@ def make(
         bool, typer.Option("--held-back", help=_("It also reads columns that never leave this node (personal data)."))
     ] = False,
     days: Annotated[int, typer.Option(metavar="N", min=1, max=DAYS_MAX, help=_("Days for which it is valid."))] = 365,
+    person: Annotated[
+        str, typer.Option(metavar="NAME", help=_("With role task: the person of this node whose token it is."))
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Make nothing; say what would be made."))] = False,
 ) -> None:
     session = here(context)
-    wish: dict[str, Any] = {"title": name, "roles": role, "datasets": dataset, "all": all_datasets}
+    wish: dict[str, Any] = {"title": name, "roles": role, "datasets": dataset, "all": all_datasets, "person": person}
     made = command(session, "token.make", **wish, held_back=held_back, days=days, dry_run=dry_run)
     if session.as_json:
         return say_json(made)
@@ -59,7 +65,17 @@ def list_all(context: typer.Context) -> None:
     found = ask(session, "token.list", now=SystemClock().now_us())
     if session.as_json:
         return say_json(found)
-    heads = [_("token"), _("name"), _("roles"), _("datasets"), _("held back"), _("made"), _("until"), _("state")]
+    heads = [
+        _("token"),
+        _("name"),
+        _("roles"),
+        _("datasets"),
+        _("held back"),
+        _("person"),
+        _("made"),
+        _("until"),
+        _("state"),
+    ]
     rows = [
         (
             one["token"],
@@ -67,6 +83,7 @@ def list_all(context: typer.Context) -> None:
             ", ".join(one["roles"]),
             _datasets(one),
             one["held_back"],
+            one["person"],
             moment(one["created"], session.zone),
             moment(one["expires"], session.zone),
             _(_STATES[one["state"]]),
@@ -98,6 +115,7 @@ def _show(session: Session, token: dict[str, Any]) -> None:
             (_("Roles"), ", ".join(token["roles"])),
             (_("Datasets"), _datasets(token)),
             (_("Held-back columns"), token["held_back"]),
+            (_("Person"), token["person"]),
             (_("Valid until"), moment(token["expires"], session.zone)),
         ]
     )

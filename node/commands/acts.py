@@ -18,7 +18,7 @@ _BY_ACT: Mapping[Act, str] = {
     Act.BRING: """
         load.start load.rejects load.finish source.begin source.load source.took source.failed source.reset
         source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
-        attachment.remove""",
+        attachment.remove attachment.fetch""",
     Act.WORK: "task.move due.remind draft.drop",
     Act.ASSIGN: "task.assign task.default",
     Act.APPROVE: "draft.approve draft.refuse",

@@ -51,6 +51,7 @@ async def drop(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Ma
 
 async def decided(node: Node, hand: Hand, which: int, state: DraftState, reason: str = "") -> dict[str, Any]:
     """A draft is brought to an end, which is audited; and how things stand then."""
+    number({"draft": which}, "draft")
     if len(reason) > DETAIL_CHARACTERS_MAX or (state is DraftState.REFUSED and not reason.strip()):
         raise UserFault(
             Code.BAD_ARGUMENT,

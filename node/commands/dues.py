@@ -13,6 +13,7 @@ from node.app import Node
 from node.clock import iso
 from node.commands.tasks import hand_in
 from node.commands.view import Arguments, text
+from node.desk import Made
 from node.dues import Item, datasets_of, items, periods_in, periods_now
 from node.faults import Code, UserFault
 from node.hands import Hand
@@ -114,7 +115,7 @@ async def remind(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[
         return
     reminded = []
     for item, wish in await dues.reminders(node, late, {dataset.id: dataset.title_zh}):
-        made = await hand_in(node, hand, [wish])
+        made: Made = await hand_in(node, hand, [wish])
         draft = made.draft.id if made.draft is not None else 0
         reminded.append({**_item(item), "task": wish.task, "move": wish.move, "draft": draft})
     yield {"reminded": reminded, "dry_run": False}

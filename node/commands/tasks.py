@@ -40,19 +40,21 @@ async def move(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Ma
     Without `task` a new one is started for `holder`, with an id made here. then: further moves, {move, fields} each,
     made together with it or not at all. org, role: only while no people are declared here.
     """
-    made = await hand_in(node, hand, await _wishes(node, arguments))
+    made: Made = await hand_in(node, hand, wishes_of(node, arguments))
     yield await made_shown(node, made)
 
 
-async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish]) -> Made:
+async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: desk.Around | None = None) -> Any:
     """As node.desk.hand_in, audited, and in words that fit where it is refused."""
     first, moves = wishes[0], " ".join(wish.move for wish in wishes)
     said = {"by": hand.said, "org": first.org, "role": first.role}
     try:
-        made = await desk.hand_in(node, hand, wishes)
+        made = await desk.hand_in(node, hand, wishes, around)
     except InputFault as fault:
         node.note(AuditEvent.MOVE_REFUSED, task=first.task, move=moves, **said, reason=fault.reason.name)
         raise await _in_words(node, wishes, fault) from fault
+    if not isinstance(made, Made):
+        return made
     said |= {"org": made.org, "role": made.role}
     if made.draft is not None:
         node.note(AuditEvent.DRAFT_MADE, task=made.task, move=moves, draft=made.draft.id, **said)
@@ -74,8 +76,8 @@ async def made_shown(node: Node, made: Made) -> dict[str, Any]:
     return {"move_id": made.move_ids[-1] if made.move_ids else "", **shown}
 
 
-async def _wishes(node: Node, arguments: Arguments) -> list[MoveWish]:
-    """Raises UserFault BAD_ARGUMENT, PEER_UNKNOWN."""
+def wishes_of(node: Node, arguments: Arguments) -> list[MoveWish]:
+    """The moves that task.move asks for. Raises UserFault BAD_ARGUMENT, PEER_UNKNOWN."""
     task = text(arguments, "task") or node.randomness.bytes(TASK_BYTES).hex()
     holder, org, role = text(arguments, "holder"), text(arguments, "org"), text(arguments, "role")
     _check_holder(node, holder)

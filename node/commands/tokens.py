@@ -1,6 +1,7 @@
 """Tokens of the API: made, listed, revoked. A token is shown once, when it is made.
 
-There is no role for administration: whoever may do that opens the control socket, on this machine.
+There is no role for administration: whoever may do that opens the control socket, on this machine. A token of a person
+of this node (role task) may do with tasks what that person may, as long as the person is active.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 from node.app import Node
 from node.audit import Event as AuditEvent
 from node.clock import iso
+from node.commands.people import unknown
 from node.commands.view import Arguments, View, number, text
 from node.commands.work import in_store
 from node.datasets import dataset_named
@@ -25,8 +27,11 @@ from node.texts import N_, Text
 READ: Final = "read"
 WRITE: Final = "write"
 WATCH: Final = "watch"
-ROLES: Final = (READ, WRITE, WATCH)
-"""read: catalogue, rows, changes, traces. write: rows in, voids. watch: how the node stands, and its loads."""
+TASK: Final = "task"
+ROLES: Final = (READ, WRITE, WATCH, TASK)
+"""read: catalogue, rows, changes, traces. write: rows in, voids. watch: how the node stands, and its loads. task: tasks
+and drafts, as the token's person may."""
+_OF_NO_DATASET: Final = frozenset({WATCH, TASK})
 DAYS_MAX: Final = 1_095
 NAME_CHARACTERS_MAX: Final = 60
 TOKENS_MAX: Final = 1_000
@@ -35,9 +40,10 @@ _DAY_US: Final = 86_400_000_000
 
 
 async def make(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """token.make {title, roles, datasets?, all?, held_back?, days?, dry_run?} -> the token, and once its `secret`.
+    """token.make {title, roles, datasets?, all?, held_back?, days?, person?, dry_run?} -> the token, and once its
+    `secret`.
 
-    Raises UserFault BAD_ARGUMENT, UNKNOWN_DATASET.
+    Raises UserFault BAD_ARGUMENT, UNKNOWN_DATASET, PERSON_UNKNOWN.
     """
     now = node.clock.now_us()
     wish = _wished(node, arguments, now)
@@ -96,6 +102,7 @@ def shown(token: Token, now: int) -> dict[str, Any]:
         "roles": sorted(token.roles),
         "datasets": None if token.datasets is None else sorted(token.datasets),
         "held_back": token.held_back,
+        "person": token.person,
         "created": iso(token.created),
         "expires": iso(token.expires),
         "revoked": iso(token.revoked) if token.revoked else "",
@@ -123,7 +130,13 @@ def _wished(node: Node, arguments: Arguments, now: int) -> Token:
     for dataset in sorted(datasets):
         dataset_named(node.catalogue.datasets, dataset)
     everything = arguments.get("all") is True
-    if everything == bool(datasets) and roles != {WATCH}:
+    person = text(arguments, "person")
+    if (TASK in roles) != bool(person):
+        raise _bad(N_("the role task needs the person whose token it is, and only that role has one"))
+    known = node.people.people.get(person)
+    if person and (known is None or not known.active):
+        raise unknown(person)
+    if everything == bool(datasets) and not roles <= _OF_NO_DATASET:
         raise _bad(N_("name the datasets that it is good for, or say that it is all of them"))
     return Token(
         "",
@@ -134,6 +147,7 @@ def _wished(node: Node, arguments: Arguments, now: int) -> Token:
         arguments.get("held_back") is True,
         now,
         now + days * _DAY_US,
+        person=person,
     )
 
 
@@ -148,7 +162,8 @@ def _audited(token: Token) -> dict[str, Any]:
     """What the audit says of a token: its id is no secret, but fields named like one are hidden."""
     datasets = "*" if token.datasets is None else " ".join(sorted(token.datasets))
     roles = " ".join(sorted(token.roles))
-    return {"access": token.id, "name": token.name, "roles": roles, "datasets": datasets, "held_back": token.held_back}
+    said = {"access": token.id, "name": token.name, "roles": roles, "datasets": datasets, "held_back": token.held_back}
+    return {**said, "person": token.person} if token.person else said
 
 
 def _text(data: bytes) -> str:

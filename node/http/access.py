@@ -11,6 +11,7 @@ from node.app import Node
 from node.audit import Event as AuditEvent
 from node.commands.tokens import digest_of, token_id
 from node.faults import Code, UserFault
+from node.hands import Hand
 from node.store.tokens import Token
 from node.texts import N_
 from tiers.dataset import Dataset
@@ -28,6 +29,11 @@ class Grant(NamedTuple):
         """Whether it is good for this."""
         datasets = self.token.datasets
         return role in self.token.roles and (not dataset or datasets is None or dataset in datasets)
+
+    @property
+    def hand(self) -> Hand:
+        """Who acts by this token."""
+        return Hand(f"token {self.token.id} ({self.token.person})", self.token.person)
 
     def need(self, role: str, dataset: str = "") -> None:
         """Raises UserFault TOKEN_FORBIDS, and audits it, where it is not good for this."""

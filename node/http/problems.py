@@ -36,6 +36,11 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.UNKNOWN_DATASET: 404,
         Code.ROW_UNKNOWN: 404,
         Code.LOAD_UNKNOWN: 404,
+        Code.TASK_UNKNOWN: 404,
+        Code.DRAFT_UNKNOWN: 404,
+        Code.PERSON_UNKNOWN: 404,
+        Code.PERSON_FORBIDS: 403,
+        Code.FOUR_EYES: 403,
         Code.DISK_FULL: 507,
         Code.BUG: 500,
     }

@@ -95,7 +95,8 @@ async def work_by_persons(net: Topology) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUDO_USER", "li")
         wish = {"flow": "W2", "task": "t1", "holder": city.node, "fields": {"title": "路面破损"}}
-        draft = (await nation.command("task.move", **wish, move="register"))["draft"]["draft"]
+        then = [{"move": "issue", "fields": {"requirement": "整改", "due": "2026-12-31"}}]
+        draft = (await nation.command("task.move", **wish, move="register", then=then))["draft"]["draft"]
         with pytest.raises(UserFault):
             await nation.command("draft.approve", draft=draft)
         patch.setenv("SUDO_USER", "wang")
@@ -105,11 +106,12 @@ async def work_by_persons(net: Topology) -> None:
     own = caller().partition(" ")[0]
     about = {"task": "t1", "org": "督查处"}
     assert audited(nation, "draft_made") == [
-        {**about, "move": "register", "draft": draft, "by": f"{own} (li)", "role": "officer"}
+        {**about, "move": "register issue", "draft": draft, "by": f"{own} (li)", "role": "officer"}
     ]
     (ended,) = audited(nation, "draft_ended")
     assert (ended["state"], ended["by"], ended["author"]) == ("approved", f"{own} (wang)", "li")
-    (signed,) = audited(nation, "move_signed")
+    signed, second = audited(nation, "move_signed")
+    assert (signed["move"], second["move"]) == ("register", "issue")
     assert (signed["by"], signed["author"], signed["role"]) == (f"{own} (wang)", "li", "approver")
     assert [line["act"] for line in audited(nation, "access_refused")] == ["approve"]
     assert [(line["task"], line["person"]) for line in audited(nation, "task_assigned")] == [("t1", "li")]

@@ -11,30 +11,156 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from node.app import Node
-from node.commands.tokens import READ, WATCH, WRITE
+from node.commands.tokens import READ, TASK, WATCH, WRITE
+from node.hands import need
 from node.http.access import Access
-from node.http.api import changes, looking, reading, writing
+from node.http.api import changes, looking, reading, tasking, writing
 from node.http.api.describe import describe
 from node.http.api.endpoint import Call, Endpoint, Param, Site, json_answer, params_of
 from node.http.api.shapes import (
     ChangesPage,
     Datasets,
+    DraftOut,
+    Drafts,
     Health,
     Loads,
+    MadeOut,
+    MovesIn,
     Outcome,
     Page,
+    People,
+    PersonIn,
+    ReasonIn,
     Rejects,
     RowOut,
     RowsIn,
+    TaskIn,
+    TaskOut,
+    Tasks,
     Trace,
     VoidsIn,
 )
+from tiers.people import Act
 
 ROOT: Final = "/api/v1"
 
 _ROWS = "/datasets/{dataset}/rows"
 _ROW = _ROWS + "/{key:path}"
 _ORIGIN = Param("origin", "Node id of the rows' origin; all if not given.")
+_TASK = "/tasks/{task}"
+_DRAFT = "/drafts/{draft:int}"
+_LIMIT = Param("limit", f"At most so many; {tasking.LISTED} if not given.", tasking.LISTED_MAX)
+_OF_TASKS: Final[tuple[Endpoint, ...]] = (
+    Endpoint(
+        "GET",
+        "/tasks",
+        "tasks",
+        "Tasks, the most recently moved first.",
+        tasking.list_tasks,
+        TASK,
+        Tasks,
+        (
+            Param("open", "1: only those that have not ended.", 1),
+            Param("mine", "1: only those that the token's person handles.", 1),
+            Param("person", "Only those that this person of this node handles; - for those that nobody does."),
+            _LIMIT,
+        ),
+        act=Act.SEE,
+    ),
+    Endpoint(
+        "POST",
+        "/tasks",
+        "start_task",
+        "Start a task.",
+        tasking.start,
+        TASK,
+        MadeOut,
+        body=TaskIn,
+        writes=True,
+        act=Act.WORK,
+    ),
+    Endpoint("GET", _TASK, "task", "One task with all its moves.", tasking.show_task, TASK, TaskOut, act=Act.SEE),
+    Endpoint(
+        "POST",
+        _TASK + "/moves",
+        "move_task",
+        "Make moves of a task.",
+        tasking.move,
+        TASK,
+        MadeOut,
+        body=MovesIn,
+        writes=True,
+        act=Act.WORK,
+    ),
+    Endpoint(
+        "POST",
+        _TASK + "/person",
+        "assign_task",
+        "Say who at this node handles a task.",
+        tasking.assign,
+        TASK,
+        TaskOut,
+        body=PersonIn,
+        act=Act.ASSIGN,
+    ),
+    Endpoint(
+        "GET",
+        "/drafts",
+        "drafts",
+        "Moves that wait for an approver, the newest first.",
+        tasking.list_drafts,
+        TASK,
+        Drafts,
+        (
+            Param("all", "1: also those that were decided.", 1),
+            Param("mine", "1: only those that the token's person answers for.", 1),
+            _LIMIT,
+        ),
+        act=Act.SEE,
+    ),
+    Endpoint("GET", _DRAFT, "draft", "One draft.", tasking.show_draft, TASK, DraftOut, act=Act.SEE),
+    Endpoint(
+        "POST",
+        _DRAFT + "/approve",
+        "approve_draft",
+        "Approve a draft of somebody else: its moves are made.",
+        tasking.approve,
+        TASK,
+        DraftOut,
+        act=Act.APPROVE,
+    ),
+    Endpoint(
+        "POST",
+        _DRAFT + "/refuse",
+        "refuse_draft",
+        "Refuse a draft, with the reason for its author.",
+        tasking.refuse,
+        TASK,
+        DraftOut,
+        body=ReasonIn,
+        act=Act.APPROVE,
+    ),
+    Endpoint(
+        "POST",
+        _DRAFT + "/drop",
+        "drop_draft",
+        "Take back a draft that the token's person answers for.",
+        tasking.drop,
+        TASK,
+        DraftOut,
+        act=Act.WORK,
+    ),
+    Endpoint(
+        "GET",
+        "/people",
+        "people",
+        "The people of this node, their roles and deputies.",
+        tasking.list_people,
+        TASK,
+        People,
+        act=Act.SEE,
+    ),
+)
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/health", "health", "Whether the node works.", looking.health, None, Health),
     Endpoint(
@@ -150,6 +276,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         WATCH,
         Rejects,
     ),
+    *_OF_TASKS,
 )
 
 
@@ -183,6 +310,8 @@ def _serve(node: Node, site: Site, ends: Mapping[str, Endpoint]) -> Callable[[Re
             grant = await site.access.grant(request)
             if one.role:
                 grant.need(one.role, request.path_params.get("dataset", ""))
+            if one.act is not None:
+                need(node, grant.hand, one.act)
         return await one.run(Call(node, request, grant, params_of(request, one.params), site))
 
     return serve

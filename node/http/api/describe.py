@@ -50,7 +50,8 @@ def _operation(one: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
         "security": [] if one.role is None else [{"token": []}],
     }
     if one.role:
-        operation["description"] = f"Needs the role `{one.role}`."
+        whose = f", and a person who may `{one.act.value}`" if one.act is not None else ""
+        operation["description"] = f"Needs the role `{one.role}`{whose}."
     if one.writes:
         operation["parameters"].append(
             {

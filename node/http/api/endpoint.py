@@ -17,6 +17,7 @@ from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
 from tiers.dataset import Dataset
+from tiers.people import Act
 
 T = TypeVar("T")
 
@@ -73,7 +74,8 @@ class Call(NamedTuple):
 class Endpoint(NamedTuple):
     """role: what the token must be good for, '' for nothing more than being one, None for none at all.
 
-    body, answer: msgspec types. writes: takes an Idempotency-Key. streams: answers as text/event-stream too.
+    body, answer: msgspec types. writes: takes an Idempotency-Key. streams: answers as text/event-stream too. act: what
+    the token's person must be allowed.
     """
 
     method: str
@@ -87,6 +89,7 @@ class Endpoint(NamedTuple):
     body: Any = None
     writes: bool = False
     streams: bool = False
+    act: Act | None = None
 
 
 def params_of(request: Request, known: tuple[Param, ...]) -> dict[str, Any]:

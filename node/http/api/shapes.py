@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from sync.limits import KEY_COLUMNS_MAX, ROWS_PER_ENTRY_MAX
+from node.desk import MOVES_MAX
+from sync.limits import DETAIL_CHARACTERS_MAX, KEY_COLUMNS_MAX, ROWS_PER_ENTRY_MAX
+from sync.values import ID_TEXT_BYTES_MAX
 from tiers.door import VOID_REASON_MAX
 
 _INT64 = 1 << 63
 Whole = Annotated[int, Meta(ge=-_INT64, le=_INT64 - 1)]
 Cell = str | Whole | float | bool | None
 KeyCell = str | Whole | float | bool
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
 RowOut = dict[str, Cell]
 """A row by its columns, with _origin and _version. Moments are ISO 8601 texts in UTC, decimals and days texts, bytes in
 hex."""
@@ -131,6 +134,106 @@ class Rejects(Struct):
     load: dict[str, Any]
     listed_with: int
     rejects: list[dict[str, Any]]
+
+
+class MoveIn(Struct, forbid_unknown_fields=True):
+    """One move of a task's flow, and what it says, by field."""
+
+    move: Word
+    fields: dict[str, str] = {}
+
+
+class MovesIn(Struct, forbid_unknown_fields=True):
+    """Moves of one task, in order: all of them are made, or none."""
+
+    moves: Annotated[list[MoveIn], Meta(min_length=1, max_length=MOVES_MAX)]
+
+
+class TaskIn(Struct, forbid_unknown_fields=True):
+    """A new task for a node: its flow, the opening move and what follows at once. task: its id; made if empty."""
+
+    flow: Word
+    holder: Word
+    moves: Annotated[list[MoveIn], Meta(min_length=1, max_length=MOVES_MAX)]
+    task: Annotated[str, Meta(max_length=ID_TEXT_BYTES_MAX)] = ""
+
+
+class PersonIn(Struct, forbid_unknown_fields=True):
+    """A person of this node, by account."""
+
+    person: Word
+
+
+class ReasonIn(Struct, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=DETAIL_CHARACTERS_MAX)]
+
+
+class MadeOut(Struct):
+    """What became of moves: their ids, in order; or the number of the draft that waits for an approver, else 0."""
+
+    task: str
+    move_ids: list[str]
+    draft: int
+
+
+class TaskOut(Struct):
+    """As `tiersync task show --json`: the task with its moves, what is pending or refused, and what may be done next.
+    person: who at this node handles it."""
+
+    task: str
+    flow: str
+    issuer: str
+    holder: str
+    person: str
+    state: str
+    final: bool
+    title: str
+    due: str
+    number: int
+    moves: list[dict[str, Any]]
+    pending: list[dict[str, Any]]
+    refused: list[dict[str, Any]]
+    drafts: list[dict[str, Any]]
+    next: list[dict[str, Any]]
+
+
+class Tasks(Struct):
+    """As `tiersync task list --json`."""
+
+    tasks: list[dict[str, Any]]
+
+
+class DraftOut(Struct):
+    """As `tiersync draft show --json`. state: waiting, approved, refused, dropped, stale."""
+
+    draft: int
+    state: str
+    flow: str
+    task: str
+    holder: str
+    moves: list[dict[str, Any]]
+    author: str
+    keeper: str
+    org: str
+    at: str
+    decided_by: str
+    decided_at: str
+    reason: str
+
+
+class Drafts(Struct):
+    """As `tiersync draft list --json`."""
+
+    drafts: list[DraftOut]
+
+
+class People(Struct):
+    """As `tiersync people list --json`. flows: who handles tasks that nobody was assigned to."""
+
+    people: list[dict[str, Any]]
+    flows: dict[str, str]
 
 
 class Health(Struct):

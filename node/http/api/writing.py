@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -32,6 +32,8 @@ from sync.reasons import Reason
 from sync.schema import RowSchema
 from sync.values import Key, Row
 
+R = TypeVar("R")
+
 KEY_CHARACTERS_MAX: Final = 200
 _LARGE_BYTES: Final = 64 * 1_024
 """A larger body is read in a thread: the loop also serves the links."""
@@ -50,7 +52,7 @@ class Brought(NamedTuple):
 async def put(call: Call) -> Response:
     """Rows into a dataset."""
     schema, to = call.dataset.schema, speaker(call.request.scope)
-    body = await _body(call)
+    body = await json_body(call)
     if len(body) > _LARGE_BYTES:
         brought = await asyncio.to_thread(_read, body, schema, to)
     else:
@@ -65,7 +67,7 @@ async def put(call: Call) -> Response:
 async def void(call: Call) -> Response:
     """Rows of a dataset end, by their keys."""
     schema = call.dataset.schema
-    body = await _body(call)
+    body = await json_body(call)
     wish = decoded(body, VoidsIn)
     keys = [key_of(schema, cells) or tuple(cells) for cells in wish.keys]
     return await _void(call, schema.dataset, keys, wish.reason, wish.dry_run, body)
@@ -87,7 +89,8 @@ async def _void(call: Call, dataset: str, keys: list[Key], reason: str, dry_run:
     return await _write(call, dataset, (), keys, reason, dry_run, body, told)
 
 
-async def _body(call: Call) -> bytes:
+async def json_body(call: Call) -> bytes:
+    """What came with a request as JSON. Raises UserFault REQUEST_TYPE."""
     kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UserFault(
@@ -173,8 +176,8 @@ async def _write(
     told: Callable[[PutResult], Outcome],
     turned_away: int = 0,
 ) -> Response:
-    key = _key(call)
-    asked = sha256(f"{call.request.method} {call.request.url.path}\0".encode() + body).digest()
+    key = key_asked(call)
+    asked = digest_asked(call, body)
     who, now = call.granted.token.id, call.node.clock.now_us()
 
     def around(job: PutJob) -> Job:
@@ -185,21 +188,39 @@ async def _write(
 
     found: Any = await call.node.put_soon(dataset, rows, voids, reason, dry_run=dry_run, around=around)
     if isinstance(found, Replayed):
-        return _replayed(found)
+        return replayed(found)
     return json_answer(told(found))
 
 
-def _replayed(found: Replayed) -> Response:
+def digest_asked(call: Call, body: bytes) -> bytes:
+    """What a request is known by when it comes again."""
+    return sha256(f"{call.request.method} {call.request.url.path}\0".encode() + body).digest()
+
+
+def replayed(found: Replayed) -> Response:
+    """What was answered before, marked so."""
     answer = json_answer(msgspec.Raw(found.body))
     answer.headers["idempotency-replayed"] = "true"
     return answer
 
 
-def _key(call: Call) -> str:
+def key_asked(call: Call) -> str:
+    """The request's Idempotency-Key, '' if there is none. Raises UserFault REQUEST_INVALID."""
     key = call.request.headers.get("idempotency-key", "")
     if len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise invalid(N_("an Idempotency-Key has at most {most} plain characters"), most=KEY_CHARACTERS_MAX)
     return key
+
+
+class Noted(Protocol[R]):
+    """A job that says in its transaction what became of it."""
+
+    token: Ticket[R]
+    noted: Callable[[Store, R], None] | None
+
+    def run(self, store: Store) -> Sequence[Step]:
+        """As node.engine.Job.run."""
+        ...
 
 
 class Replayed(NamedTuple):
@@ -209,18 +230,18 @@ class Replayed(NamedTuple):
 
 
 @dataclass(slots=True)
-class KeyedJob:
+class KeyedJob(Generic[R]):
     """A write that is made once under its key, however often it is asked for."""
 
-    job: PutJob
+    job: Noted[R]
     who: str
     key: str
     request: bytes
     now: int
-    encode: Callable[[PutResult], bytes]
+    encode: Callable[[R], bytes]
 
     @property
-    def token(self) -> Ticket[PutResult]:
+    def token(self) -> Ticket[R]:
         """As node.engine.Job."""
         return self.job.token
 
@@ -235,7 +256,7 @@ class KeyedJob:
             return (Reply(self.token, Replayed(held.body)),)
         return self.job.run(store)
 
-    def _keep(self, store: Store, result: PutResult) -> None:
+    def _keep(self, store: Store, result: R) -> None:
         store.answers.keep(self.who, self.key, Answer(self.request, self.encode(result)), self.now)
 
 

@@ -57,7 +57,7 @@ def configs(draw: st.DrawFn) -> Config:
     seasons = st.just(CalendarSection()) | st.just(CalendarSection(("09:00-17:00",), "11-01..02-28", ("10:00-16:00",)))
     calendar = replace(draw(seasons), natural_days_roll=draw(st.booleans()))
     free = st.lists(st.sampled_from(["W2.sign", "W9D.*"]), max_size=2).map(tuple)
-    tasks = TasksSection(draw(st.sampled_from(["required", "off"])), draw(free))
+    tasks = TasksSection(draw(st.sampled_from(["by_flow", "all", "off"])), draw(free))
     deadlines = draw(
         st.dictionaries(
             st.sampled_from(["case_stat.daily", "x_heat.monthly"]),

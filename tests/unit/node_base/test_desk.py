@@ -15,7 +15,7 @@ from node.hands import Hand, allows, hand_of
 from node.store.people import DraftState
 from sync.errors import InputFault
 from tests.unit.node_base.desks import PaperDesk
-from tiers.people import Act, Approval, Deputy, Person, Role, Roster, roster_of
+from tiers.people import Act, Approval, Deputy, Person, Role, Roster, Wanted, roster_of
 
 OFFICER, APPROVER = frozenset({Role.OFFICER}), frozenset({Role.APPROVER})
 PEOPLE = (
@@ -144,11 +144,12 @@ def test_who_may_not_move_hands_nothing_in(desk: PaperDesk) -> None:
 
 def test_moves_that_settings_free_leave_at_once(desk: PaperDesk) -> None:
     """By name, or none needs approval."""
-    desk.approval = Approval(without=("W2.register",))
+    desk.approval = Approval(Wanted.ALL, ("W2.register",))
     assert desk.hand_in("li", "t", "register").left
     assert not desk.hand_in("li", "t", "issue").left
-    desk.approval = Approval(wanted=False)
-    assert desk.hand_in("li", "t", "issue").left
+    desk.approval = Approval(Wanted.OFF)
+    assert desk.hand_in("li", "t", "issue").left == [], "the flow gives it to approvers"
+    assert desk.hand_in("wang", "t", "issue").left
 
 
 def _drafted(desk: PaperDesk, name: str, *moves: str, task: str = "t") -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.tiers.kit import CATALOGUE
 from tiers.flows.table import Role as Least
-from tiers.people import BY_DEPUTY, MAY, Act, Approval, Deputy, Person, Role, Roster, is_note, roster_of
+from tiers.people import BY_DEPUTY, MAY, Act, Approval, Deputy, Person, Role, Roster, Wanted, is_note, roster_of
 
 W2, W9D = CATALOGUE.flows["W2"], CATALOGUE.flows["W9D"]
 DAY = date(2026, 10, 1)
@@ -95,7 +95,7 @@ def test_notes_need_no_approval_and_what_changes_a_task_does() -> None:
     """A remark and a progress report say something; a longer limit is more than that, though it is quiet."""
     notes = {rule.name for rule in W2.moves if is_note(W2, rule, rule.fields)}
     assert notes == {"remark", "report", "comment", "warned", "overdue"}
-    approval, people = Approval(without=("W2.sign", "W9D.*")), roster()
+    approval, people = Approval(Wanted.ALL, ("W2.sign", "W9D.*")), roster()
     needing = {rule.name for rule in W2.moves if approval.needed(people, W2, rule, rule.fields, Role.OFFICER)}
     assert needing == {rule.name for rule in W2.moves} - notes - {"sign"}
     assert not any(approval.needed(people, W9D, rule, rule.fields, Role.OFFICER) for rule in W9D.moves)
@@ -114,21 +114,31 @@ def test_what_the_flow_gives_to_approvers_is_no_officer_s() -> None:
     issue = W2.rule("issue")
     assert issue is not None
     reserved, people = replace(issue, role=Least.APPROVER), roster()
-    for approval in (Approval(wanted=False), Approval(without=("W2.issue",))):
+    for approval in (Approval(Wanted.OFF), Approval(without=("W2.issue",))):
         assert approval.needed(people, W2, reserved, (), Role.OFFICER)
         assert not approval.needed(people, W2, reserved, (), Role.APPROVER)
+    assert Approval().needed(people, W2, reserved, (), Role.APPROVER), "four eyes"
     assert not Approval().needed(Roster(), W2, reserved, (), Role.OFFICER)
+
+
+def test_by_itself_a_node_asks_for_what_its_flows_give_to_approvers() -> None:
+    """An officer signs for a task alone; a reply waits."""
+    people = roster()
+    needing = {rule.name for rule in W2.moves if Approval().needed(people, W2, rule, rule.fields, Role.OFFICER)}
+    assert needing == {rule.name for rule in W2.moves if rule.role is Least.APPROVER}
+    assert "reply" in needing
+    assert "sign" not in needing
 
 
 def test_approval_begins_with_the_first_approver_and_does_not_end_with_the_last() -> None:
     """No approver ever: nothing to wait for. All of them left: drafts wait, the door does not open."""
-    issue = W2.rule("issue")
-    assert issue is not None
+    sign = W2.rule("sign")
+    assert sign is not None
     only_officers = roster_of([person("li", Role.OFFICER)], ())
     left = roster_of([person("li", Role.OFFICER), person("gone", Role.APPROVER, active=False)], ())
-    assert not Approval().needed(only_officers, W2, issue, (), Role.OFFICER)
-    assert Approval().needed(left, W2, issue, (), Role.OFFICER)
-    assert not Approval(wanted=False).needed(left, W2, issue, (), Role.OFFICER)
+    assert not Approval(Wanted.ALL).needed(only_officers, W2, sign, (), Role.OFFICER)
+    assert Approval(Wanted.ALL).needed(left, W2, sign, (), Role.OFFICER)
+    assert not Approval(Wanted.OFF).needed(left, W2, sign, (), Role.OFFICER)
 
 
 def test_a_move_records_the_role_in_which_it_was_made() -> None:
