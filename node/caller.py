@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 
 _BECAME = re.compile(r".+ \((.+)\)")
@@ -11,6 +10,8 @@ _BECAME = re.compile(r".+ \((.+)\)")
 
 def account() -> str:
     """The name of this process's account."""
+    import pwd  # evidence is checked on Windows too, which has none
+
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
