@@ -20,7 +20,8 @@ from node.testing import Member, Topology
 from node.testing.topology import Place
 from node.texts import translator
 from tests.integration.kit import has_no_link, node_of, run, seq
-from tests.integration.test_rollups import HOUR_US, ZONE, first_day, set_clocks, sound
+from tests.integration.test_rollups import HOUR_US, ZONE, case, first_day, set_clocks, sound
+from tests.integration.test_rollups import bring as bring_cases
 from tiers.periods import midnight_us
 
 DAY_US = 24 * HOUR_US
@@ -137,5 +138,36 @@ def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path)
             assert "=省平台" in str(book.worksheets[0]["A2"].value)
             assert book.worksheets[1].max_row > 3
             await sound(net)
+
+    run(work())
+
+
+def test_figures_that_only_say_no_data_have_not_come(tmp_path: Path) -> None:
+    """Nor have those of a county that a city brought: its own place is what it owes. With figures it has come."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, COUNTRY[:4]) as net:
+            day = first_day(net)
+            after = midnight_us(day + timedelta(days=1), ZONE)
+            province, mute, counties = net["province"], net["hangzhou"], net["ningbo"]
+            set_clocks(net, after + HOUR_US)
+            await mute.command("rollup.run", dataset="case_stat", period=day.isoformat())
+            county = dict.fromkeys(node_of(counties).catalogue.datasets["case_stat"].key, "*")
+            county |= {"division": "330206", "period": day.isoformat()}
+            told = await counties.put("case_stat", (*county, "complete", "final"), [(*county.values(), True, False)])
+            assert not told.rejected, list(told.rejected)
+
+            async def case_stat() -> dict[str, tuple[str, str]]:
+                await net.level()
+                found = await province.command("due.list", dataset="case_stat")
+                return {
+                    one["title"]: (one["standing"], one["why"]) for one in found["items"] if one["period"] == str(day)
+                }
+
+            waits = await case_stat()
+            assert (waits["hangzhou"], waits["ningbo"]) == (("waiting", "source_silent"), ("waiting", "not_filled"))
+            await bring_cases(mute, case("h1", "330106", after - HOUR_US), case("h2", "330106", after))
+            await mute.command("rollup.run", dataset="case_stat", period=day.isoformat())
+            assert (await case_stat())["hangzhou"] == ("on_time", "")
 
     run(work())
