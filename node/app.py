@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
 from functools import partial
@@ -35,7 +33,6 @@ from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, 
 from node.engine import Engine, Job
 from node.enrol.home import in_use
 from node.extensions import extensions_in_use, unregistered
-from node.faults import Code, UserFault
 from node.identity import NodeIdentity
 from node.intake import HERE
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
@@ -48,6 +45,7 @@ from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
 from node.link.switchboard import Switchboard
 from node.link.watch import Watch
+from node.reader_thread import ReaderThread
 from node.reading import text_of
 from node.reads import Read, is_watched
 from node.revising import PAUSE_S_MAX, ReviseJob
@@ -58,7 +56,6 @@ from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
-from node.texts import N_
 from node.version import VERSION
 from node.writer import Writer
 from sync.core import Core, Identity, Seams
@@ -71,7 +68,6 @@ from sync.ports import Rebuilt
 from sync.reasons import Reason
 from sync.replica import Replica
 from sync.rows import RowBatch
-from sync.schema import RowSchema
 from sync.values import Key, Row
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EntryHeader
 from tiers.catalogue import Catalogue
@@ -214,13 +210,10 @@ class Node:
         ]
         """Who may have an attachment: whoever one of these says that it is shared with."""
         self.travel = Travel(self)
-        self._reader: Reader | None = None
         self._disk_low = False
         self._disk_asked_us = -DISK_ASKED_EVERY_US
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._read_until_us = 0
-        self._reading_over = threading.Event()
-        """Set in a stop: what is being read ends at once, and nothing more is."""
+        schemas = [d.schema for d in self.catalogue.datasets.values()]
+        self._readers = ReaderThread(home / DATABASE_FILE, schemas, lambda: self.clock.monotonic_us())
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -276,7 +269,7 @@ class Node:
             self._drain,
             self._end_links,
             self._end_attachments,
-            self._end_reading,
+            self._readers.end,
             self.writer.stop,
             self._leave_home,
         ):
@@ -306,11 +299,6 @@ class Node:
 
     def _ways(self) -> Mapping[str, tuple[Way, ...]]:
         return self._publisher.ways() if self._publisher is not None else {}
-
-    async def _end_reading(self) -> None:
-        self._reading_over.set()
-        await asyncio.get_running_loop().run_in_executor(self._reading, self._close_reader)
-        self._reading.shutdown(wait=False)
 
     async def _leave_home(self) -> None:
         if self._lock is not None:
@@ -480,8 +468,7 @@ class Node:
         """Asks the store something beside the writer, on a connection of its own. With a limit it may take so long:
         all that is read waits for what is being read. Raises UserFault READ_TOO_SLOW past it.
         """
-        ask = self._with_reader if not limit_s else partial(self._within, limit_s)
-        return await asyncio.get_running_loop().run_in_executor(self._reading, ask, question)
+        return await self._readers.read(question, limit_s)
 
     async def unregistered(self) -> dict[str, int]:
         """Extension codes that nobody registered, counted now and then: it reads every row that may have one."""
@@ -579,49 +566,6 @@ class Node:
                 await changed.wait()
             # Half of the writer's time at most: other work waits for one step, never for the job.
             await asyncio.sleep(min((self.clock.monotonic_us() - began) / 1e6, PAUSE_S_MAX))
-
-    def _within(self, limit_s: float, question: Callable[[Reader], T]) -> T:
-        """In the reading thread: as _with_reader, for so long."""
-        self._read_until_us = self.clock.monotonic_us() + int(limit_s * 1e6)
-        try:
-            return self._with_reader(question)
-        except StoreFault as fault:
-            if fault.trouble is StoreTrouble.STOPPED and not self._reading_over.is_set():
-                raise UserFault(
-                    Code.READ_TOO_SLOW,
-                    N_("What was asked for takes longer than {seconds} s to find."),
-                    N_("Ask for less: a filter on the key or on few rows, fewer rows at a time."),
-                    seconds=f"{limit_s:g}",
-                ) from fault
-            raise
-        finally:
-            self._read_until_us = 0
-
-    def _is_read_over(self) -> bool:
-        """Asked while a statement runs."""
-        late = self._read_until_us and self.clock.monotonic_us() > self._read_until_us
-        return bool(late) or self._reading_over.is_set()
-
-    def _with_reader(self, question: Callable[[Reader], T]) -> T:
-        """In the reading thread, which alone uses the reader."""
-        if self._reading_over.is_set():
-            raise StoreFault(StoreTrouble.STOPPED, "the node has stopped")
-        if self._reader is None:
-            self._reader = Reader(self.home / DATABASE_FILE, self._schemas(), self._is_read_over)
-        try:
-            return question(self._reader)
-        except StoreFault:
-            # It answers nothing more; the next question gets a new one.
-            self._close_reader()
-            raise
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    def _schemas(self) -> list[RowSchema]:
-        return [d.schema for d in self.catalogue.datasets.values()]
 
     def _follow_scope(self) -> bool:
         """The door keeps to the scope that the registry says, from the moment it says it. Whether it changed."""
