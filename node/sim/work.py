@@ -70,6 +70,8 @@ class Move:
     choose: Callable[[Sequence[str]], str]
     holder: str = ""
     opening: SimNode | None = None
+    flow: str = SUPERVISION
+    """Of a task that does not exist yet."""
 
     @property
     def token(self) -> object:
@@ -78,10 +80,10 @@ class Move:
 
     def run(self, store: Store) -> Sequence[Event]:
         """As node.engine.Job.run."""
-        flow = catalogue().flows[SUPERVISION]
-        author = Author(self.node)
-        fields = fields_for(flow)
+        flows, author = catalogue().flows, Author(self.node)
         history, pending = store.moves(self.task), store.pending_moves(self.task)
+        flow = flows[history[0].flow if history else self.flow]
+        fields = fields_for(flow)
         if not history:
             if self.opening is None:
                 return ()

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from random import Random
 
 from node.sim.federation import Federation
+from node.sim.places import Place, catalogue
 from node.sim.releases import NEW_DATASET, NEW_STATE, SECOND, THIRD
 from node.sim.simnode import SimNode
 from node.sim.work import Move, Put, case_row, code_row, thing_row, unit_row
 from sync.values import Key
+from tiers.flows.table import Stands
 
 KEYS = 24
 """So many different cases a city has: few, so that they meet again and again."""
@@ -26,6 +28,7 @@ class Workload:
         self._hostile = frozenset(hostile)
         self._moves = 0
         self._tasks: list[tuple[str, str, str]] = []
+        self._flows: dict[str, str] = {}
         self.done = 0
 
     def work(self) -> None:
@@ -122,7 +125,7 @@ class Workload:
             if not below:
                 return
             holder = random.choice(below)
-            task = (f"task-{self._moves}", issuer.label, holder.short)
+            task = self._new_task(issuer, holder)
             self._tasks.append(task)
         else:
             task = random.choice(self._tasks)
@@ -130,8 +133,21 @@ class Workload:
         side = self._net[random.choice((issuer_name, issuer_name, holder_name))]
         opening = side if side.label == issuer_name else None
         held = self._net[holder_name].id
-        move = Move(side.id, name, f"move-{self._moves}", self._net.now, random.choice, held, opening)
+        move = Move(
+            side.id, name, f"move-{self._moves}", self._net.now, random.choice, held, opening, self._flows[name]
+        )
         self._net.submit(side, move)
+
+    def _new_task(self, upper: SimNode, lower: Place) -> tuple[str, str, str]:
+        """Every flow in turn, of those that the one may issue to the other; downwards or upwards, as the flow goes."""
+        above, below = upper.standing.profile.id, lower.profile
+        flows = [f for f in catalogue().flows.values() if (above if f.stands is Stands.ABOVE else below) in f.issuers]
+        flow = flows[self._moves % len(flows)]
+        name = f"task-{self._moves}"
+        self._flows[name] = flow.id
+        if flow.stands is Stands.ABOVE:
+            return name, upper.label, lower.short
+        return name, lower.short, upper.label
 
     @property
     def tasks(self) -> list[tuple[str, str, str]]:
