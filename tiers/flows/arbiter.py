@@ -14,6 +14,7 @@ from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.steps import (
+    HEARD_MAX,
     Fault,
     counted_at,
     counted_fault,
@@ -71,6 +72,8 @@ def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody], now: in
     decided = next((m for m in history if m.move_id == body.move_id), None)
     if decided is not None:
         return _again(decided, body)
+    if len(history) >= HEARD_MAX:
+        return _refused(Fault(Reason.LIMIT_EXCEEDED, Phrase("a task has at most {} moves", HEARD_MAX)))
     counted = counted_at(history, body, now)
     fault = _conflict(flow, body, history, counted)
     verdict = MoveBody()

@@ -27,6 +27,11 @@ from tiers.profile import Standing, TierProfile, profile_of, stands_below
 WORD_CHARACTERS_MAX = 200
 FIELDS_MAX = 64
 FIELD_CHARACTERS_MAX = 8_000
+HEARD_MAX = 1_000
+"""So many moves of a task are decided; a holder's beyond them is refused without a number."""
+MADE_MAX = {Party.HOLDER: HEARD_MAX - 100, Party.ISSUER: HEARD_MAX + 100}
+"""So many moves a task may have when a side makes another: the holder stops before it is not heard, and the issuer can
+still bring the task to its end."""
 
 
 class Author(NamedTuple):
@@ -259,6 +264,8 @@ def _made(
     place = place_of(flow, history, pending)
     counted = counted_at(history, body, at)
     fault = size_fault(body) or legal_fault(flow, place, move, party, fields, counted, facts)
+    if len(history) + len(pending) >= MADE_MAX[party]:
+        fault = Fault(Reason.LIMIT_EXCEEDED, Phrase("a task has at most {} moves", MADE_MAX[party]))
     if fault is None and any(m.move_id == move_id for m in (*history, *pending)):
         fault = Fault(Reason.RULE_BROKEN, Phrase("the move id is taken"))
     if fault is not None:

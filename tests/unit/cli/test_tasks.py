@@ -219,3 +219,18 @@ class _Keep:
     def run(self, store: Store) -> Sequence[Step]:
         store.perform(SaveMoves(self.body.task, [self.body]))
         return (Reply(self.token, None),)
+
+
+def test_a_flow_that_goes_upwards(call: Call, country: Country) -> None:
+    """A city raises an alarm to the nation, which says that it has read it; the city's node has the last word."""
+    nation, city = country.home("nation"), country.home("city")
+    wish = ("--flow", "W10", "--title", "燃气泄漏", "--task", "alarm-1", "--field", "alarm=G-1")
+    assert call("--home", city, "task", "new", country.node("nation"), *wish).code == 4, "its level must be said"
+    raised = call("--home", city, "task", "new", country.node("nation"), *wish, "--field", "level=1", "--json").json
+    assert (raised["state"], raised["issuer"]) == ("raised", country.node("city"))
+    _wait(country, call, nation, "alarm-1", "raised")
+    call("--home", nation, "task", "move", "alarm-1", "seen")
+    call("--home", city, "task", "move", "alarm-1", "confirm")
+    _wait(country, call, nation, "alarm-1", "handling")
+    down = ("task", "new", country.node("city"), *wish[:4], "--field", "level=1", "--field", "alarm=G-1")
+    assert call("--home", nation, *down).code == 4, "an alarm is not laid on those below"

@@ -14,7 +14,7 @@ from sync.wire.v1.entry_pb2 import MoveBody
 from tests.unit.tiers.desks import START_US, W2, desks, facts, forged, illegal_effects, settle
 from tests.unit.tiers.kit import CITY_STANDS, PROVINCE, PROVINCE_STANDS
 from tiers.flows.guards import Facts
-from tiers.flows.steps import counted_of, legal_fault, place_of
+from tiers.flows.steps import HEARD_MAX, MADE_MAX, counted_of, legal_fault, place_of
 from tiers.flows.table import Guard, Party
 
 HOUR_US = 3_600_000_000
@@ -164,3 +164,26 @@ def test_the_history_says_the_issuer_first() -> None:
     issuer, _ = desks()
     first = issuer.history()[0]
     assert (first.by_node, first.at, first.counted_at) == (PROVINCE, START_US, START_US)
+
+
+def test_a_task_has_so_many_moves_and_no_more() -> None:
+    """The holder stops in time; past its door it is not heard; the issuer can still bring the task to its end."""
+    issuer, holder = desks("issue", "sign")
+    while len(issuer.history()) < MADE_MAX[Party.HOLDER]:
+        issuer.history().append(_comment(issuer.history()[-1]))
+    holder.history()[:] = issuer.history()
+    with pytest.raises(InputFault) as told:
+        holder.make("comment")
+    assert told.value.reason is Reason.LIMIT_EXCEEDED
+    while len(issuer.history()) < HEARD_MAX:
+        issuer.history().append(_comment(issuer.history()[-1]))
+    judged = issuer.hear(forged(holder, "comment"), CITY_STANDS)
+    assert (judged.fate, judged.reason, judged.record) == (Fate.REFUSED, Reason.LIMIT_EXCEEDED, ())
+    assert issuer.make("withdraw").state == "withdrawn"
+
+
+def _comment(last: MoveBody) -> MoveBody:
+    body = MoveBody()
+    body.CopyFrom(last)
+    body.move, body.number, body.move_id = "comment", last.number + 1, f"c-{last.number}"
+    return body
