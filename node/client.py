@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import secrets
 import ssl
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -275,6 +276,10 @@ class Client:
     def task(self, task: str) -> Row:
         """One task with its moves, what is pending, and what may be done next."""
         return self._get(f"/tasks/{quote(task, safe='')}")
+
+    def evidence(self, task: str) -> bytes:
+        """The file that proves a task's history; `tiersync verify` checks it anywhere. Raises ApiFault."""
+        return b64decode(self._get(f"/tasks/{quote(task, safe='')}/evidence")["file"])
 
     def start(self, flow: str, holder: str, moves: Sequence[tuple[str, Mapping[str, str]]], task: str = "") -> Made:
         """A new task: its opening move and what follows at once, such as register and issue."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from certs import files
@@ -19,7 +20,7 @@ from sync.suites import Signer
 
 
 async def evidence(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
-    """task.evidence {task} -> {task, bytes, file: base64}. Raises UserFault."""
+    """task.evidence {task} -> {task, bytes, sha256, file: base64}. Raises UserFault."""
     signer = node.identity.log_key
     made = await node.read(lambda reader: evidence_of(view_of(node, reader), arguments, signer))
     node.note(Event.EVIDENCE_MADE, task=made["task"], bytes=made["bytes"])
@@ -35,4 +36,5 @@ def evidence_of(view: View, arguments: Arguments, signer: Signer | None = None) 
     hlc = view.now_us // 1_000 << 16
     with view.reader.snapshot():
         file = gather(view.reader, view.node, task, to_der(root), anchor, key, hlc)
-    return {"task": task, "bytes": len(file), "file": b64encode(file).decode()}
+    digest = sha256(file).hexdigest()
+    return {"task": task, "bytes": len(file), "sha256": digest, "file": b64encode(file).decode()}

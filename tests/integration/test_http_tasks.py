@@ -9,10 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from certs.forms import fingerprint, from_pem
 from node.client import ApiFault, Client
 from node.config import CONFIG_NAME, load_file, render
+from node.evidence.check import check_evidence
 from node.settings import TasksSection
 from tests.integration.http_kit import Site
+from tests.integration.test_audited import audited
+from tests.unit.tiers.kit import CATALOGUE
+from tiers.judging import TierJudge
 
 PEOPLE = {"li": "officer", "wang": "approver", "chen": "approver", "qian": "viewer", "zhao": "officer"}
 ISSUED = [("register", {"title": "路面破损"}), ("issue", {"requirement": "整改", "due": "2026-12-31"})]
@@ -85,6 +90,21 @@ def test_a_task_is_signed_for_by_one_and_approved_by_another(site: Site, by: dic
     assert by["li"].assign(task, "zhao")["person"] == "zhao"
     assert [one["task"] for one in by["zhao"].tasks(mine=True)] == [task]
     assert {one["name"] for one in by["qian"].people()} >= set(PEOPLE)
+
+
+def test_evidence_is_given_to_whoever_may_see_the_task(site: Site, by: dict[str, Client]) -> None:
+    """The same file as at the command line, and a line in the audit; a token for rows does not get it."""
+    task = _issued(site, "evidence")
+    file = by["qian"].evidence(task)
+    root = fingerprint(from_pem((site.city.home / "certs" / "root.pem").read_bytes())[0])
+    result = check_evidence(file, TierJudge(CATALOGUE), root)
+    assert [told.step.body.move for told in result.moves] == ["register", "issue"]
+    assert not any(found.wrong for found in result.findings)
+    assert audited(site.city, "evidence_made")[-1]["task"] == task
+    with pytest.raises(ApiFault):
+        by["qian"].evidence("nope")
+    with site.client("read") as other:
+        assert other.get(f"/tasks/{task}/evidence").status_code == 403
 
 
 def test_nobody_does_more_than_their_person_may(site: Site, by: dict[str, Client]) -> None:

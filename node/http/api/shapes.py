@@ -199,6 +199,15 @@ class TaskOut(Struct):
     next: list[dict[str, Any]]
 
 
+class EvidenceOut(Struct):
+    """The file that `tiersync task evidence` writes and `tiersync verify` checks. file: base64; sha256: of it."""
+
+    task: str
+    bytes: int
+    sha256: str
+    file: str
+
+
 class Tasks(Struct):
     """As `tiersync task list --json`."""
 

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from node.audit import Event
 from node.commands import drafts, people, tasks
+from node.commands.evidence import evidence_of
 from node.commands.view import Arguments, View
 from node.commands.work import view_of
 from node.desk import HandIn, Made
@@ -35,6 +37,16 @@ async def list_tasks(call: Call) -> Response:
 async def show_task(call: Call) -> Response:
     """One task with all its moves."""
     return await _asked(call, tasks.show_task, {"task": call.request.path_params["task"]})
+
+
+async def evidence(call: Call) -> Response:
+    """What proves a task's history, as one file."""
+    arguments, signer = {"task": call.request.path_params["task"]}, call.node.identity.log_key
+    check_storable(arguments)
+    made = await call.read(lambda reader: evidence_of(view_of(call.node, reader), arguments, signer))
+    by = f"token {call.granted.token.id}"
+    call.node.note(Event.EVIDENCE_MADE, task=made["task"], bytes=made["bytes"], by=by)
+    return json_answer(made)
 
 
 async def start(call: Call) -> Response:
