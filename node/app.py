@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import suppress
 from datetime import date
 from functools import partial
@@ -210,6 +210,8 @@ class Node:
         ]
         """Who may have an attachment: whoever one of these says that it is shared with."""
         self.travel = Travel(self)
+        self.push_waiting: Sized = ()
+        """Attachments that publications push here and that have not come yet."""
         self._disk_low = False
         self._disk_asked_us = -DISK_ASKED_EVERY_US
         schemas = [d.schema for d in self.catalogue.datasets.values()]

@@ -205,6 +205,23 @@ class Client:
             brought += len(part)
         return told
 
+    # --- attachments ------------------------------------------------------------------------------------------------
+
+    def attach(self, data: bytes) -> str:
+        """A file as an attachment; the SHA-256 by which rows name it. The same bytes again change nothing."""
+        headers = {"content-type": "application/octet-stream"}
+        return str(self._patient(partial(self._send, "POST", "/attachments", headers, data))["hash"])
+
+    def attachment(self, name: str) -> bytes:
+        """The bytes of an attachment by its SHA-256, fetched from another node if need be. Raises ApiFault."""
+        return self._patient(partial(self._bytes, f"/attachments/{quote(name, safe='')}"))
+
+    def _bytes(self, path: str) -> bytes:
+        answer = self._http.get(path)
+        if answer.is_success:
+            return answer.content
+        raise _fault(answer)
+
     # --- changes ----------------------------------------------------------------------------------------------------
 
     def newest(self) -> str:

@@ -442,9 +442,9 @@ def _fits(profile: TierProfile, region: str, own: str, parent: str) -> bool:
 def overrides(config: Config) -> str:
     """The overrides of publications and deadlines as the TOML text of a site's catalogue ('' when there are none)."""
     publications = (
-        f"[override.{_quoted(name)}]\nfilter = {_quoted(publication.filter)}\n"
+        f"[override.{_quoted(name)}]\n{lines}"
         for name, publication in config.publications.items()
-        if publication.filter != "default"
+        if (lines := _override_lines(publication))
     )
     deadlines = (
         f"[override.{dataset}.deadlines.{cadence}]\ndue_days = {one.due_days}\ncut_off_days = {one.cut_off_days}\n"
@@ -463,6 +463,13 @@ def check_marked(config: Config, datasets: Collection[str]) -> None:
     mistakes.raise_any(
         Code.CONFIG_INVALID, CONFIG_NAME, N_("Correct the settings named above; the comments in the file explain each.")
     )
+
+
+def _override_lines(publication: Publication) -> str:
+    """What of a publication is otherwise than the catalogue says."""
+    chosen = f"filter = {_quoted(publication.filter)}\n" if publication.filter != "default" else ""
+    size = publication.push_attachments_up_to
+    return chosen + (f"push_attachments_up_to = {size}\n" if size >= 0 else "")
 
 
 def _quoted(text: str) -> str:

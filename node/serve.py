@@ -19,6 +19,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from node.app import Node
+from node.attachments.pushing import Pushed
 from node.audit import FOLDER as AUDIT_FOLDER
 from node.audit import AuditLog
 from node.audit import Event as AuditEvent
@@ -100,6 +101,9 @@ class Served:
             timekeeper = Timekeeper(node)
             timekeeper.start()
             stack.push_async_callback(timekeeper.stop)
+            pushed = Pushed(node)
+            pushed.start()
+            stack.push_async_callback(pushed.stop)
             days = Days(node)
             days.start()
             stack.push_async_callback(days.stop)

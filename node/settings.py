@@ -475,6 +475,13 @@ class Publication:
         "default",
         _one_of("default", "all"),
     )
+    push_attachments_up_to: int = setting(
+        "本节点收到的数据行所引用的附件，不超过此字节数的自动取来；0 为按需取用，-1 为按目录所定",
+        "Attachments named by rows that come here by it are fetched by themselves up to this size in bytes; 0: when "
+        "asked for, -1: as the catalogue says",
+        -1,
+        _between(-1, 256 * limits.MIB),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ async def status_now(node: Node) -> dict[str, Any]:
         {"dataset": dataset, "column": column, "rule": rule, "cells": cells}
         for (dataset, column, rule), cells in sorted(node.personal.items())
     ]
-    status["attachments"] |= await node.attachments.shown()
+    status["attachments"] |= {**await node.attachments.shown(), "pushed_waiting": len(node.push_waiting)}
     status["silent"] = [one.shown() for one in node.silent]
     status["quality"] = await node.read(lambda reader: counts(reader, node.standing.node))
     status["jobs"] = await node.read(job_of)

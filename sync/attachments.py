@@ -40,7 +40,8 @@ def fetch(core: Core, event: FetchAttachment) -> None:
         )
     if not core.next_hop(event.origin):
         raise InputFault(Reason.NOT_ENROLLED, Phrase("no way to '{}' is known", event.origin))
-    made = Fetch(event.token, event.origin, event.hash, event.most, event.have, event.have)
+    made = Fetch(event.token, event.origin, event.hash, event.most, event.have, event.have, event.patience)
+    made.progress_at = core.now
     core.attachments.fetches[key] = made
     _ask(core, made)
 
@@ -62,7 +63,9 @@ def check(core: Core) -> None:
     """Now and then: what has not come is asked for again, and what others asked for in vain is forgotten."""
     held = core.attachments
     for wanted in list(held.fetches.values()):
-        if core.now >= wanted.again_at:
+        if core.now - wanted.progress_at >= wanted.patience:
+            _end(core, wanted, Reason.TIMEOUT, core.me.node)
+        elif core.now >= wanted.again_at:
             wanted.asked = wanted.received
             wanted.pause = min(2 * wanted.pause, limits.ATTACHMENT_AGAIN_MAX_US)
             wanted.again_at = core.now + wanted.pause
@@ -117,6 +120,7 @@ def _take(core: Core, link: Link, chunk: AttachmentChunk) -> None:
     wanted.received += len(chunk.data)
     wanted.pause = limits.ATTACHMENT_AGAIN_FIRST_US
     wanted.again_at = core.now + wanted.pause
+    wanted.progress_at = core.now
     if chunk.data:
         core.do(KeepAttachment(wanted.origin, wanted.hash, chunk.offset, chunk.data))
     if wanted.received == wanted.total:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sync.chain import BadRun, OpenedRun
 from sync.judge import LocalRows, Outgoing
+from sync.limits import ATTACHMENT_PATIENCE_US
 from sync.reasons import Reason
 from sync.values import FeedName, Row
 from sync.wire.v1.entry_pb2 import EnrolmentRecord, EpochConfirmation, MoveBody
@@ -149,7 +150,8 @@ class Committed:
 class FetchAttachment:
     """A file is wanted from the node whose row names it. Answered with Reply(token, Fetched) when it ends.
 
-    have: bytes of it that are here from an earlier time; most: it may have so many.
+    have: bytes of it that are here from an earlier time; most: it may have so many; patience: microseconds without a
+    part of it until it is given up.
     """
 
     token: object
@@ -157,6 +159,7 @@ class FetchAttachment:
     hash: bytes
     have: int
     most: int
+    patience: int = ATTACHMENT_PATIENCE_US
 
 
 @dataclass(frozen=True, slots=True)

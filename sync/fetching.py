@@ -22,9 +22,11 @@ class Fetch:
     most: int
     received: int
     asked: int
+    patience: int
     total: int = -1
     """Size of the whole; not known before the first part."""
     again_at: int = 0
+    progress_at: int = 0
     pause: int = limits.ATTACHMENT_AGAIN_FIRST_US
 
 

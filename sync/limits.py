@@ -95,6 +95,8 @@ ATTACHMENT_WANTS_MAX = 512
 """Not answered yet, of all askers that a node serves: it holds so many chunks at the most."""
 ATTACHMENT_AGAIN_FIRST_US = 5_000_000
 ATTACHMENT_AGAIN_MAX_US = 60_000_000
+ATTACHMENT_PATIENCE_US = 600_000_000
+"""Without a part of it for so long a file is given up until somebody wants it again: it holds one of few places."""
 ATTACHMENT_WANT_US = RUN_ANSWER_US
 """After so long a Want that was not answered is forgotten: it may be asked again, and no chunk is taken for it."""
 

@@ -29,7 +29,7 @@ from types import MappingProxyType
 from sync.phrase import Phrase
 from sync.schema import RowSchema
 from tiers.dataset import SITE_PREFIX, Dataset, Publication
-from tiers.declare import read_dataset, read_deadlines, read_publication, read_publication_filter
+from tiers.declare import read_dataset, read_deadlines, read_publication, read_publication_filter, read_push
 from tiers.faults import CatalogueFault, Mistake, Table
 from tiers.flows.check import check_starts
 from tiers.flows.declare import read_flow, read_limits
@@ -88,6 +88,10 @@ class Catalogue:
     def extensions(self) -> tuple[Dataset, ...]:
         """Datasets whose rows register extension codes."""
         return tuple(d for d in self.datasets.values() if d.code_table is not None and d.code_table.extension)
+
+
+UNSAID = -1
+"""Stands for a size that an override leaves as it is."""
 
 
 class _Reading:
@@ -184,13 +188,18 @@ class _Reading:
             self.datasets[name] = replace(dataset, deadlines={**dataset.deadlines, **deadlines})
             return
         publication = self.publications.get(name)
-        condition = table.raw("filter")
+        condition, push = table.raw("filter"), read_push(table, UNSAID)
         table.finish()
         if publication is None:
             table.wrong("", Phrase("'{}' is no publication, dataset or flow (or has mistakes)", name))
-        elif condition is None:
-            table.wrong("filter", Phrase("is missing: a filter, or 'all'"))
-        else:
+            return
+        if condition is None and push == UNSAID:
+            table.wrong("filter", Phrase("is missing: a filter, or 'all'; or push_attachments_up_to"))
+        if push != UNSAID:
+            if push and not set(publication.columns) & set(self.datasets[publication.dataset].attachments):
+                table.wrong("push_attachments_up_to", Phrase("none of its columns names files"))
+            publication = self.publications[name] = replace(publication, push_attachments_up_to=push)
+        if condition is not None:
             dataset = self.datasets[publication.dataset]
             chosen = read_publication_filter(table, "filter", condition, dataset)
             self.publications[name] = replace(publication, filter=chosen)

@@ -221,7 +221,8 @@ class Dataset:
 class Publication:
     """What of a dataset goes to whom. `columns` are in schema order; `filter` None means all rows.
 
-    addressees: for route NODE only: node ids, NATION, or OF_ROW and a column.
+    addressees: for route NODE only: node ids, NATION, or OF_ROW and a column. push_attachments_up_to: files of so many
+    bytes that rows name come by themselves; 0: only when they are asked for.
     """
 
     id: str
@@ -231,3 +232,4 @@ class Publication:
     columns: tuple[str, ...]
     addressees: tuple[str, ...] = ()
     filter: Filter | None = None
+    push_attachments_up_to: int = 0

@@ -243,15 +243,23 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
     addressees = _addressees(table, route, dataset)
     columns = table.texts("columns", ())
     condition = table.raw("filter")
+    push = read_push(table)
     chosen: tuple[str, ...] = ()
     row_filter = None
     if dataset is not None:
         chosen = _columns(table, dataset, columns)
         row_filter = read_publication_filter(table, "filter", condition, dataset)
+        if push and not set(chosen) & set(dataset.attachments):
+            table.wrong("push_attachments_up_to", Phrase("none of its columns names files"))
     table.finish()
     if len(table.mistakes) > before or route is None or lane is None:
         return None
-    return Publication(name, dataset_id, route, lane, chosen, addressees, row_filter)
+    return Publication(name, dataset_id, route, lane, chosen, addressees, row_filter, push)
+
+
+def read_push(table: Table, unsaid: int = 0) -> int:
+    """Up to which size files come by themselves."""
+    return table.whole("push_attachments_up_to", unsaid, 2**31, unsaid)
 
 
 def _addressees(table: Table, route: Route | None, dataset: Dataset | None) -> tuple[str, ...]:

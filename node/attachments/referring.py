@@ -6,7 +6,7 @@ Referrer    a sort of such places: rows here; the moves of tasks could be anothe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from node.store.readers import Reader
@@ -14,7 +14,7 @@ from node.store.rowsql import quoted
 from sync.registry import Registry
 from sync.rows import key_text
 from sync.values import Route
-from tiers.attached import columns_naming, named_by
+from tiers.attached import columns_naming, hashes_in, named_by
 from tiers.catalogue import Catalogue
 from tiers.dataset import Dataset
 from tiers.ways import Way
@@ -130,6 +130,23 @@ def all_named(reader: Reader, catalogue: Catalogue) -> dict[str, int]:
             for name in named_by(dataset, row, dataset.attachments):
                 counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def named_since(
+    reader: Reader, dataset: Dataset, columns: Collection[str], origin: str, version: int
+) -> tuple[list[str], int]:
+    """The files that rows of an origin above this version name in these columns, and the newest version."""
+    naming_columns = [column for column in dataset.attachments if column in columns]
+    where = " OR ".join(f"{quoted(column)} IS NOT NULL" for column in naming_columns)
+    rows = reader.query(
+        dataset.id,
+        f'"_origin" = ? AND "_version" > ? AND ({where})',
+        (origin, version),
+        ("_version", *naming_columns),
+        NAMED_MAX,
+    )
+    names = dict.fromkeys(name for row in rows for cell in row[1:] for name in hashes_in(cell))
+    return list(names), max((row[0] for row in rows if isinstance(row[0], int)), default=version)
 
 
 def _rows(reader: Reader, dataset: Dataset, name: str, origin: str) -> list[tuple[str, tuple[Any, ...]]]:

@@ -32,6 +32,24 @@ SHARED_FOR_US: Final = 60_000_000
 SHARED_KEPT_MAX: Final = 1_024
 
 
+class NotHad(UserFault):
+    """An attachment could not be had from the node whose row names it, for this reason."""
+
+    def __init__(self, name: str, origin: str, end: Fetched) -> None:
+        super().__init__(
+            Code.ATTACHMENT_NOT_HAD,
+            N_("The attachment '{hash}' could not be had from {origin}: {why} ({reason}, said by {by})"),
+            "{next}",
+            hash=name,
+            origin=origin,
+            why=reasons.text(int(end.reason)),
+            reason=end.reason.name,
+            by=end.by or "-",
+            next=Text(reasons.words(int(end.reason)).next_step),
+        )
+        self.reason = end.reason
+
+
 class Progress(NamedTuple):
     """How far a file has come. total: -1 while it is not known."""
 
@@ -45,6 +63,7 @@ class Travel:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._fetching: dict[str, asyncio.Task[Held]] = {}
+        self._bounds: dict[str, int] = {}
         self._room = asyncio.Semaphore(limits.ATTACHMENTS_AT_ONCE)
         self._writes: dict[str, list[asyncio.Task[None]]] = {}
         self._answers: set[asyncio.Task[None]] = set()
@@ -59,7 +78,7 @@ class Travel:
 
     # --- fetching -----------------------------------------------------------------------------------------------------
 
-    async def fetch(self, name: str, most: int = 0) -> Held:
+    async def fetch(self, name: str, most: int = 0, patience: int = limits.ATTACHMENT_PATIENCE_US) -> Held:
         """The attachment, fetched if it is not here; most: of so many bytes at the most (0: as the settings say).
 
         Goes on, also when nobody waits any more, until it is here or cannot be had. Raises UserFault
@@ -68,10 +87,16 @@ class Travel:
         held = await self._node.attachments.find(name)
         if held is not None:
             return held
+        allowed = self._node.config.attachments.file_bytes_max
+        bound = min(most, allowed) or allowed
         task = self._fetching.get(name)
+        if task is not None and self._bounds[name] < bound:
+            # It is fetched as far as a smaller one would be; if it is not, it is asked for again.
+            await asyncio.wait([task])
+            return await self.fetch(name, most, patience)
         if task is None:
-            task = asyncio.create_task(self._fetch(name, most), name=f"fetch {name[:8]}")
-            self._fetching[name] = task
+            task = asyncio.create_task(self._fetch(name, bound, patience), name=f"fetch {name[:8]}")
+            self._fetching[name], self._bounds[name] = task, bound
             task.add_done_callback(partial(self._fetched, name))
         return await asyncio.shield(task)
 
@@ -95,32 +120,31 @@ class Travel:
         return found
 
     def _fetched(self, name: str, task: asyncio.Task[Held]) -> None:
-        self._fetching.pop(name, None)
+        del self._fetching[name], self._bounds[name]
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain where nobody waits
 
-    async def _fetch(self, name: str, most: int) -> Held:
+    async def _fetch(self, name: str, bound: int, patience: int) -> Held:
         node = self._node
         references = await node.read(lambda reader: self._references(reader, name))
         origins = list(dict.fromkeys(one.origin for one in references if one.origin != node.config.node.node_id))
-        bound = min(most, node.config.attachments.file_bytes_max) or node.config.attachments.file_bytes_max
         refused = not_here(name)
         async with self._room:
             for origin in origins:
-                end = await self._from(origin, name, bound)
+                end = await self._from(origin, name, bound, patience)
                 if isinstance(end, Held):
                     node.note(AuditEvent.ATTACHMENT_FETCHED, hash=name, size=end.size, origin=origin)
                     return end
-                refused = _not_had(name, origin, end)
+                refused = NotHad(name, origin, end)
         raise refused
 
-    async def _from(self, origin: str, name: str, most: int) -> Held | Fetched:
+    async def _from(self, origin: str, name: str, most: int, patience: int) -> Held | Fetched:
         """All of it from one node, verified; or why not."""
         node = self._node
         begun = await node.attachments.begun(name)
 
         def asked(ticket: Ticket[Fetched]) -> FetchAttachment:
-            return FetchAttachment(ticket, origin, bytes.fromhex(name), begun, most)
+            return FetchAttachment(ticket, origin, bytes.fromhex(name), begun, most, patience)
 
         try:
             end: Fetched = await node.writer.call(asked)
@@ -187,6 +211,10 @@ class Travel:
             data = await self._node.attachments.read(name, act.offset, limits.ATTACHMENT_CHUNK_BYTES)
         self._node.writer.submit(AttachmentRead(act.asker, act.hash, act.offset, data, total, reason))
 
+    def forget(self) -> None:
+        """Who may have what is asked of the rows again."""
+        self._shared.clear()
+
     async def _is_shared(self, name: str, asker: str) -> bool:
         now = self._node.clock.monotonic_us()
         known, until = self._shared.get((name, asker), (False, 0))
@@ -198,21 +226,6 @@ class Travel:
 
         shared = await self._node.read(asked)
         if len(self._shared) >= SHARED_KEPT_MAX:
-            self._shared.clear()
+            self.forget()
         self._shared[name, asker] = (shared, now + SHARED_FOR_US)
         return shared
-
-
-def _not_had(name: str, origin: str, end: Fetched) -> UserFault:
-    """Why it could not be had, in the words of the reason."""
-    return UserFault(
-        Code.ATTACHMENT_NOT_HAD,
-        N_("The attachment '{hash}' could not be had from {origin}: {why} ({reason}, said by {by})"),
-        "{next}",
-        hash=name,
-        origin=origin,
-        why=reasons.text(int(end.reason)),
-        reason=end.reason.name,
-        by=end.by or "-",
-        next=Text(reasons.words(int(end.reason)).next_step),
-    )

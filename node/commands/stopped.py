@@ -100,6 +100,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["attachments"] |= {
         "used_bytes": Files(home).used(),
         "quota_bytes": config.attachments.quota_bytes,
+        "pushed_waiting": 0,
     }
     found["heard_open"] = view.reader.heard_open()
     found["reread"] = view.reader.reread_count()

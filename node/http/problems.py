@@ -42,6 +42,10 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.PERSON_FORBIDS: 403,
         Code.FOUR_EYES: 403,
         Code.DISK_FULL: 507,
+        Code.ATTACHMENT_UNKNOWN: 404,
+        Code.ATTACHMENT_NOT_HAD: 404,
+        Code.ATTACHMENT_COMING: 503,
+        Code.ATTACHMENTS_FULL: 507,
         Code.BUG: 500,
     }
 )

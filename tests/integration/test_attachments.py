@@ -257,3 +257,58 @@ def test_an_older_program_in_between_is_named(tmp_path: Path, monkeypatch: pytes
             assert province.node in str(fault.message)
 
     run(work())
+
+
+SITE = """
+[dataset.x_photo]
+version = 1
+zh = "照片"
+en = "Photos"
+definition = "For tests."
+definition_zh = "测试用。"
+owner = ["city"]
+cadence = ["event"]
+key = ["id"]
+fields = [
+  { name = "id", type = "text", nullable = false, zh = "编号", en = "Id" },
+  { name = "state", type = "text", nullable = false, zh = "状态", en = "State" },
+  { name = "photo", type = "text", length = 400, attachment = true, zh = "照片", en = "Photo" },
+  { name = "inner", type = "text", length = 400, attachment = true, zh = "内部", en = "Inner" },
+]
+
+[publication."x_photo.x_up"]
+dataset = "x_photo"
+route = "parent"
+columns = ["id", "state", "photo"]
+filter = { column = "state", op = "=", value = "open" }
+"""
+
+
+def test_columns_filters_and_audience_decide_who_gets_a_file(tmp_path: Path) -> None:
+    """The parent gets the photo of an open row. Not that of a closed one, not that of a column that stays, and the tier
+    above the parent none; when the row is closed, nobody any more."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, catalogue=SITE) as net:
+            city, province, nation = net["city"], net["province"], net["nation"]
+            opened, closed, inner = [await attach(city, pictures.jpeg(seed=n)) for n in (21, 22, 23)]
+            columns = ("id", "state", "photo", "inner")
+            await city.put("x_photo", columns, [("a", "open", opened, inner), ("b", "closed", closed, None)])
+            await net.level()
+
+            async def asked(asker: Member, name: str) -> Reason:
+                digest = bytes.fromhex(name)
+                end = await node_of(asker).writer.call(lambda t: FetchAttachment(t, city.node, digest, 0, 1 << 20))
+                assert isinstance(end, Fetched)
+                return end.reason
+
+            assert await asked(province, closed) is Reason.ATTACHMENT_NOT_SHARED
+            assert await asked(province, inner) is Reason.ATTACHMENT_NOT_SHARED
+            assert await asked(nation, opened) is Reason.ATTACHMENT_NOT_SHARED
+            assert await asked(province, opened) is Reason.NONE
+            await city.put("x_photo", columns, [("a", "closed", opened, inner)])
+            await net.level()
+            node_of(city).travel.forget()
+            assert await asked(province, opened) is Reason.ATTACHMENT_NOT_SHARED
+
+    run(work())

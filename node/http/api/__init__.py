@@ -14,10 +14,11 @@ from node.app import Node
 from node.commands.tokens import READ, TASK, WATCH, WRITE
 from node.hands import need
 from node.http.access import Access
-from node.http.api import changes, looking, reading, tasking, writing
+from node.http.api import changes, files, looking, reading, tasking, writing
 from node.http.api.describe import describe
 from node.http.api.endpoint import Call, Endpoint, Param, Site, json_answer, params_of
 from node.http.api.shapes import (
+    Attached,
     ChangesPage,
     Datasets,
     DraftOut,
@@ -263,6 +264,25 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             Param("dataset", "Only of this dataset."),
             _ORIGIN,
         ),
+    ),
+    Endpoint(
+        "POST",
+        "/attachments",
+        "attach",
+        "A file as an attachment, a picture without its metadata; rows name it by `hash`.",
+        files.attach,
+        WRITE,
+        Attached,
+        body=bytes,
+    ),
+    Endpoint(
+        "GET",
+        "/attachments/{hash}",
+        "attachment",
+        "The bytes of an attachment that a row names which the token may read; fetched if it is not here.",
+        files.fetch,
+        READ,
+        bytes,
     ),
     Endpoint("GET", "/status", "status", "How the node stands (docs/status.schema.json).", looking.status, WATCH),
     Endpoint(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from node.attachments.kinds import MEDIA_TYPES
 from node.http.api.endpoint import TEXT_CHARACTERS_MAX, Endpoint, Param
 from node.http.api.shapes import Problem
 from node.http.api.writing import KEY_CHARACTERS_MAX
@@ -17,10 +18,13 @@ _ABOUT = """\
 Rows in and out of one node, for the platform's own systems. Errors are RFC 9457 problems with a stable `code`, in
 Chinese or English by Accept-Language. Members are only ever added to answers: leave alone what you do not know."""
 
+_BYTES: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
 
 def describe(endpoints: Sequence[Endpoint], root: str) -> dict[str, Any]:
     """OpenAPI 3.1."""
-    types = {kind for one in endpoints for kind in (one.body, one.answer) if kind is not None} | {Problem}
+    types = {kind for one in endpoints for kind in (one.body, one.answer) if kind not in (None, bytes)}
+    types.add(Problem)
     ordered = sorted(types, key=lambda kind: kind.__name__)
     found, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     schemas = dict(zip(ordered, found, strict=True))
@@ -62,19 +66,21 @@ def _operation(one: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
             }
         )
     if one.body is not None:
-        content = {"application/json": {"schema": schemas[one.body]}}
+        content = _BYTES if one.body is bytes else {"application/json": {"schema": schemas[one.body]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
 def _responses(one: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": schemas.get(one.answer, {"type": "object"})}}
+    if one.answer is bytes:
+        content = {kind: {"schema": {}} for kind in (*MEDIA_TYPES.values(), *_BYTES)}
     if one.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     good = {"description": "As asked.", "content": content}
     bad = {"description": "A problem.", "content": {PROBLEM_TYPE: {"schema": schemas[Problem]}}}
     codes = ["400", "404", "409", "410", "413", "422", "503", "507"] if one.role is not None else ["400"]
-    if one.body is not None:
+    if one.body not in (None, bytes):
         codes.append("415")
     if one.role is not None:
         codes += ["401", "403"]

@@ -74,8 +74,8 @@ class Call(NamedTuple):
 class Endpoint(NamedTuple):
     """role: what the token must be good for, '' for nothing more than being one, None for none at all.
 
-    body, answer: msgspec types. writes: takes an Idempotency-Key. streams: answers as text/event-stream too. act: what
-    the token's person must be allowed.
+    body, answer: msgspec types, or bytes. writes: takes an Idempotency-Key. streams: answers as text/event-stream too.
+    act: what the token's person must be allowed.
     """
 
     method: str

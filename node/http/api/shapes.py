@@ -108,6 +108,16 @@ class ChangesPage(Struct):
     more: bool
 
 
+class Attached(Struct):
+    """A file that is kept now. hash: SHA-256 by which rows name it; removed: metadata that was taken out."""
+
+    hash: str
+    size: int
+    kind: str
+    removed: list[str]
+    new: bool
+
+
 class Datasets(Struct):
     """The datasets that this token is good for, each as `tiersync catalogue list --json` tells it."""
 

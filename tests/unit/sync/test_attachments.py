@@ -73,16 +73,26 @@ def test_more_than_a_few_at_a_time_are_refused_to_the_caller() -> None:
 
 
 def test_without_a_link_it_waits_and_goes_on() -> None:
-    """For as long as it takes; asked again with growing pauses, not in a rush."""
+    """Asked again with growing pauses, not in a rush."""
     line = Line()
     line.lower.cut()
     line.fetch()
-    line.live(600)
+    line.live(500)
     assert line.ended == []
     assert line.province.core.attachments.counts["no_link"] < 20
     line.lower.connect()
     line.live(61)
     assert line.kept == DATA
+
+
+def test_what_does_not_come_is_given_up_in_the_end() -> None:
+    """It would hold a place for ever; what came stays, and it is asked for again by whoever wants it."""
+    line = Line()
+    line.lower.cut()
+    line.fetch()
+    line.live(limits.ATTACHMENT_PATIENCE_US // 1_000_000 + 70)
+    assert [end.reason for end in line.ended] == [Reason.TIMEOUT]
+    assert not line.nation.core.attachments.fetches
 
 
 @pytest.mark.parametrize("old", ["parent", "child"])

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.tiers.kit import CATALOGUE
+from tiers.attached import hashes_in
 from tiers.catalogue import Catalogue
 from tiers.dataset import Cadence, Dataset, Severity
 from tiers.faults import CatalogueFault
@@ -181,3 +182,48 @@ def test_a_check_s_name_stands_once_and_checks_have_a_bound() -> None:
     assert "checks" in wrong(with_check(f"{SOUND_CHECK}, {SOUND_CHECK}"))
     many = ", ".join(SOUND_CHECK.replace("ends_later", f"c{i}") for i in range(65))
     assert "checks" in wrong(with_check(many))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'type = "integer", attachment = true',
+        'type = "text", attachment = true, personal = "mask"',
+        'type = "text", length = 64, attachment = true, values = [{ value = "a", zh = "a", en = "a" }]',
+    ],
+)
+def test_only_a_plain_text_names_files(said: str) -> None:
+    """SHA-256 digests: no numbers, no closed list, no words in which a person could stand."""
+    assert any("attachment" in path for path in wrong(with_field(said)))
+
+
+def test_files_are_pushed_only_where_a_column_names_some() -> None:
+    """By a publication, or by an override of one; how far an override says it leaves the rest as it is."""
+    publication = '[publication."x_thing.x_up"]\nroute = "parent"\n'
+    named = with_field('type = "text", attachment = true') + publication
+    pushing = named + "push_attachments_up_to = 1000\n"
+    built = Catalogue.build([], [("site.toml", pushing)]).publications["x_thing.x_up"]
+    assert built.push_attachments_up_to == 1000
+    override = '[override."x_thing.x_up"]\npush_attachments_up_to = 0\n'
+    after = Catalogue.build([], [("site.toml", pushing + override)]).publications["x_thing.x_up"]
+    assert (after.push_attachments_up_to, after.filter) == (0, built.filter)
+    plain = with_field('type = "text"') + publication
+    for text in (plain + "push_attachments_up_to = 1\n", plain + override.replace("= 0", "= 1")):
+        with pytest.raises(CatalogueFault, match="names files"):
+            Catalogue.build([], [("site.toml", text)])
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        (None, []),
+        ("", []),
+        ("ab" * 32, ["ab" * 32]),
+        (f" {'AB' * 32} ,{'cd' * 32},{'ab' * 32}", ["ab" * 32, "cd" * 32]),
+        ("before.jpg, " + "ab" * 31, []),
+        (7, []),
+    ],
+)
+def test_what_a_cell_names(cell: object, names: list[str]) -> None:
+    """Digests in any case and with blanks, each once; anything else names nothing."""
+    assert hashes_in(cell) == names  # type: ignore[arg-type]
