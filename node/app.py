@@ -28,6 +28,8 @@ from node.attachments.travel import Travel
 from node.audit import AuditLog, SparingAudit, SteadyAudit
 from node.audit import Event as AuditEvent
 from node.builtin import builtin_texts
+from node.calendar import DATASET as CALENDAR
+from node.calendar import KeptCalendar
 from node.clock import Clock, Randomness, iso
 from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, overrides
 from node.engine import Engine, Job
@@ -70,8 +72,10 @@ from sync.replica import Replica
 from sync.rows import RowBatch
 from sync.values import Key, Row
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EntryHeader
+from tiers.calendar import WorkCalendar
 from tiers.catalogue import Catalogue
 from tiers.door import Door, TypedRows
+from tiers.flows.clocks import Calendar
 from tiers.judging import TierJudge
 from tiers.people import Roster
 from tiers.periods import day_of
@@ -119,8 +123,8 @@ def read_catalogue(home: Path, config: Config, changed: Sequence[Path] = ()) -> 
 class _WatchfulJudge(TierJudge):
     """Tells of columns that should have stayed where they are: somebody's catalogue or program went wrong."""
 
-    def __init__(self, catalogue: Catalogue, tell: Callable[[Act], None]) -> None:
-        super().__init__(catalogue)
+    def __init__(self, catalogue: Catalogue, calendar: Callable[[], Calendar], tell: Callable[[Act], None]) -> None:
+        super().__init__(catalogue, calendar)
         self._tell = tell
 
     def records(self, header: EntryHeader, batch: RowBatch, signer: Signer, known: Known) -> Judgement:
@@ -438,7 +442,8 @@ class Node:
         """Makes a move of a flow that follows from no person's act; its id. Raises InputFault."""
         move_id = self.randomness.bytes(16).hex()
         now = self.clock.now_us()
-        made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, self.catalogue.flows, move_id, now))
+        flows = self.catalogue.flows
+        made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, flows, move_id, now, self.calendar))
         return str(made)
 
     def today(self) -> date:
@@ -479,6 +484,10 @@ class Node:
             used = await self.read(lambda reader: extensions_in_use(reader, self.catalogue))
             self._unregistered = (now, unregistered(used))
         return self._unregistered[1]
+
+    def calendar(self) -> WorkCalendar:
+        """The calendar of this node as an issuer of tasks. In the writer's thread."""
+        return self._calendar.now()
 
     def core(self) -> Core:
         """The replica's state, for reads that are safe from any thread (registry, judge)."""
@@ -524,7 +533,8 @@ class Node:
             store.commit()
             publisher = TierPublisher(self.catalogue, self._standing(self.identity.nation, signing=None))
             self._publisher = publisher
-            judge = _WatchfulJudge(self.catalogue, do)
+            self._calendar = KeptCalendar(store, self.config, self.catalogue.datasets[CALENDAR].schema)
+            judge = _WatchfulJudge(self.catalogue, self.calendar, do)
             seams = Seams(SUITES, self.identity.log_key, judge, publisher, self._known, store, self._verify_anchor)
             boot = self.randomness.bytes(16)
 

@@ -29,6 +29,7 @@ from sync.errors import InputFault
 from sync.events import LocalMove
 from sync.phrase import Phrase, as_phrase, unpacked
 from sync.wire.v1.entry_pb2 import MoveBody
+from tiers.flows.clocks import Calendar
 from tiers.flows.steps import fields_of
 from tiers.flows.table import Flow
 from tiers.people import Act, Approval, Role, Roster, Wanted
@@ -59,6 +60,7 @@ class Desk(NamedTuple):
     approval: Approval
     at: int
     day: date
+    calendar: Callable[[], Calendar] | None = None
 
 
 async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: Around | None = None) -> Any:
@@ -101,7 +103,7 @@ def wishes_of(draft: Draft) -> list[MoveWish]:
 def _desk(node: Node) -> Desk:
     said = node.config.tasks
     approval = Approval(Wanted(said.approval), frozenset(said.without_approval))
-    return Desk(node.standing, node.catalogue.flows, approval, node.clock.now_us(), node.today())
+    return Desk(node.standing, node.catalogue.flows, approval, node.clock.now_us(), node.today(), node.calendar)
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ class HandIn:
             if any(wish.org or wish.role for wish in wishes):
                 return (Reply(self.token, _not_free()),)
             wishes = [wish._replace(org=right.org, role=right.speaks_as.value) for wish in wishes]
-        bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids, desk.at)
+        bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids, desk.at, desk.calendar)
         first = wishes[0]
         if not is_approval_needed(desk, roster, bodies, first.role):
             made = Made(first.task, tuple(self.move_ids), first.org, first.role)
@@ -201,7 +203,7 @@ class Decide:
     def _approve(self, store: Store) -> Sequence[Step]:
         draft, desk, ids = self._draft, self.desk, self.move_ids
         try:
-            bodies = bodies_of(store, self.wishes, desk.standing, desk.flows, ids, desk.at)
+            bodies = bodies_of(store, self.wishes, desk.standing, desk.flows, ids, desk.at, desk.calendar)
         except InputFault as fault:
             self._end(DraftState.STALE, as_phrase(fault.detail).packed(), store)
             return (Reply(self.token, _stale(draft, fault)),)

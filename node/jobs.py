@@ -31,7 +31,9 @@ from sync.values import Key, Row
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.codes import Life, life_flaw, void_flaw
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
+from tiers.flows.clocks import Calendar
 from tiers.flows.guards import NO_FACTS, Facts
+from tiers.flows.standing import say_due
 from tiers.flows.steps import Author, last_number, propose, start
 from tiers.flows.table import Flow, Guard
 from tiers.profile import Standing
@@ -247,10 +249,12 @@ class MoveJob:
     flows: Mapping[str, Flow]
     move_id: str
     at: int
+    calendar: Callable[[], Calendar] | None = None
+    """Of this node, for the end of the limit that the issuer says; without one none is said."""
 
     def run(self, store: Store) -> Sequence[Event | Reply]:
         """As node.engine.Job.run. Raises InputFault naming what is wrong with the move."""
-        (body,) = bodies_of(store, [self.wish], self.standing, self.flows, [self.move_id], self.at)
+        (body,) = bodies_of(store, [self.wish], self.standing, self.flows, [self.move_id], self.at, self.calendar)
         return (LocalMove(self.token, body, other_side(body, self.standing.node)),)
 
 
@@ -261,14 +265,18 @@ def bodies_of(
     flows: Mapping[str, Flow],
     move_ids: Sequence[str],
     at: int,
+    calendar: Callable[[], Calendar] | None = None,
 ) -> list[MoveBody]:
     """Moves of one task, each built on those before it, checked against what is held here; the arbiter has the last
-    word. Raises InputFault naming what is wrong with the first that cannot be made.
+    word. calendar: of this node, for the ends of limits that it says as the issuer. Raises InputFault naming what is
+    wrong with the first that cannot be made.
     """
     history, pending = list(store.moves(wishes[0].task)), list(store.pending_moves(wishes[0].task))
     found = []
     for wish, move_id in zip(wishes, move_ids, strict=True):
         body = _body_of(_knowing(store, flows, standing.node, wish), standing, flows, move_id, at, history, pending)
+        if body.number and calendar is not None:
+            say_due(flows[body.flow], history, body, calendar())
         (history if body.number else pending).append(body)
         found.append(body)
     return found

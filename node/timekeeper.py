@@ -1,10 +1,10 @@
-"""The node keeps the time of the tasks it issued: it warns when 80 % of a limit have passed, tells when it is over, and
-starts what a flow declares as a consequence. It needs no link: the moves are its own, and the holder hears of them
-when it can.
+"""The node keeps the time of the tasks it issued: it warns when 80 % of a limit have passed, tells when it is over,
+says it anew when the calendar moves it, and starts what a flow declares as a consequence.
 
-Nothing is kept of it beside the moves. After a start every task is looked at once, later only those that moved, and
-all when the calendar changed. A move is made only if nothing came in between; what was started has an id that follows
-from its cause: so nothing is told or started twice.
+It needs no link: the moves are its own, and the holder hears of them when it can. Nothing is kept of it beside the
+moves. After a start every task is looked at once, later only those that moved, and all when the calendar changed. A
+move is made only if nothing came in between; what was started has an id that follows from its cause: so nothing is
+told or started twice.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ from typing import NamedTuple
 
 from node.app import Node
 from node.calendar import DATASET, calendar_of
-from node.clock import iso
 from node.jobs import MoveWish
 from node.store.readers import Reader
 from sync.errors import InputFault, LocalFault
 from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.calendar import WorkCalendar
-from tiers.flows.check import STATE, TASK
-from tiers.flows.clocks import Due
+from tiers.flows.check import RESTATED, STATE, TASK
 from tiers.flows.standing import Act, TaskStanding, standing
 from tiers.flows.steps import fields_of
 from tiers.flows.table import Flow, Start
@@ -34,9 +32,6 @@ from tiers.flows.table import Flow, Start
 PAUSE_S = 60.0
 """Tasks that moved are looked at so often; a limit that ends before is not waited for any longer."""
 MOVES_AT_ONCE = 200
-ENDS = "limit_ends"
-PROVISIONAL = "limit_provisional"
-"""Fields of an automatic move: when the limit ends by the issuer's calendar, and whether that may still move."""
 
 
 class _Watched(NamedTuple):
@@ -44,7 +39,6 @@ class _Watched(NamedTuple):
 
     number: int
     act: Act
-    due: Due
 
 
 class _Found(NamedTuple):
@@ -94,11 +88,11 @@ class Timekeeper:
     async def look(self) -> list[tuple[str, str]]:
         """Makes what is to be made by now: (task, move) of each. Raises StoreFault."""
         made: list[tuple[str, str]] = []
-        await self._take_calendar()
         while True:
+            await self._take_calendar()
             starts = await self._look_at_moved()
             await self._look_at_due()
-            wishes = [*starts, *(_wish(task, one) for task, one in self._watched.items() if self._is_due(one))]
+            wishes = [*starts, *(_automatic(task, one) for task, one in self._watched.items() if self._is_due(one))]
             done = [(wish.task, wish.move) for wish in wishes if await self._make(wish)]
             made += done
             if not done:
@@ -151,7 +145,7 @@ class Timekeeper:
             if flow is None:
                 found.watched[task] = None
                 continue
-            found.watched[task] = _watched(standing(flow, history, self._calendar[1], now), history[-1].number)
+            found.watched[task] = _watched(standing(flow, history, self._calendar[1], now), history[-1], now)
             found.starts.extend(wish for wish in _starts(flow, flows, history) if not reader.moves(wish.task))
         return found
 
@@ -168,17 +162,17 @@ class Timekeeper:
         return True
 
 
-def _watched(found: TaskStanding | None, number: int) -> _Watched | None:
-    if found is None or found.act is None or found.due is None:
+def _watched(found: TaskStanding | None, last: MoveBody, now: int) -> _Watched | None:
+    """A limit that ends at another time than was said last, as after a change of the calendar, is said anew at once."""
+    if found is None or found.due is None:
         return None
-    return _Watched(number, found.act, found.due)
+    if (last.due_at, last.due_provisional) != found.due:
+        return _Watched(last.number, Act(RESTATED, now))
+    return _Watched(last.number, found.act) if found.act is not None else None
 
 
-def _wish(task: str, watched: _Watched) -> MoveWish:
-    fields = {ENDS: iso(watched.due.at_us)}
-    if watched.due.is_provisional:
-        fields[PROVISIONAL] = "true"
-    return MoveWish("", task, watched.act.move, "", "", "", fields, automatic=True, after=watched.number)
+def _automatic(task: str, watched: _Watched) -> MoveWish:
+    return MoveWish("", task, watched.act.move, "", "", "", {}, automatic=True, after=watched.number)
 
 
 def _starts(flow: Flow, flows: Mapping[str, Flow], history: Sequence[MoveBody]) -> Iterator[MoveWish]:

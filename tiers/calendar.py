@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time, tzinfo
+from datetime import date, time, timedelta, tzinfo
 from enum import Enum
 from typing import NamedTuple
 
 from tiers.flows.clocks import OfficeDay
+from tiers.periods import midnight_us, moment_us
 from tiers.regions import XPCC, XPCC_CITIES
 
 COUNTRY = "100000"
@@ -27,6 +28,7 @@ _TIME = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _HOURS = re.compile(f"{_TIME}-{_TIME}")
 _LABEL = re.compile(r"[a-z]([0-9]{6})")
 _SPANS_MAX = 4
+_DAYS_KEPT_MAX = 10_000
 
 
 _DECREED = {
@@ -132,6 +134,7 @@ class WorkCalendar:
         self._rows: dict[date, Said] = {}
         for row in counting:
             self._rows.setdefault(row.day, row)
+        self._days: dict[date, OfficeDay] = {}
         self._years = {row.day.year for row in counting if row.is_of_whole_year}
 
     @property
@@ -145,9 +148,19 @@ class WorkCalendar:
         return self._offices.rolling
 
     def office_day(self, day: date) -> OfficeDay:
-        """As clocks.Calendar."""
-        told = self.told(day)
-        return OfficeDay(told.kind is Kind.WORKING, told.is_provisional, self.hours(day))
+        """As clocks.Calendar. Raises OverflowError at the end of the calendar."""
+        found = self._days.get(day)
+        if found is None:
+            if len(self._days) >= _DAYS_KEPT_MAX:
+                self._days.clear()
+            found = self._days[day] = self._office_day(day)
+        return found
+
+    def _office_day(self, day: date) -> OfficeDay:
+        told, zone = self.told(day), self.zone
+        begins, ends = (midnight_us(one, zone) for one in (day, day + timedelta(days=1)))
+        hours = tuple((moment_us(day, since, zone), moment_us(day, until, zone)) for since, until in self.hours(day))
+        return OfficeDay(begins, ends, told.kind is Kind.WORKING, told.is_provisional, hours)
 
     def hours(self, day: date) -> Hours:
         """Office hours, if it is a working day."""

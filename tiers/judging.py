@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sync.judge import Judgement, Known, MoveJudgement, Signer
 from sync.phrase import Phrase
 from sync.reasons import Reason
@@ -12,6 +14,8 @@ from sync.wire.v1.entry_pb2 import EntryHeader, MoveBody
 from tiers.catalogue import Catalogue
 from tiers.dataset import Dataset, Publication
 from tiers.flows.arbiter import judge_move
+from tiers.flows.clocks import Calendar
+from tiers.flows.standing import say_due
 from tiers.profile import PROFILES
 from tiers.rules import Flaw, RowRules, duplicates
 
@@ -35,10 +39,14 @@ class _Plan:
 
 
 class TierJudge:
-    """Judges by a catalogue. Pure: what it keeps between calls only saves time."""
+    """Judges by a catalogue. Pure: what it keeps between calls only saves time.
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    calendar: the issuer's, for the ends of limits that an arbiter says; without one it says none.
+    """
+
+    def __init__(self, catalogue: Catalogue, calendar: Callable[[], Calendar] | None = None) -> None:
         self._catalogue = catalogue
+        self._calendar = calendar
         self._plans: dict[tuple[str, tuple[str, ...]], _Plan] = {}
         self._owners: dict[tuple[str, str, str, bool], Flaw | None] = {}
 
@@ -85,8 +93,12 @@ class TierJudge:
     def move(
         self, header: EntryHeader, body: MoveBody, signer: Signer, known: Known, here: str, now: int
     ) -> MoveJudgement:
-        """As sync.judge.Judge.move; the rules are in tiers/flows/arbiter.py."""
-        return judge_move(self._catalogue.flows, body, signer, known, here, now)
+        """As sync.judge.Judge.move; the rules: tiers/flows/arbiter.py. A verdict says when the limit ends, too."""
+        found = judge_move(self._catalogue.flows, body, signer, known, here, now)
+        if here == body.issuer and self._calendar is not None:
+            for verdict in found.record:  # the same values are its answers
+                say_due(self._catalogue.flows[body.flow], known.task(body.task), verdict, self._calendar())
+        return found
 
     def _plan(self, dataset: Dataset, publication: Publication, columns: tuple[str, ...]) -> _Plan:
         name = (publication.id, columns)

@@ -14,7 +14,7 @@ from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.cli.wording import role_word
 from node.faults import Code, UserFault
-from node.flows import flow_named
+from node.flows import PARTIES, flow_named
 from node.texts import N_, _, current
 
 TASKS = Verbs("task", N_("Tasks that cross tiers: issue, sign, reply, check, close."))
@@ -65,11 +65,12 @@ def list_all(
     mine: Annotated[bool, typer.Option("--mine", help=_("Only those that you handle."))] = False,
     person: Annotated[str, typer.Option(metavar="NAME", help=_("Only those that this person handles."))] = "",
     nobody: Annotated[bool, typer.Option("--unassigned", help=_("Only those that nobody handles."))] = False,
+    overdue: Annotated[bool, typer.Option("--overdue", help=_("Only those whose limit has passed."))] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
     whose = "-" if nobody else account_of(caller()) if mine else person
-    found = ask(session, "task.list", limit=limit, open=open_only, person=whose)
+    found = ask(session, "task.list", limit=limit, open=open_only, person=whose, overdue=overdue)
     if session.as_json:
         return say_json(found)
     heads = [
@@ -80,6 +81,7 @@ def list_all(
         _("issuer"),
         _("holder"),
         _("handled by"),
+        _("must act"),
         _("due"),
         _("moved"),
     ]
@@ -92,7 +94,8 @@ def list_all(
             one["issuer"],
             one["holder"],
             one["person"],
-            one["due"],
+            _(PARTIES[one["owner"]]) if one["owner"] else "",
+            _ends(session, one),
             moment(one["at"], session.zone),
         )
         for one in found["tasks"]
@@ -244,7 +247,8 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
             (_("Issuer"), task["issuer"]),
             (_("Holder"), task["holder"]),
             (_("Handled here by"), task["person"]),
-            (_("Due"), task["due"]),
+            (_("Must act"), _must_act(task)),
+            (_("Due"), _ends(session, task)),
         ]
     )
     say()
@@ -255,6 +259,21 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
     ways = ", ".join(_way(one) for one in task["next"])
     say(_("What this node may do next: {moves}").format(moves=ways or _("nothing")))
     return None
+
+
+def _must_act(task: dict[str, Any]) -> str:
+    if not task["owner"]:
+        return ""
+    return _("{party}, as a rule by '{move}'").format(party=_(PARTIES[task["owner"]]), move=task["usual"])
+
+
+def _ends(session: Session, task: dict[str, Any]) -> str:
+    """When the limit ends as the issuer's node has said it; of a node that said none, the day that a person set."""
+    if not task["ends"]:
+        return str(task["due"])
+    marks = [_("provisional")] if task["provisional"] else []
+    marks += [_("overdue")] if task["overdue"] else []
+    return " ".join([moment(task["ends"], session.zone), *(f"({mark})" for mark in marks)])
 
 
 def _move_row(session: Session, one: dict[str, Any]) -> tuple[object, ...]:

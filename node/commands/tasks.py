@@ -130,9 +130,11 @@ def _check_holder(node: Node, holder: str) -> None:
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
-    """task.list {limit, open?, person?} -> {tasks: most recently moved first}. `open`: those that are not final.
-    `person`: those that this person of this node handles; '-' for those that nobody does."""
+    """task.list {limit, open?, overdue?, person?} -> {tasks: most recently moved first}. `open`: those that are not
+    final. `overdue`: those whose limit has passed. `person`: those that this person of this node handles; '-' for those
+    that nobody does."""
     most, only_open, person = limit(arguments), bool(arguments.get("open", False)), text(arguments, "person")
+    only_overdue = bool(arguments.get("overdue", False))
     desks = _Desks(view)
     asked = most
     while True:
@@ -142,6 +144,7 @@ def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
             last
             for last in found
             if not (only_open and has_ended(view.catalogue.flows, last))
+            and (not only_overdue or _is_overdue(view, last))
             and person in ("", desks.handler(last) or NOBODY)
         ]
         if len(wanted) >= most or len(found) < asked:
@@ -217,10 +220,28 @@ def _summary(view: View, last: MoveBody, desks: _Desks, pending: Sequence[MoveBo
         "final": has_ended(view.catalogue.flows, last),
         "title": fields_of(first).get("title", ""),
         "due": _due(view, last.task),
+        **_time(view, last),
         "number": last.number,
         "pending_moves": [body.move for body in waiting],
         "at": iso(last.at),
     }
+
+
+def _time(view: View, last: MoveBody) -> dict[str, Any]:
+    """Who must act, with which move as a rule, and until when: as the issuer's node said it, at either end."""
+    flow = view.catalogue.flows.get(last.flow)
+    state = next((s for s in flow.states if s.name == last.state), None) if flow is not None else None
+    return {
+        "owner": state.owner.value if state is not None and state.owner is not None else "",
+        "usual": state.next if state is not None else "",
+        "ends": iso(last.due_at) if last.due_at else "",
+        "provisional": last.due_provisional,
+        "overdue": _is_overdue(view, last),
+    }
+
+
+def _is_overdue(view: View, last: MoveBody) -> bool:
+    return 0 < last.due_at < view.now_us
 
 
 def has_ended(flows: Mapping[str, Flow], last: MoveBody) -> bool:
@@ -252,6 +273,7 @@ def _move(body: MoveBody) -> dict[str, Any]:
         "role": body.by_role,
         "at": iso(body.at),
         "counted_at": iso(counted_of(body)) if body.number else "",
+        "due_at": iso(body.due_at) if body.due_at else "",
         "fields": fields_of(body),
         "accepted": body.accepted,
         "reason": reason_name(body.reason) if body.reason else "",

@@ -14,8 +14,10 @@ import pytest
 
 from node.app import Node
 from node.calendar import calendar_of
+from node.clock import iso
 from node.faults import UserFault
 from node.jobs import MoveWish
+from node.settings import CalendarSection
 from node.store.readers import Reader
 from node.testing import Member, Topology
 from node.testing.topology import THREE
@@ -84,7 +86,7 @@ def test_a_holder_without_a_link_is_warned_and_overdue_all_the_same(tmp_path: Pa
             assert (await stands(node)).times == 1
             told = await moves(province)
             assert [m["move"] for m in told] == ["register", "issue", "warned", "overdue"]
-            assert told[-1]["fields"]["limit_ends"] == told[-2]["fields"]["limit_ends"]
+            assert told[-1]["due_at"] == told[-2]["due_at"] == told[-3]["due_at"]
             assert await Timekeeper(node).look() == []
             await city.start()
             await net.level()
@@ -131,10 +133,14 @@ def test_a_holiday_that_is_entered_later_moves_the_limit(tmp_path: Path) -> None
             put = await province.put("calendar_day", ("day", "division", "kind", "whole_year"), rows)
             assert not put.rejected
             node.clock = StoodClock(before.at_us + 1)
+            assert await keeper.look() == [(TASK, "restated")]
             assert await keeper.look() == []
             after = (await stands(node)).due
             assert after is not None
             assert day_of(after.at_us, calendar_zone(node)) >= day + timedelta(days=10)
+            await net.level()
+            (holder,) = (await net["city"].command("task.list"))["tasks"]
+            assert (holder["ends"], holder["overdue"]) == (iso(after.at_us), False)
             node.clock = StoodClock(after.at_us + 1)
             assert await keeper.look() == [(TASK, "overdue")]
 
@@ -204,6 +210,37 @@ def test_places_of_moves_that_were_taken_back_are_read_again(tmp_path: Path) -> 
             assert await keeper.look() == []
             assert keeper._place == newest
             assert TASK in keeper._watched
+
+    run(work())
+
+
+def test_both_ends_show_the_end_that_the_issuer_said(tmp_path: Path) -> None:
+    """With each move that it numbers, the holder's among them; the holder's office hours change nothing."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, THREE) as net:
+            province, city = net["province"], net["city"]
+            holder = node_of(city)
+            holder.config = replace(holder.config, calendar=CalendarSection(("00:00-01:00",)))
+            await issue(province, city)
+            await net.level()
+            await city.command("task.move", task=TASK, move="sign")
+            await net.level()
+            shown = [(await member.command("task.list"))["tasks"][0] for member in (province, city)]
+            assert shown[0] == shown[1]
+            assert (shown[0]["state"], shown[0]["owner"], shown[0]["usual"]) == ("signed", "holder", "reply")
+            found = await stands(node_of(province))
+            assert found.due is not None
+            assert (shown[0]["ends"], shown[0]["overdue"]) == (iso(found.due.at_us), False)
+            assert shown[0]["provisional"] is found.due.is_provisional
+            late = StoodClock(found.due.at_us + 1)
+            for member in (province, city):
+                assert (await member.command("task.list", overdue=True))["tasks"] == []
+                node_of(member).clock = late
+                assert [one["task"] for one in (await member.command("task.list", overdue=True))["tasks"]] == [TASK]
+            await province.command("task.move", task=TASK, move="withdraw", fields={"reason": "x"})
+            await net.level()
+            assert (await city.command("task.list"))["tasks"][0]["ends"] == ""
 
     run(work())
 

@@ -133,8 +133,7 @@ def _days_touched(start: int, end: int, clock: Clock, calendar: WorkCalendar, su
         if clock is Clock.DAY:
             windows = [(midnight_us(day, ZONE), midnight_us(day + timedelta(days=1), ZONE) - 1_000_000)]
         else:
-            office = calendar.office_day(day)
-            hours = office.hours if office.works else ()
+            hours = calendar.hours(day) if calendar.office_day(day).works else ()
             windows = [(moment_us(day, since, ZONE), moment_us(day, until, ZONE)) for since, until in hours]
         overlaps = [max(a, c) < min(b, d) for a, b in windows for c, d in suspended]
         count += any(overlaps)
@@ -151,9 +150,9 @@ def test_urgent_hours_ask_no_calendar(start: int, limit: Limit, one: WorkCalenda
 @given(moments, limits(Clock.WORK_DAY), calendars())
 def test_working_days_end_when_an_office_closes(start: int, limit: Limit, calendar: WorkCalendar) -> None:
     end = due(start, limit, calendar).at_us
-    office = calendar.office_day(day_of(end, ZONE))
-    assert office.works
-    assert end == moment_us(day_of(end, ZONE), office.hours[-1][1], ZONE)
+    day = day_of(end, ZONE)
+    assert calendar.office_day(day).works
+    assert end == moment_us(day, calendar.hours(day)[-1][1], ZONE)
 
 
 @given(moments, limits(), calendars(), spans)

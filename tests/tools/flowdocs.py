@@ -57,8 +57,9 @@ within which limit. Limits are defaults; a site sets its own ([below](#a-sites-o
   decided, nor before what the holder knew. A fast clock gains nothing; days without a link cost nothing.
 - Hours and days are those of the issuer's calendar: 紧急工作时 runs on through nights and holidays, 工作时 counts office
   hours, 工作日 working days with the shifted ones, 自然日 every day.
-- Every flow has three moves that are not listed with it: `comment` (both sides, also after the end), `warned` and
-  `overdue` (made by the issuer's node itself when 80 % of a limit and when all of it has passed).
+- Every flow has four moves that are not listed with it: `comment` (both sides, also after the end), and made by the
+  issuer's node itself `warned` and `overdue` (when 80 % of a limit and when all of it has passed) and `restated` (when
+  its calendar has moved the end of a limit).
 """,
     "zh": """# 流程
 
@@ -76,7 +77,8 @@ within which limit. Limits are defaults; a site sets its own ([below](#a-sites-o
 - 每个未结束的状态都有**责任方**、时限和通常的下一步。
 - 时限按下发方节点认定的时间计算：以承办方所说的时间为准，但不晚于下发方节点判定之时，也不早于承办方已知之时。时钟快的不占便宜，断网的日子不吃亏。
 - 小时和天数按下发方的日历：紧急工作时昼夜、节假日连续计算，工作时只计办公时间，工作日按调休计算，自然日逐日计算。
-- 每个流程还有三种不逐一列出的操作：`comment` 留言（双方均可，结束后也可）、`warned` 临期预警和 `overdue` 逾期（时限过去 80 % 和用完时由下发方节点自行作出）。
+- 每个流程还有四种不逐一列出的操作：`comment` 留言（双方均可，结束后也可），以及由下发方节点自行作出的 `warned` 临期预警和 `overdue` 逾期（时限过去 80 % 和用完时）、
+  `restated` 时限重算（日历变动使到期时间改变时）。
 """,
 }
 

@@ -54,7 +54,9 @@ def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
     """Who sealed it, who is told, and who is said to have made it must be the two sides of the task."""
     if here == body.issuer:
         # the holder proposes; numbers and verdicts are the arbiter's alone
-        proposal = body.number == 0 and not (body.verdict or body.accepted or body.state or body.counted_at)
+        proposal = body.number == 0 and not (
+            body.verdict or body.accepted or body.state or body.counted_at or body.due_at
+        )
         if sealer == body.holder and body.by_node == sealer and proposal:
             return None
     elif here == body.holder and sealer == body.issuer:

@@ -8,8 +8,9 @@ from tiers.flows.table import BEFORE, STAY, Flow, Guard, Kind, MoveRule, Party, 
 
 OVERDUE = "overdue"
 WARNED = "warned"
+RESTATED = "restated"
 COMMENT = "comment"
-IMPLIED = (COMMENT, WARNED, OVERDUE)
+IMPLIED = (COMMENT, WARNED, OVERDUE, RESTATED)
 """The moves that every flow has without declaring them."""
 TASK = "@task"
 STATE = "@state"

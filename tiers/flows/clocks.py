@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, time, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from enum import Enum
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from tiers.periods import day_of, midnight_us, moment_us
+from tiers.periods import day_of
 
 HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000
 _DAY = timedelta(days=1)
 
 LIMIT_DAYS_MAX = 3_660
-WALK_DAYS_MAX = 20_000
+WALK_DAYS_MAX = 8_000
 """A calendar that nearly never works must not be walked for ever."""
 
 WARN_AT = Fraction(4, 5)
@@ -95,19 +95,29 @@ def read_limit(text: str) -> Limit:
     return limit_of(amount, _BY_WORD[found[4]])
 
 
+Span = tuple[int, int]
+"""Microseconds from and until; empty if they are the same."""
+
+
 class OfficeDay(NamedTuple):
-    """A day as offices have it. hours: from and until, in local time, in order; never empty.
+    """A day as offices have it. From `begins_us` up to, and without, `ends_us`. hours: when they are open if they work
+    on that day, in order and apart; never empty.
 
     is_provisional: neither a list that was published nor a table says what day it is; it follows from the week alone.
     """
 
+    begins_us: int
+    ends_us: int
     works: bool
     is_provisional: bool
-    hours: Sequence[tuple[time, time]]
+    hours: Sequence[Span]
 
 
 class Calendar(Protocol):
-    """What clocks ask. is_rolling: a limit in 自然日 whose last day is no working day ends with the next such day."""
+    """What clocks ask, often of the same day.
+
+    is_rolling: a limit in 自然日 whose last day is no working day ends with the next such day.
+    """
 
     @property
     def zone(self) -> tzinfo: ...
@@ -118,10 +128,6 @@ class Calendar(Protocol):
     def office_day(self, day: date) -> OfficeDay:
         """Any day."""
         ...
-
-
-Span = tuple[int, int]
-"""Microseconds from and until; empty if they are the same."""
 
 
 class Due(NamedTuple):
@@ -139,7 +145,7 @@ def due(start_us: int, limit: Limit, calendar: Calendar, suspended: Iterable[Spa
 
 def share_at(start_us: int, limit: Limit, share: Fraction, calendar: Calendar, suspended: Iterable[Span] = ()) -> Due:
     """When a share of a limit has passed. Raises ClockFault."""
-    wanted, counted, is_provisional = limit.amount * share, Fraction(0), False
+    wanted, counted, is_provisional = limit.amount * share * _scale(limit.clock), 0, False
     if wanted <= 0:
         raise ClockFault("a share is more than 0")
     for piece in _pieces(start_us, limit.clock, calendar, suspended):
@@ -158,77 +164,87 @@ def elapsed(start_us: int, until_us: int, clock: Clock, calendar: Calendar, susp
     counted = Fraction(0)
     for piece in _pieces(start_us, clock, calendar, suspended):
         if piece.begins_us >= until_us:
-            return counted
+            return counted / _scale(clock)
         counted += piece.passed(until_us)
     raise ClockFault("that is too far off")
 
 
 def day_end(day: date, calendar: Calendar) -> int:
-    """The last moment of a day that is in time: when offices close, or its last second where they are not open."""
-    office = calendar.office_day(day)
-    if office.works:
-        return moment_us(day, office.hours[-1][1], calendar.zone)
-    return midnight_us(day + _DAY, calendar.zone) - _SECOND_US
+    """The last moment of a day that is in time: when offices close, or its last second where they are not open.
+
+    Raises ClockFault.
+    """
+    try:
+        office = calendar.office_day(day)
+    except OverflowError as error:
+        raise ClockFault("the calendar ends there") from error
+    return office.hours[-1][1] if office.works else office.ends_us - _SECOND_US
 
 
 class _Piece(NamedTuple):
-    """What of one day counts: `units` in all, spread over `windows`."""
+    """What of one day counts: `units` in all, microseconds or whole days, spread over `windows`."""
 
     begins_us: int
-    units: Fraction
+    units: int
     windows: Sequence[Span]
     is_provisional: bool
 
     def point(self, share: Fraction) -> int:
         """When so much of the piece has passed; the first microsecond at which it is no less."""
-        offset = -int(-share * sum(until - since for since, until in self.windows) // 1)
+        offset = -int(-share * _length(self.windows) // 1)
         for since, until in self.windows:
             if offset <= until - since:
                 return since + offset
             offset -= until - since
         raise AssertionError("a share is at most 1")
 
-    def passed(self, until_us: int) -> Fraction:
+    def passed(self, until_us: int) -> Fraction | int:
         """How many units have passed by then."""
-        total = sum(until - since for since, until in self.windows)
+        if not self.units or self.windows[-1][1] <= until_us:
+            return self.units
         before = sum(min(until, until_us) - since for since, until in self.windows if since < until_us)
-        return self.units * Fraction(before, total) if total else Fraction(0)
+        return Fraction(self.units * before, _length(self.windows))
+
+
+def _scale(clock: Clock) -> int:
+    """Units of pieces in one of the clock."""
+    return 1 if clock.counts_days else HOUR_US
+
+
+def _length(windows: Iterable[Span]) -> int:
+    return sum(until - since for since, until in windows)
 
 
 def _pieces(start_us: int, clock: Clock, calendar: Calendar, suspended: Iterable[Span]) -> Iterator[_Piece]:
     """Day by day from that of the beginning."""
-    zone, spans = calendar.zone, _united(suspended)
+    spans = _united(suspended)
     try:
-        first = day_of(start_us, zone)
+        first = day_of(start_us, calendar.zone)
         for count in range(WALK_DAYS_MAX):
-            day = first + count * _DAY
-            begins = midnight_us(day, zone)
-            windows, is_provisional = _windows(day, clock, calendar)
+            office = calendar.office_day(first + count * _DAY)
+            windows = _windows(office, clock)
+            is_provisional = clock.asks_calendar and office.is_provisional
             if clock.counts_days:
                 if count == 0:
                     continue
-                if any(_overlap(one, spans) for one in windows):
+                if spans and any(_overlap(one, spans) for one in windows):
                     windows = ()
-                units = Fraction(1 if windows else 0)
-            else:
-                windows = _without([(max(since, start_us), until) for since, until in windows], spans)
-                units = Fraction(sum(until - since for since, until in windows), HOUR_US)
-            yield _Piece(begins, units, windows, is_provisional)
+                yield _Piece(office.begins_us, 1 if windows else 0, windows, is_provisional)
+                continue
+            if count == 0:
+                windows = [(max(since, start_us), until) for since, until in windows if until > start_us]
+            if spans:
+                windows = _without(windows, spans)
+            yield _Piece(office.begins_us, _length(windows), windows, is_provisional)
     except OverflowError as error:
         raise ClockFault("the calendar ends there") from error
 
 
-def _windows(day: date, clock: Clock, calendar: Calendar) -> tuple[Sequence[Span], bool]:
-    """When the clock runs on a day, and whether that is provisional."""
-    zone = calendar.zone
-    if not clock.asks_calendar:
-        end = midnight_us(day + _DAY, zone) - (_SECOND_US if clock.counts_days else 0)
-        return ((midnight_us(day, zone), end),), False
-    office = calendar.office_day(day)
-    hours = office.hours if office.works else ()
-    return tuple(
-        (moment_us(day, since, zone), moment_us(day, until, zone)) for since, until in hours
-    ), office.is_provisional
+def _windows(office: OfficeDay, clock: Clock) -> Sequence[Span]:
+    """When the clock runs on a day."""
+    if clock.asks_calendar:
+        return office.hours if office.works else ()
+    return ((office.begins_us, office.ends_us - (_SECOND_US if clock.counts_days else 0)),)
 
 
 def _rolled(found: Due, calendar: Calendar) -> Due:
@@ -238,7 +254,7 @@ def _rolled(found: Due, calendar: Calendar) -> Due:
         office = calendar.office_day(day)
         is_provisional |= office.is_provisional
         if office.works:
-            return Due(midnight_us(day + _DAY, calendar.zone) - _SECOND_US, is_provisional)
+            return Due(office.ends_us - _SECOND_US, is_provisional)
         day += _DAY
     raise ClockFault("the calendar has no working day from there on")
 

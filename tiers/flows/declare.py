@@ -1,8 +1,8 @@
 """Reads declared flows, and finds all their mistakes at once.
 
 The shape of a declaration is shown by tiers/flows/declared/*.toml; what each key means is in tiers/flows/table.py.
-Every flow has, without declaring them, the moves `comment` (both sides, also after the end), `warned` and `overdue`
-(made by the issuer's node), and the fields `title`, `text` and `reason`.
+Every flow has, without declaring them, the moves `comment` (both sides, also after the end), `warned`, `overdue`
+and `restated` (made by the issuer's node), and the fields `title`, `text` and `reason`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sync.reasons import Reason
 from sync.values import is_identifier
 from tiers.dataset import SITE_PREFIX
 from tiers.faults import Table
-from tiers.flows.check import COMMENT, IMPLIED, OVERDUE, WARNED, check_flow
+from tiers.flows.check import COMMENT, IMPLIED, OVERDUE, RESTATED, WARNED, check_flow
 from tiers.flows.clocks import Clock, ClockFault, Limit, read_limit
 from tiers.flows.guards import OVERRIDE
 from tiers.flows.table import (
@@ -123,6 +123,9 @@ def _implied(states: tuple[State, ...]) -> tuple[MoveRule, ...]:
         MoveRule(COMMENT, "留言", "comment", Party.EITHER, everywhere, STAY, ("text",), quiet=True, stands=True),
         MoveRule(WARNED, "临期预警", "time is running out", Party.ISSUER, still_open, STAY, quiet=True, automatic=True),
         MoveRule(OVERDUE, "逾期", "overdue", Party.ISSUER, still_open, STAY, quiet=True, automatic=True),
+        MoveRule(
+            RESTATED, "时限重算", "limit reckoned anew", Party.ISSUER, still_open, STAY, quiet=True, automatic=True
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from tiers.flows.clocks import (
     WARN_AT,
     Calendar,
     Clock,
+    ClockFault,
     Due,
     Limit,
     Span,
@@ -99,6 +100,13 @@ def standing(flow: Flow, history: Sequence[MoveBody], calendar: Calendar, now: i
     return TaskStanding(state.name, state.owner, state.next, stage.since_us, term.ends[0], term.warn_us, times, act)
 
 
+def say_due(flow: Flow, history: Sequence[MoveBody], body: MoveBody, calendar: Calendar) -> None:
+    """Writes into the issuer's word on the next move when the limit ends then: the holder's calendar may be another."""
+    found = standing(flow, (*history, body), calendar, 0)
+    if found is not None and found.due is not None:
+        body.due_at, body.due_provisional = found.due
+
+
 def overdue_max(flow: Flow) -> int:
     """How many times at most a task is told to be overdue in one stage: as often as a consequence counts."""
     return max((start.after for start in flow.starts if start.on == OVERDUE), default=1)
@@ -177,20 +185,22 @@ def _for_so_long(limit: Limit, number: int, stage: _Stage, calendar: Calendar, c
 def _until_day(said: _Said, stage: _Stage, calendar: Calendar, count: int) -> _Term:
     """A day moves on by the working days in which the clock stood still after it was said."""
     end = Due(day_end(date.fromisoformat(said.text), calendar), False)
-    days = elapsed(said.at_us, end.at_us, Clock.WORK_DAY, calendar)
     suspended = [span for span in stage.suspended if span[1] > said.at_us]
-    if days and suspended:
-        moved = due(said.at_us, Limit(days, Clock.WORK_DAY), calendar, suspended)
-        end = max(end, moved)
-    again = (
-        due(end.at_us, Limit(max(days, Fraction(1)) * times, Clock.WORK_DAY), calendar) for times in range(1, count)
-    )
-    begin = max(stage.since_us, said.at_us)
-    warned = _warning(begin, end.at_us, calendar, suspended)
+    again: tuple[Due, ...] = ()
+    if suspended or count > 1:
+        days = elapsed(said.at_us, end.at_us, Clock.WORK_DAY, calendar)
+        if days and suspended:
+            end = max(end, due(said.at_us, Limit(days, Clock.WORK_DAY), calendar, suspended))
+        once_more = [Limit(max(days, Fraction(1)) * times, Clock.WORK_DAY) for times in range(1, count)]
+        again = tuple(due(end.at_us, limit, calendar) for limit in once_more)
+    warned = _warning(max(stage.since_us, said.at_us), end.at_us, calendar, suspended)
     return _Term(max(stage.number, said.number), (end, *again), warned)
 
 
 def _warning(begin: int, end: int, calendar: Calendar, suspended: Sequence[Span]) -> int | None:
-    """When 80 % of the working time up to a day have passed; None where there is none."""
-    total = elapsed(begin, end, Clock.WORK_HOUR, calendar, suspended)
+    """When 80 % of the working time up to a day have passed; None where there is none, or the day is too far off."""
+    try:
+        total = elapsed(begin, end, Clock.WORK_HOUR, calendar, suspended)
+    except ClockFault:
+        return None
     return share_at(begin, Limit(total, Clock.WORK_HOUR), WARN_AT, calendar, suspended).at_us if total else None

@@ -853,6 +853,8 @@ class MoveBody(_message.Message):
     HOLDER_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     COUNTED_AT_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    DUE_PROVISIONAL_FIELD_NUMBER: _builtins.int
     flow: _builtins.str
     """e.g. "W2" """
     task: _builtins.str
@@ -886,6 +888,10 @@ class MoveBody(_message.Message):
     holder: _builtins.str
     counted_at: _builtins.int
     """microseconds since 1970, UTC: what limits are reckoned by; set by the arbiter with the number"""
+    due_at: _builtins.int
+    """microseconds since 1970, UTC: when the limit of `state` ends by the issuer's calendar; 0: none is said"""
+    due_provisional: _builtins.bool
+    """days count in it of which that calendar is not sure"""
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoveField]: ...
     @_builtins.property
@@ -915,10 +921,12 @@ class MoveBody(_message.Message):
         holder: _builtins.str = ...,
         arguments: _abc.Iterable[_builtins.str] | None = ...,
         counted_at: _builtins.int = ...,
+        due_at: _builtins.int = ...,
+        due_provisional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "counted_at", b"counted_at", "detail", b"detail", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "counted_at", b"counted_at", "detail", b"detail", "due_at", b"due_at", "due_provisional", b"due_provisional", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -223,7 +223,7 @@ class Never:
     is_rolling = True
 
     def office_day(self, day: date) -> OfficeDay:
-        return OfficeDay(False, False, ((time(8), time(12)),))
+        return WorkCalendar(Offices(ZONE, HOURS), None, (), ()).office_day(day)._replace(works=False)
 
 
 @pytest.mark.parametrize("clock", [Clock.WORK_HOUR, Clock.WORK_DAY, Clock.DAY])

@@ -95,8 +95,8 @@ def test_the_built_in_flows_are_those_of_the_reference() -> None:
     for name, flow in FLOWS.items():
         assert (flow.id, flow.is_proposal) == (name, True)
         assert "" not in (flow.definition, flow.definition_zh)
-        assert [rule.name for rule in flow.moves[-3:]] == ["comment", "warned", "overdue"]
-        assert [rule.automatic for rule in flow.moves[-3:]] == [False, True, True]
+        assert [rule.name for rule in flow.moves[-4:]] == ["comment", "warned", "overdue", "restated"]
+        assert [rule.automatic for rule in flow.moves[-4:]] == [False, True, True, True]
 
 
 def test_a_declaration_is_read_as_it_is_written() -> None:

@@ -197,6 +197,14 @@ def test_a_task_whose_limit_cannot_be_reckoned_stands_without_one() -> None:
         assert (found.owner, found.next, found.due, found.times, found.act) == (Party.HOLDER, "reply", None, 0, None)
 
 
+def test_a_day_far_off_is_shown_and_not_warned_of() -> None:
+    """No calendar is walked through for it."""
+    found = at_work("2099-12-31").at("2026-10-09T17:00")
+    assert (end(found), found.warn_us, found.times) == ("2099-12-31 18:00:00", None, 0)
+    assert found.act is not None
+    assert found.act.move == "overdue"
+
+
 def test_it_says_when_days_count_of_which_the_calendar_is_not_sure() -> None:
     found = Story().move("register", "2026-12-30T10:00").at("2026-12-30T11:00")
     assert found.due is not None
