@@ -15,6 +15,7 @@ from node.store.loads import Written, pack_written
 from node.store.rowsql import key_text as taken_text
 from node.store.sources import pack_key
 from node.store.store import Store
+from node.store.turned import OF_ONE_TRANSACTION, TurnedAway
 from node.taking_over import NoAnswer, taken_over
 from node.writer import Ticket
 from sync.effects import DropReread, Reply, Write
@@ -23,13 +24,14 @@ from sync.events import Event, LocalMove, LocalPut
 from sync.judge import LocalRows
 from sync.limits import ENTRY_BYTES_MAX, HEADER_BYTES_MAX, KIB, ROWS_PER_ENTRY_MAX
 from sync.payload import encode_records
-from sync.phrase import Phrase
+from sync.phrase import Phrase, as_phrase
 from sync.reasons import Reason
 from sync.rows import key_getter, key_text
 from sync.schema import RowSchema
 from sync.values import Key, Row
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.codes import Life, life_flaw, void_flaw
+from tiers.dataset import SOURCE_COLUMN
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows.clocks import Calendar
 from tiers.flows.guards import NO_FACTS, Facts
@@ -141,6 +143,8 @@ class PutJob:
         if self.noted is not None:
             again = (*again, partial(_tell, self.noted, result, bool(puts or voided)))
         counted = partial(_count, dataset, self.at, result, self.load, self.turned_away)
+        if rejects and not self.load:
+            again = (*again, partial(_note_turned, dataset, self._turned(rejects, len(checked.rejects))))
         again = (*(LocalPut(NoAnswer(), part) for part in taken[: None if puts or voided else -1]), *again)
         if taken and not (puts or voided):
             return (*again, LocalPut(_PutToken(self.token, result), taken[-1]), counted)
@@ -157,6 +161,25 @@ class PutJob:
         for key in map(key_of, puts):
             (written.changed if key in before else written.created).append(key)
         return (put, *again, counted, partial(_note_batch, self.load, written))
+
+    def _turned(self, rejects: Sequence[Reject], of_rows: int) -> list[TurnedAway]:
+        """What is kept of rows that were not let in; the first `of_rows` are of `rows`, by their places."""
+        names = self.schema.names
+        at = names.index(SOURCE_COLUMN) if SOURCE_COLUMN in names else -1
+
+        def source(number: int, reject: Reject) -> str:
+            row = self.rows[reject.place] if number < of_rows and at >= 0 else ()
+            cell = row[at] if len(row) == len(names) else None
+            return cell if isinstance(cell, str) else ""
+
+        return [
+            TurnedAway(self.at, one.key, source(number, one), one.reason, as_phrase(one.detail))
+            for number, one in enumerate(rejects[:OF_ONE_TRANSACTION])
+        ]
+
+
+def _note_turned(dataset: str, rows: Sequence[TurnedAway], store: Store) -> None:
+    store.turned.note(dataset, rows)
 
 
 def _lived(

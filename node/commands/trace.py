@@ -145,11 +145,21 @@ def _about(view: View, dataset: Dataset, origin: str, version: int, key: Key, so
 
 
 def _rejects(view: View, dataset: Dataset, key: str, source: str) -> list[dict[str, Any]]:
-    """Lines of loads with this row that were not let in, the newest load first. A line loaded again stands once."""
+    """Where this row was not let in: in lines of loads, the newest load first (a line loaded again stands once), then
+    by itself, over the API or typed in: without load and line, with the time."""
     found = view.reader.rejects_of(dataset.id, key, source, TOLD_MAX)
+    turned = view.reader.turned.of(dataset.id, key, source, TOLD_MAX)
     return [
-        {"load": load, "line": r.line, "reason": r.reason.name, "detail": r.detail, "key": r.key, "source": r.source}
-        for load, r in found
+        *(
+            {"load": load, "line": r.line, "at": "", "reason": r.reason.name, "detail": r.detail}
+            | {"phrase": [r.detail], "key": r.key, "source": r.source}
+            for load, r in found
+        ),
+        *(
+            {"load": None, "line": None, "at": iso(t.at), "reason": t.reason.name, **detail_shown(t.detail)}
+            | {"key": t.key, "source": t.source}
+            for t in turned
+        ),
     ]
 
 

@@ -21,6 +21,7 @@ from node.store.schema import (
     API_TABLES,
     CHANGE_TABLES,
     COUNTS_AND_MARKS,
+    DOOR_REJECTS,
     DUE_TABLES,
     FIRST_TABLES,
     HEARD_OPEN,
@@ -43,7 +44,8 @@ _CHANGES = "0006_changes"
 _HEIRS = "0007_heirs"
 _HEARD = "0008_heard_open"
 _PEOPLE = "0009_people"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE)
+_REJECTS = "0010_door_rejects"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -117,6 +119,12 @@ def _heard_open(db: Database) -> None:
 @_migrations(name=_PEOPLE)
 def _people_tables(db: Database) -> None:
     for statement in PEOPLE_TABLES:
+        db.execute(statement)
+
+
+@_migrations(name=_REJECTS)
+def _door_rejects(db: Database) -> None:
+    for statement in DOOR_REJECTS:
         db.execute(statement)
 
 

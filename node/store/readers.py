@@ -29,6 +29,7 @@ from node.store.session import Session
 from node.store.sources import Claimed, SourceDay, Sources, SourceState
 from node.store.state import load_state
 from node.store.tokens import Token, Tokens
+from node.store.turned import Turned
 from sync.effects import FateRow, FeedState, LogEntry
 from sync.phrase import unpacked
 from sync.ports import ParkedRef, Rebuilt
@@ -115,6 +116,7 @@ class Reader:
         self._reread = RereadList(self._session)
         self._sources = Sources(self._session)
         self._tokens = Tokens(self._session)
+        self.turned = Turned(self._session)
         self.dues = Dues(self._session)
         self.people = People(self._session)
         self.changes = Changes(self._session)

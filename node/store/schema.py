@@ -205,3 +205,13 @@ PEOPLE_TABLES = (
     "ALTER TABLE api_token ADD COLUMN person TEXT NOT NULL DEFAULT ''",
 )
 """Of this node alone: no feed, export or statement has any of it (ADR 0020)."""
+
+DOOR_REJECTS = (
+    # --- rows that were not let in and came by no load (node/store/turned.py)
+    """CREATE TABLE door_reject (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, dataset TEXT NOT NULL, key TEXT NOT NULL,
+        source TEXT NOT NULL, reason INTEGER NOT NULL, detail TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX door_reject_key ON door_reject (key) WHERE key <> ''",
+    "CREATE INDEX door_reject_source ON door_reject (source) WHERE source <> ''",
+)

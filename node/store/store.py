@@ -40,6 +40,7 @@ from node.store.session import Session
 from node.store.sources import Sources
 from node.store.state import load_state
 from node.store.tokens import Tokens
+from node.store.turned import Turned
 from sync.effects import (
     Append,
     BurnInvite,
@@ -96,6 +97,7 @@ class Store:
         self._marks = Marks(self._session, self._names)
         self.invites = Invites(self._session)
         self.loads = Loads(self._session)
+        self.turned = Turned(self._session)
         self.reread = RereadList(self._session)
         self.tokens = Tokens(self._session)
         self.answers = Answers(self._session)

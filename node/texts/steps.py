@@ -37,8 +37,13 @@ def steps(row: Mapping[str, Any], to: Translator, moment: Moment) -> Iterator[St
     if row["source"]:
         yield Step(to(N_("number in its source system: {source}")).format(source=row["source"]))
     for one in row["rejects"]:
-        words = to(N_("rejected in line {line} of load {load}: {reason} {detail}"))
-        said = words.format(**{**one, "reason": reason(one["reason"], to)})
+        if one["load"] is None:
+            words = to(N_("rejected at the door at {at}: {reason} {detail}"))
+            parts = one["phrase"]
+            told = {"at": moment(one["at"]), "detail": Phrase(*parts).spoken(to)}
+        else:
+            words, told = to(N_("rejected in line {line} of load {load}: {reason} {detail}")), {}
+        said = words.format(**{**one, **told, "reason": reason(one["reason"], to)})
         yield Step(said, mood="bad", todo=next_step(one["reason"], to))
     if row["version"]:
         yield Step(to(N_("written in transaction {version}")).format(version=row["version"]))

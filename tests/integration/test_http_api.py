@@ -17,6 +17,8 @@ from node import audit
 from node.http.api import cursor, endpoint
 from node.store.answers import BODY_BYTES_MAX
 from node.store.readers import Reader
+from node.texts import translator
+from node.texts.steps import steps
 from tests.integration.http_kit import Site, case
 from tests.integration.kit import node_of
 
@@ -188,6 +190,29 @@ def test_a_page_ends_before_it_is_too_large(full: httpx.Client, monkeypatch: pyt
         assert count >= pages
 
 
+def test_a_row_that_was_not_let_in_is_found_with_its_reason(site: Site, full: httpx.Client) -> None:
+    """By its key and by its source's number, also where it never came in; in both languages; once for each try."""
+    wrong = {**case(7700), "category": "nonsense", "source_key": "12345-7700"}
+    for _ in range(2):
+        answer = full.post(ROWS, json={"rows": [wrong, case(7701)]}).raise_for_status().json()
+        assert answer["rejected"]
+    for what in ("sh-07700", "12345-7700"):
+        (row,) = full.get("/trace", params={"what": what, "dataset": "case"}).raise_for_status().json()["rows"]
+        assert row["version"] == 0
+        first = row["rejects"][0]
+        assert (first["load"], first["line"], first["reason"]) == (None, None, "UNKNOWN_CODE")
+        assert "'category'" in first["detail"]
+        assert first["at"].startswith("20")
+        assert len(row["rejects"]) == 2
+    english, chinese = ([step.words for step in steps(row, translator(one), str)] for one in ("en", "zh"))
+    assert any(line.startswith("rejected at the door at 20") for line in english)
+    assert any("入口拒收" in line for line in chinese)
+    full.post(ROWS, json={"rows": [case(7700)]}).raise_for_status()
+    (row,) = full.get("/trace", params={"what": "sh-07700", "dataset": "case"}).json()["rows"]
+    assert row["version"] > 0
+    assert len(row["rejects"]) == 2, "it is in by now, and was not before"
+
+
 def test_loads_come_in_pages(site: Site, full: httpx.Client) -> None:
     """By cursor, the newest first; one of another list is none of this."""
 
@@ -354,10 +379,10 @@ def test_the_same_request_under_its_key_is_made_once(site: Site, full: httpx.Cli
 def test_a_dry_run_does_not_use_its_key_up(full: httpx.Client) -> None:
     """Tried first and then made under the same key, it is made."""
     key = {"idempotency-key": "tried-first"}
-    tried = full.post(ROWS, json={"rows": [case(410)], "dry_run": True}, headers=key)
-    made = full.post(ROWS, json={"rows": [case(410)]}, headers=key)
+    tried = full.post(ROWS, json={"rows": [case(405)], "dry_run": True}, headers=key)
+    made = full.post(ROWS, json={"rows": [case(405)]}, headers=key)
     assert [one.json()["accepted"] for one in (tried, made)] == [1, 1]
-    assert full.get(f"{ROWS}/sh-00410").status_code == 200
+    assert full.get(f"{ROWS}/sh-00405").status_code == 200
 
 
 def test_an_answer_too_long_to_keep_is_given_by_doing_it_again(full: httpx.Client) -> None:
