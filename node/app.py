@@ -35,6 +35,8 @@ from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, 
 from node.engine import Engine, Job
 from node.enrol.home import in_use
 from node.extensions import extensions_in_use, unregistered
+from node.faults import Code, UserFault
+from node.granting import GrantJob, take_granted, take_granted_before_compare
 from node.identity import NodeIdentity
 from node.intake import HERE
 from node.jobs import MoveJob, MoveWish, PutJob, PutResult
@@ -58,6 +60,7 @@ from node.store.faults import HomeFault, StoreFault, StoreTrouble
 from node.store.home import DATABASE_FILE, HomeLock, check_instance
 from node.store.readers import Reader
 from node.store.store import Store
+from node.texts import N_
 from node.version import VERSION
 from node.writer import Writer
 from sync.core import Core, Identity, Seams
@@ -81,6 +84,7 @@ from tiers.people import Roster
 from tiers.periods import day_of
 from tiers.profile import PROFILES, Standing, signing_scope
 from tiers.publishing import TierPublisher
+from tiers.subscriptions import SUBSCRIPTION
 from tiers.ways import Way
 
 T = TypeVar("T")
@@ -185,6 +189,8 @@ class Node:
         """By dataset what of its periods was here, and as of which rows (node/dues.py)."""
         self.rolling = asyncio.Lock()
         """Held while statistics are worked out: what two at a time wrote would not add up."""
+        self.subscribing = asyncio.Lock()
+        """Held from reading what a subscription says until what follows from it is written."""
         self.webhooks: Sequence[Shower] = ()
         self.people = Roster()
         """As in the store: read at the start, and again by each command that changes them."""
@@ -355,6 +361,31 @@ class Node:
         """The same, queued now and awaited later: several may be under way, in order. around: makes the job that runs
         it out of it; what that job answers is what the future holds.
         """
+        if dataset == SUBSCRIPTION:
+            # What an owner's row says is what leaves: whoever may put rows of all datasets must not grant by it.
+            ticket = self.writer.ticket()
+            ticket.resolve(
+                UserFault(
+                    Code.BAD_ARGUMENT,
+                    N_("Rows of '{dataset}' are not put in from outside: they say what this node sends to others."),
+                    N_("`tiersync subscription list` shows what can be done with each."),
+                    dataset=dataset,
+                )
+            )
+            return ticket.future
+        return self._queue(dataset, rows, voids, void_reason, dry_run=dry_run, load=load, around=around)
+
+    def _queue(
+        self,
+        dataset: str,
+        rows: Sequence[Row],
+        voids: Sequence[Key] = (),
+        void_reason: str = "",
+        *,
+        dry_run: bool = False,
+        load: int = 0,
+        around: Callable[[PutJob], Job] | None = None,
+    ) -> asyncio.Future[PutResult]:
         schema = self._judge.schema("", dataset)
         ticket = self.writer.ticket()
         if schema is None:
@@ -391,6 +422,14 @@ class Node:
         if not dry_run:
             ticket.future.add_done_callback(partial(self._note_personal, dataset))
         return ticket.future
+
+    async def put_subscriptions(self, rows: Sequence[Row], *, dry_run: bool = False) -> PutResult:
+        """Rows of `subscription`, and what they grant or end, in one transaction. Raises InputFault."""
+        publisher = self._publisher
+        assert publisher is not None
+        return await self._queue(
+            SUBSCRIPTION, rows, dry_run=dry_run, around=lambda put: GrantJob(put, publisher, self.core, put.at)
+        )
 
     async def _watch_silence(self) -> None:
         """Now and then; the first time when what waited for the start has had time to come."""
@@ -549,7 +588,9 @@ class Node:
                 )
                 return Replica(me, seams, rebuilt)
 
-            engine = Engine(store, build, publisher, do)
+            take_granted(publisher, store, self.clock.now_us())
+            compared = partial(take_granted_before_compare, publisher, self.clock.now_us)
+            engine = Engine(store, build, publisher, do, compared=compared)
             self._republished = publications.follow(engine, publisher, self.writer.now())
             return engine
         except BaseException:

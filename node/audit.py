@@ -88,6 +88,14 @@ class Event(Enum):
     ATTACHMENT_READ = "attachment_read"
     ATTACHMENT_REMOVED = "attachment_removed"
 
+    SUBSCRIPTION_APPLIED = "subscription_applied"
+    SUBSCRIPTION_CHECKED = "subscription_checked"
+    SUBSCRIPTION_APPROVED = "subscription_approved"
+    SUBSCRIPTION_REFUSED = "subscription_refused"
+    SUBSCRIPTION_WITHDRAWN = "subscription_withdrawn"
+    SUBSCRIPTION_BEGUN = "subscription_begun"
+    SUBSCRIPTION_ENDED = "subscription_ended"
+
     CHECK_PASSED = "check_passed"
     CHECK_FAILED = "check_failed"
 

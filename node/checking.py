@@ -12,7 +12,9 @@ from pathlib import Path
 from certs.anchor import open_anchor
 from certs.suites import SUITES
 from node.app import read_catalogue
+from node.clock import SystemClock
 from node.config import Config
+from node.granting import take_granted
 from node.identity import NodeIdentity
 from node.known import StoreKnown
 from node.publications import settings_of
@@ -90,6 +92,7 @@ def _core(home: Path, config: Config, identity: NodeIdentity, catalogue: Catalog
 
     store = Store.open(home / DATABASE_FILE, [d.schema for d in catalogue.datasets.values()])
     try:
+        take_granted(publisher, store, SystemClock().now_us())
         rebuilt = store.load_state()
         rebuilt.anchor = rebuilt.anchor or identity.anchor
         judge, known = TierJudge(catalogue), StoreKnown(store, catalogue)

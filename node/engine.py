@@ -57,7 +57,8 @@ class Engine:
     """Replica and store of one node under one owner.
 
     build makes a replica from what the store holds; do performs one act (sends, alarms, replies); between is called
-    before each effect and may raise, which is how the simulator crashes a node at any point.
+    before each effect and may raise, which is how the simulator crashes a node at any point; compared is called before
+    own rows are compared with own feeds, outside of a transaction.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Engine:
         publisher: Publisher,
         do: Callable[[Act], None],
         between: Callable[[], None] | None = None,
+        compared: Callable[[Store], None] | None = None,
     ) -> None:
         self.store = store
         self._build = build
         self._publisher = publisher
         self._do = do
         self._between = between
+        self._compared = compared
         self._wake_at: int | None = None
         self._queue: deque[Event] = deque()
         self.replica = build(store.load_state())
@@ -175,6 +178,8 @@ class Engine:
             if isinstance(act, WakeAt):
                 self._wake_at = act.at if self._wake_at is None else min(self._wake_at, act.at)
             elif isinstance(act, Republish):
+                if self._compared is not None:
+                    self._compared(self.store)
                 self._queue.append(find_differences(self.store, self._publisher, self.replica))
             else:
                 self._do(act)

@@ -6,7 +6,7 @@ What tiers/revision.py decides is kept here, and done step by step in the writer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +19,6 @@ from node.store.store import Store
 from sync.effects import Reply, SaveMeta
 from sync.events import LocalRevised
 from sync.values import Key, dataset_of
-from tiers.dataset import Dataset
 from tiers.publishing import TierPublisher
 from tiers.revision import LAYERS_MAX, Layer, Revision
 from tiers.ways import Way, read_settings, ways_of
@@ -89,16 +88,34 @@ def begin(
     older = job.layers if job is not None else []
     left = [name for layer in older for name in layer.passed if name not in layer.ended]
     datasets = [name for name in dict.fromkeys([*map(dataset_of, changed), *left]) if name in declared]
-    if len(older) >= LAYERS_MAX or _ways(before, datasets, declared) is None:
+    if len(older) >= LAYERS_MAX or _ways(before, datasets, publisher) is None:
         return False
     # Newer than all that is there: what this very transaction may still write counts as followed.
     layer = KeptLayer(before, group, dict.fromkeys(datasets), [])
     rows = sum(store.count(name, node) for name in datasets)
     if rows == 0:
-        return True
+        return resume(store, publisher)
     names = sorted({*(job.changed if job is not None else ()), *changed})
     _keep(store, Kept([*older, layer], names, now, rows))
     return resume(store, publisher)
+
+
+def has_room(store: _Meta) -> bool:
+    """Whether one more change can be followed beside those that are."""
+    job = kept(store)
+    return job is None or len(job.layers) < LAYERS_MAX
+
+
+def strike(store: Store, publisher: TierPublisher, without: Callable[[str], str]) -> None:
+    """In an open transaction: takes feeds that were ended at once out of the changes that are followed. `without`:
+    settings without them."""
+    job = kept(store)
+    if job is not None:
+        for layer in job.layers:
+            layer.settings = without(layer.settings)
+        _keep(store, job)
+    resumed = resume(store, publisher)
+    assert resumed, "what this very program has kept can be read"
 
 
 def resume(store: Store, publisher: TierPublisher) -> bool:
@@ -110,7 +127,7 @@ def resume(store: Store, publisher: TierPublisher) -> bool:
     declared = publisher.declared
     layers = []
     for one in job.layers:
-        ways = _ways(one.settings, one.passed, declared)
+        ways = _ways(one.settings, one.passed, publisher)
         if ways is None:
             return False
         passed: dict[str, Key | None] = {name: None if k is None else tuple(k) for name, k in one.passed.items()}
@@ -119,9 +136,7 @@ def resume(store: Store, publisher: TierPublisher) -> bool:
     return True
 
 
-def _ways(
-    settings: str, datasets: Collection[str], declared: Mapping[str, Dataset]
-) -> dict[str, tuple[Way, ...]] | None:
+def _ways(settings: str, datasets: Collection[str], publisher: TierPublisher) -> dict[str, tuple[Way, ...]] | None:
     """By dataset what was published by these settings; None if it cannot be told."""
     found: dict[str, tuple[Way, ...]] = dict.fromkeys(datasets, ())
     for name, said in read_settings(settings).items():
@@ -132,7 +147,7 @@ def _ways(
             texts = msgspec.json.decode(said, type=list[str])
         except msgspec.MsgspecError:
             return None
-        ways = ways_of(name, declared[dataset], texts)
+        ways = ways_of(name, publisher.declared[dataset], texts, publisher.node)
         if ways is None:
             return None
         found[dataset] += ways

@@ -34,6 +34,7 @@ from node.faults import Code, Exit, translated
 from node.identity import read_home
 from node.rollups import RollUps
 from node.stating import Days
+from node.subscribing import Subscriptions
 from node.telemetry import make_logger, make_sink
 from node.texts import _
 from node.timekeeper import Timekeeper
@@ -107,6 +108,9 @@ class Served:
             days = Days(node)
             days.start()
             stack.push_async_callback(days.stop)
+            following = Subscriptions(node)
+            following.start()
+            stack.push_async_callback(following.stop)
             ports = {"exchange_port": node.exchange_port, "enrolment_port": port, "http_port": node.http_port}
             log.info("node_ready", **ports)
             self._stack = stack.pop_all()

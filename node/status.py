@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from node.quality import counts
 from node.revising import job_of
 from node.store.readers import Reader
+from node.subscriptions import counts as subscribed
 from node.trial import is_trial
 from sync.core import Core
 from sync.effects import FeedState
@@ -76,6 +77,7 @@ async def status_now(node: Node) -> dict[str, Any]:
     status["attachments"] |= {**await node.attachments.shown(), "pushed_waiting": len(node.push_waiting)}
     status["silent"] = [one.shown() for one in node.silent]
     status["quality"] = await node.read(lambda reader: counts(reader, node.standing.node))
+    status["subscriptions"] = await node.read(lambda reader: subscribed(reader, node.standing.node))
     status["jobs"] = await node.read(job_of)
     status["webhooks"] = [one.shown() for one in node.webhooks]
     status["alarms"] = node.alarms[-ALARMS_SHOWN:]

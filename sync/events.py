@@ -103,6 +103,17 @@ class LocalRevised:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalEnded:
+    """Own feeds of records end: what waits in them is dropped, and what they have sealed is taken back.
+
+    outgoing: the removals. feeds: digest and number of rows of what each of them has sealed.
+    """
+
+    outgoing: Sequence[Outgoing]
+    feeds: Mapping[FeedName, tuple[bytes, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class RowsMadeAgain:
     """Rows were made again from the entries held. feeds: digest and number of the rows of each feed as they are now."""
 
@@ -193,6 +204,7 @@ Event = (
     | RegistryChange
     | LocalDifferences
     | LocalRevised
+    | LocalEnded
     | RowsMadeAgain
     | Drain
     | Rejudge

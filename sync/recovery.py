@@ -21,10 +21,11 @@ from sync.effects import (
     Reread,
     SaveMeta,
     SaveReread,
+    Unqueue,
     UpsertRows,
 )
 from sync.errors import InputFault
-from sync.events import LocalDifferences, LocalRevised
+from sync.events import LocalDifferences, LocalEnded, LocalRevised
 from sync.judge import Outgoing
 from sync.origin import emit_rows
 from sync.overtaken import take_move_back
@@ -142,7 +143,7 @@ def differences(core: Core, event: LocalDifferences) -> None:
 def revised(core: Core, event: LocalRevised) -> None:
     """Says what own feeds have to say of some rows since publications changed. Raises InputFault RECOVERING while a
     comparison of all rows with all feeds is due: that says this too."""
-    if core.recovering or core.settle_due or core.republishing:
+    if is_compare_due(core):
         raise InputFault(Reason.RECOVERING, Phrase("all rows are about to be compared with all feeds"))
     schema = core.seams.judge.schema("", event.dataset)
     assert schema is not None, "its rows are kept here"
@@ -152,6 +153,30 @@ def revised(core: Core, event: LocalRevised) -> None:
     for out in event.outgoing:
         _emit(core, out, group)
     core.do(Reply(event.token, group))
+
+
+def ended(core: Core, event: LocalEnded) -> None:
+    """Takes back what was sealed of feeds that end; of what waits in them nothing leaves any more.
+
+    By contract no comparison of all rows with all feeds is due: that says this too.
+    """
+    assert not is_compare_due(core), "the comparison says this too"
+    for feed, (digest, rows) in event.feeds.items():
+        state = core.feeds[feed]
+        core.pending.pop(feed, None)
+        if core.waiting.get(feed):
+            core.waiting[feed] = 0
+            core.do(Unqueue(feed, core.outbox_id))
+        state.digest, state.rows = digest, rows
+        core.save(state)
+    group = core.next_group()
+    for out in event.outgoing:
+        _emit(core, out, group)
+
+
+def is_compare_due(core: Core) -> bool:
+    """Whether all rows are about to be compared with all feeds."""
+    return bool(core.recovering) or core.settle_due or core.republishing
 
 
 def _emit(core: Core, out: Outgoing, group: int) -> None:

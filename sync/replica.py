@@ -25,6 +25,7 @@ from sync.events import (
     LinkClosed,
     LinkOpened,
     LocalDifferences,
+    LocalEnded,
     LocalMove,
     LocalPut,
     LocalRevised,
@@ -125,6 +126,8 @@ class Replica:
                 recovery.differences(core, event)
             case LocalRevised():
                 recovery.revised(core, event)
+            case LocalEnded():
+                recovery.ended(core, event)
             case RowsMadeAgain():
                 self._made_again(event)
             case Drain():

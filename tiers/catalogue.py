@@ -34,6 +34,7 @@ from tiers.faults import CatalogueFault, Mistake, Table
 from tiers.flows.check import check_starts
 from tiers.flows.declare import read_flow, read_limits
 from tiers.flows.table import Flow
+from tiers.grants import for_subscribers
 from tiers.rollup import RollUp, read_rollup
 
 
@@ -45,6 +46,11 @@ class Catalogue:
     publications: Mapping[str, Publication]
     rollups: Mapping[str, RollUp] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    _granted: dict[str, Publication] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        granted = (for_subscribers(dataset) for dataset in self.datasets.values())
+        object.__setattr__(self, "_granted", {publication.id: publication for publication in granted})
 
     @classmethod
     def build(cls, builtin: Iterable[tuple[str, str]], site: Iterable[tuple[str, str]] = ()) -> Catalogue:
@@ -65,9 +71,13 @@ class Catalogue:
             MappingProxyType(reading.flows),
         )
 
+    def publication(self, name: str) -> Publication | None:
+        """A publication by which rows may arrive: a declared one, or of what a dataset's owner granted to this node."""
+        return self.publications.get(name) or self._granted.get(name)
+
     def dataset_of(self, publication: str) -> Dataset | None:
         """The dataset that a publication publishes; None if the publication is unknown."""
-        found = self.publications.get(publication)
+        found = self.publication(publication)
         return self.datasets[found.dataset] if found else None
 
     def publications_of(self, dataset: str) -> tuple[Publication, ...]:
@@ -78,7 +88,7 @@ class Catalogue:
         """As sync.judge.Judge.schema; publication '' asks for a dataset whoever it goes to."""
         if not publication:
             return self.datasets[dataset].schema if dataset in self.datasets else None
-        found = self.publications.get(publication)
+        found = self.publication(publication)
         return self.datasets[dataset].schema if found and found.dataset == dataset else None
 
     def code_tables(self) -> tuple[Dataset, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -17,6 +17,9 @@ NATION = "nation"
 
 OF_ROW = "@"
 """Begins a symbolic addressee: '@origin' is the node that each row names in its column 'origin'."""
+
+SUBSCRIBERS = "subscribers"
+"""Names the publication of any dataset that carries what was granted to a node (tiers/grants.py); none is declared."""
 
 SITE_PREFIX = "x_"
 """Ids that a site may declare; the built-in catalogue never uses them."""
@@ -215,6 +218,13 @@ class Dataset:
     def held_back(self) -> frozenset[str]:
         """Names of the columns that never leave the node that owns the row."""
         return frozenset(f.column.name for f in self.fields if f.held_back)
+
+    def whole(self, wanted: Collection[str]) -> tuple[str, ...]:
+        """These columns, and those without which receivers could not judge rows of them, in schema order."""
+        must = {*wanted, *self.key, self.region, self.date}
+        must |= {c.name for c in self.schema.columns if not c.nullable}
+        must |= {f.codes.column for f in self.fields if f.codes and f.codes.column and f.column.name in must}
+        return tuple(name for name in self.schema.names if name in must)
 
 
 @dataclass(frozen=True, slots=True)

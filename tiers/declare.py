@@ -13,6 +13,7 @@ from tiers.codes import STATUSES, Life
 from tiers.dataset import (
     NATION,
     OF_ROW,
+    SUBSCRIBERS,
     Cadence,
     Check,
     Classification,
@@ -236,6 +237,8 @@ def read_publication(name: str, table: Table, datasets: dict[str, Dataset]) -> P
     dataset = datasets.get(dataset_id)
     if not is_publication(name) or dataset_of(name) != dataset_id:
         table.wrong("", Phrase("'{}' must be its dataset's id, a point and a name for the audience", name))
+    if name.partition(".")[2] == SUBSCRIBERS:
+        table.wrong("", Phrase("'{}' is what was granted to nodes; it is not declared", SUBSCRIBERS))
     if dataset is None:
         table.wrong("dataset", Phrase("'{}' is not a dataset (or has mistakes)", dataset_id))
     route = table.choice("route", _ROUTES)
@@ -287,11 +290,8 @@ def _columns(table: Table, dataset: Dataset, wanted: tuple[str, ...]) -> tuple[s
             table.wrong("columns", Phrase("'{}' is not a column of {}", name, dataset.id))
         elif name in dataset.held_back:
             table.wrong("columns", Phrase("'{}' is held back and must not leave its node", name))
-    must = {*dataset.key, dataset.region, dataset.date} - {""}
-    must |= {c.name for c in dataset.schema.columns if not c.nullable}
-    must |= {f.codes.column for f in dataset.fields if f.codes and f.codes.column and f.column.name in wanted}
-    for name in dataset.schema.names:
-        if name in must and name not in wanted:
+    for name in dataset.whole(wanted):
+        if name not in wanted:
             table.wrong("columns", Phrase("'{}' must be published: receivers judge rows by it", name))
     return tuple(n for n in dataset.schema.names if n in wanted)
 

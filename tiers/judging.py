@@ -65,7 +65,7 @@ class TierJudge:
         A row is refused for ownership, scope, held-back columns, closed lists, rules or a key that stands twice, and
         parked for a code or code table that is not here yet.
         """
-        publication = self._catalogue.publications.get(header.publication)
+        publication = self._catalogue.publication(header.publication)
         if publication is None or publication.dataset != batch.dataset:
             return _all_bad(
                 batch, None, Flaw(Fate.PARKED, Reason.UNKNOWN_DATASET, Phrase("dataset '{}'", batch.dataset))

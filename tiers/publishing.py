@@ -7,7 +7,7 @@ must move everywhere. A row that no longer matches a filter leaves that audience
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from sync.schema import RowSchema
 from sync.values import Key, Route, Row
 from tiers.catalogue import Catalogue
 from tiers.dataset import NATION, Dataset, Publication
+from tiers.grants import Grant, publication_of
 from tiers.personal import MASK, Guard
 from tiers.profile import Standing, profile_of
 from tiers.revision import Revision, say
@@ -32,15 +33,21 @@ class _Ready(NamedTuple):
     rows_name_addressees: bool
 
 
+class Published(NamedTuple):
+    """What a node publishes, by dataset, with what it grants to subscribers now."""
+
+    by_dataset: Mapping[str, _Ready]
+
+
 class TierPublisher:
-    """Publishes for the node that stands at `standing` the datasets that its tier owns."""
+    """Publishes for the node that stands at `standing` the datasets that its tier owns, and of them what is granted."""
 
     def __init__(self, catalogue: Catalogue, standing: Standing) -> None:
         self._ready: dict[str, _Ready] = {}
         self.revision: Revision | None = None
         """While own feeds do not yet say all rows as the settings of now have it."""
         self.declared = catalogue.datasets
-        self._parent = standing.parent
+        self.node, self._parent = standing.node, standing.parent
         tiers = standing.profile.tiers(standing.parent)
         for dataset in catalogue.datasets.values():
             if not any(tier in dataset.owner for tier in tiers):
@@ -51,6 +58,27 @@ class TierPublisher:
             key_of = cells_of([at[k] for k in dataset.key])
             naming = any(way.named_at is not None for way in ways)
             self._ready[dataset.id] = _Ready(dataset.schema, key_of, tuple(ways), masked, naming)
+        self._declared_ready = dict(self._ready)
+
+    def with_grants(self, grants: Iterable[Grant]) -> Published:
+        """What would be published with these grants and no others; nothing for those that this node cannot keep: of a
+        dataset that is not its own any more, or by a filter that cannot be read."""
+        ready = dict(self._declared_ready)
+        addresses: set[tuple[str, str]] = set()
+        for grant in sorted(grants):
+            base = ready.get(grant.dataset)
+            publication = publication_of(grant, self.declared[grant.dataset]) if base is not None else None
+            address = grant.dataset, grant.subscriber
+            if base is None or publication is None or address in addresses or grant.subscriber == self.node:
+                continue
+            addresses.add(address)
+            way = make_way(publication, grant.subscriber, self.declared[grant.dataset])
+            ready[grant.dataset] = base._replace(ways=(*base.ways, way))
+        return Published(ready)
+
+    def take(self, ways: Published) -> None:
+        """This is published from now on. What feeds say otherwise follows by a revision (node/granting.py)."""
+        self._ready = dict(ways.by_dataset)
 
     def publish(self, rows: LocalRows) -> Sequence[Outgoing]:
         """As sync.judge.Publisher.publish. Each key stands once in puts and voids; `before` has no other keys.
@@ -87,11 +115,11 @@ class TierPublisher:
         """What is published, by dataset."""
         return {dataset: ready.ways for dataset, ready in self._ready.items()}
 
-    def settings(self) -> Mapping[str, list[str]]:
+    def settings(self, ways: Published | None = None) -> Mapping[str, list[str]]:
         """What decides who gets what, by publication: while it stays the same, `publish` may be given rows that were
-        published by an earlier life."""
+        published by an earlier life. `ways`: as if these were taken."""
         said: dict[str, list[str]] = {}
-        for ready in self._ready.values():
+        for ready in (self._ready if ways is None else ways.by_dataset).values():
             for way in ready.ways:
                 said.setdefault(way.publication.id, []).append(text_of(way, self._parent))
         return {name: sorted(ways) for name, ways in said.items()}
@@ -127,8 +155,8 @@ def _ways(publication: Publication, standing: Standing, dataset: Dataset) -> lis
     beyond = _beyond(standing, dataset) if publication.route is Route.PARENT else []
     addressed = replace(publication, route=Route.NODE, addressees=tuple(beyond))
     return [
-        *(make_way(publication, addressee, dataset) for addressee in addressees),
-        *(make_way(addressed, addressee, dataset) for addressee in beyond),
+        *(make_way(publication, addressee, dataset, standing.node) for addressee in addressees),
+        *(make_way(addressed, addressee, dataset, standing.node) for addressee in beyond),
     ]
 
 

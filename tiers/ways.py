@@ -31,6 +31,8 @@ class Way(NamedTuple):
     matches: Callable[[Row], bool] | None
     named_at: int | None
     """Where a row names its addressee itself; then `addressee` is only the symbol of it."""
+    node: str = ""
+    """Who sends it: a row that names this very node goes nowhere."""
 
     @property
     def address(self) -> Address:
@@ -38,11 +40,13 @@ class Way(NamedTuple):
         return self.publication.id, self.addressee
 
     def address_of(self, row: Row) -> Address | None:
-        """Names the feed that a row goes to; None if it names no node."""
+        """Names the feed that a row goes to; None if it names no other node."""
         if self.named_at is None:
             return self.address
         named = row[self.named_at]
-        return (self.publication.id, named) if isinstance(named, str) and is_node_id(named) else None
+        if named == self.node or not isinstance(named, str) or not is_node_id(named):
+            return None
+        return self.publication.id, named
 
     def images(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows as they leave: the publication's columns only, and numbers of persons masked."""
@@ -50,15 +54,16 @@ class Way(NamedTuple):
         return images if self.guard is None else self.guard.mask(images)
 
 
-def make_way(publication: Publication, addressee: str, dataset: Dataset) -> Way:
-    """A way made ready for rows in schema order."""
+def make_way(publication: Publication, addressee: str, dataset: Dataset, node: str = "") -> Way:
+    """A way made ready for rows in schema order, from `node`."""
     schema, columns, project = dataset.schema, publication.columns, None
     if columns != schema.names:
         project = cells_of([schema.names.index(c) for c in columns])
     matches = compile_filter(publication.filter, schema.names) if publication.filter else None
     guard = Guard(dataset, columns)
     named_at = schema.names.index(addressee[len(OF_ROW) :]) if addressee.startswith(OF_ROW) else None
-    return Way(publication, addressee, schema, project, guard if guard.masked_columns else None, matches, named_at)
+    masking = guard if guard.masked_columns else None
+    return Way(publication, addressee, schema, project, masking, matches, named_at, node)
 
 
 def images(ways: tuple[Way, ...], row: Row) -> dict[Address, Row]:
@@ -83,8 +88,9 @@ def text_of(way: Way, parent: str) -> str:
     )
 
 
-def ways_of(name: str, dataset: Dataset, texts: list[str]) -> tuple[Way, ...] | None:
-    """The ways of a publication as they were kept; None for what this program cannot read or masks otherwise by now."""
+def ways_of(name: str, dataset: Dataset, texts: list[str], node: str) -> tuple[Way, ...] | None:
+    """The ways of a publication of `node` as they were kept; None for what this program cannot read or masks otherwise
+    by now."""
     found: list[Way] = []
     for text in texts:
         try:
@@ -94,7 +100,7 @@ def ways_of(name: str, dataset: Dataset, texts: list[str]) -> tuple[Way, ...] | 
             parsed = parse_filter(rule, dataset.schema) if rule is not None else None
             to = (addressee,) if addressee else ()
             publication = Publication(name, dataset.id, Route[route], Lane[lane], tuple(columns), to, parsed)
-            found.append(make_way(publication, addressee, dataset))
+            found.append(make_way(publication, addressee, dataset, node))
         except (ValueError, TypeError, KeyError, CatalogueFault):
             return None
         if json.loads(text_of(found[-1], parent)) != json.loads(text):

@@ -36,6 +36,7 @@ from node.cli import (
     sources,
     state,
     statement,
+    subscriptions,
     tasks,
     tokens,
 )
@@ -66,6 +67,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     people.PEOPLE,
     quality.QUALITY,
     services.SERVICES,
+    subscriptions.SUBSCRIPTIONS,
     flows.FLOWS_GROUP,
     tokens.TOKENS,
     catalogues.VERBS,

@@ -99,6 +99,10 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         )
         say(words.format(count=found["quality"]["to_answer"]))
         say()
+    if waiting := found["subscriptions"]["to_check"] + found["subscriptions"]["to_approve"]:
+        words = _("{count} subscriptions wait for this node: `tiersync subscription list --to-do` lists them.")
+        say(words.format(count=waiting))
+        say()
     if found["jobs"]:
         words = _("Work goes on in the background ({count}): `tiersync jobs` lists it.")
         say(words.format(count=len(found["jobs"])))

@@ -16,6 +16,7 @@ from node.commands.attachments import check_attachments
 from node.commands.stopped import reader_of, rebuilt
 from node.commands.view import Arguments
 from node.config import Config
+from node.granting import take_granted
 from node.status import detail_shown
 from node.store.fsck import OnProgress, Report, Rules, check_file
 from node.store.home import DATABASE_FILE
@@ -46,6 +47,7 @@ async def fsck(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     On a connection and in a thread of its own: the node works on.
     """
     publisher = TierPublisher(node.catalogue, replace(node.standing, nation=node.identity.nation))
+    await node.read(lambda reader: take_granted(publisher, reader, node.clock.now_us()))
     rules = rules_of(node.core(), node.catalogue, publisher)
     told: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
     loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ from node.commands.rollups import list_rollups
 from node.commands.services import list_services
 from node.commands.sources import list_claimed, list_sources
 from node.commands.statement import statement
+from node.commands.subscription_list import list_subscriptions, show_subscription
 from node.commands.tasks import list_tasks, show_task
 from node.commands.tokens import list_tokens
 from node.commands.trace import trace
@@ -37,6 +38,8 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "people.list": list_people,
         "statement": statement,
         "service.list": list_services,
+        "subscription.list": list_subscriptions,
+        "subscription.show": show_subscription,
         "quality.list": list_issues,
         "trace": trace,
         "rollup.list": list_rollups,

@@ -14,6 +14,7 @@ from node.commands.statement import STATED
 from node.commands.view import Arguments, text
 from node.datasets import dataset_named
 from node.faults import Code, UserFault
+from node.granting import take_granted
 from node.reconciling import (
     Compared,
     Ground,
@@ -100,6 +101,7 @@ async def _own(
     node: Node, ground: Ground, origin: str, dataset: str, dry_run: bool
 ) -> tuple[list[dict[str, Any]], int]:
     publisher = TierPublisher(node.catalogue, replace(node.standing, nation=node.identity.nation))
+    await node.read(lambda reader: take_granted(publisher, reader, node.clock.now_us()))
     shown = await _beside(node, lambda reader: list(compare_own(reader, publisher, ground, dataset)))
     wrong = sum(one["differing"] for one in shown)
     if dry_run or not wrong:

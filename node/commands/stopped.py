@@ -14,10 +14,12 @@ from certs.anchor import open_anchor
 from certs.files import HomeFiles
 from certs.suites import SUITES
 from node.attachments.files import Files
+from node.clock import SystemClock
 from node.commands.view import View
 from node.config import Config
 from node.dues import counted, reminders_at
 from node.extensions import extensions_in_use, unregistered
+from node.granting import take_granted
 from node.quality import counts
 from node.revising import job_of
 from node.silence import find_silent, spans_declared
@@ -25,6 +27,7 @@ from node.status import heard_of, status_of
 from node.store.home import DATABASE_FILE
 from node.store.readers import Reader
 from node.store.records import ANCHOR
+from node.subscriptions import counts as subscribed
 from sync.core import Identity, Seams
 from sync.errors import InputFault, LocalFault, RemoteFault
 from sync.replica import Replica
@@ -58,7 +61,7 @@ class Stopped(NamedTuple):
 
 
 def rebuilt(home: Path, config: Config, catalogue: Catalogue, reader: Reader) -> Stopped:
-    """The node as its store says it. Raises StoreFault."""
+    """The node as its store says it today. Raises StoreFault."""
     own = config.node
     parent = config.parent.node_id if config.parent else ""
     state = reader.load_state()
@@ -66,6 +69,7 @@ def rebuilt(home: Path, config: Config, catalogue: Catalogue, reader: Reader) ->
     if body is not None and not state.anchor:
         state.anchor = files.load_public(HomeFiles(home).anchor)
     publisher = _publisher(config, catalogue, body)
+    take_granted(publisher, reader, SystemClock().now_us())
     me = Identity(own.federation, own.node_id, parent, state.instance, bytes(16), "reading")
     reads = reader.reads()
     seams = Seams(
@@ -81,8 +85,10 @@ def rebuilt(home: Path, config: Config, catalogue: Catalogue, reader: Reader) ->
 
 
 def publisher_of(home: Path, config: Config, catalogue: Catalogue, reader: Reader) -> TierPublisher:
-    """What a node with this configuration and catalogue publishes to whom. Raises StoreFault."""
-    return _publisher(config, catalogue, _anchor(home, config, reader))
+    """What a node with this configuration and catalogue publishes to whom today. Raises StoreFault."""
+    publisher = _publisher(config, catalogue, _anchor(home, config, reader))
+    take_granted(publisher, reader, SystemClock().now_us())
+    return publisher
 
 
 def _publisher(config: Config, catalogue: Catalogue, anchor: AnchorBody | None) -> TierPublisher:
@@ -106,6 +112,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["reread"] = view.reader.reread_count()
     found["personal"] = []
     found["quality"] = counts(view.reader, view.node)
+    found["subscriptions"] = subscribed(view.reader, view.node)
     found["jobs"] = job_of(view.reader)
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     factor = config.data.silence_factor

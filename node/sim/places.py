@@ -131,7 +131,7 @@ def scopes(place: Place) -> tuple[object, object]:
     return signing_scope(profile, place.region), carrying_scope(profile, place.region)
 
 
-_DATASETS = ("case.toml", "class_code.toml", "org_unit.toml", "taken_over.toml")
+_DATASETS = ("case.toml", "class_code.toml", "org_unit.toml", "subscription.toml", "taken_over.toml")
 
 ALL_CASES = """
 [override."case.nation"]

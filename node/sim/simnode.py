@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from node.engine import Engine, Item
+from node.granting import take_granted, take_granted_before_compare
 from node.kept import take_catalogue
 from node.known import StoreKnown
 from node.publications import follow, settings_of
@@ -120,9 +121,18 @@ class SimNode:
         take_catalogue(store, self.catalogue)
         store.on_commit = lambda written: self._on_commit(self, written)
         store.written_now = []
+        take_granted(self.publisher, store, self.clock())
         resume(store, self.publisher)
         self.store = store
-        self.engine = Engine(store, self._build, self.publisher, lambda act: self.act(act), self._between)
+        publisher = self.publisher
+        self.engine = Engine(
+            store,
+            self._build,
+            publisher,
+            lambda act: self.act(act),
+            self._between,
+            lambda store: take_granted_before_compare(publisher, self.clock, store),
+        )
 
     def restart(self) -> None:
         """Starts again from what is committed, with a new boot id and the settings of now."""

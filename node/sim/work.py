@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from node.granting import GrantJob
 from node.sim.places import catalogue, newest_catalogue
 from node.sim.releases import CASE_COLUMNS, FIRST, NEW_DATASET
 from node.sim.simnode import SimNode
@@ -18,6 +19,7 @@ from sync.values import Cell, Key, Row
 from tiers.flows import SUPERVISION
 from tiers.flows.steps import Author, party_of, propose, shown_state, start
 from tiers.flows.table import Flow, Kind, Party
+from tiers.subscriptions import SUBSCRIPTION, Side
 
 TABLE = "SIM-2026"
 
@@ -113,6 +115,24 @@ def fields_for(flow: Flow) -> dict[str, str]:
         for rule in flow.fields
         if rule.name in wanted
     }
+
+
+def subscription(node: SimNode, to: SimNode, at: int, *said: Mapping[str, Cell]) -> GrantJob:
+    """What an owner says of subscriptions in one transaction, each of all cases and for long unless told otherwise, and
+    what follows from it."""
+    usual: dict[str, Cell] = {
+        "subscription_id": f"W8-{to.label}",
+        "writer": region_of(node.id),
+        "role": Side.OWNER.value,
+        "service_id": "cases",
+        "applicant": to.id,
+        "provider": node.id,
+        "dataset": "case",
+        "valid_to": "2099-12-31",
+    }
+    names = node.catalogue.datasets[SUBSCRIPTION].schema.names
+    rows = [tuple({**usual, **cells}.get(name) for name in names) for cells in said]
+    return GrantJob(Put(node.id, SUBSCRIPTION, rows), node.publisher, lambda: node.core, at)
 
 
 def region_of(node: str) -> str:

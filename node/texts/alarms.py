@@ -172,6 +172,10 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         ),
         N_("Look at `detail`; it is tried again every quarter of an hour for a week."),
     ),
+    "subscriptions_failed": AlarmWords(
+        N_("The node could not begin or end what is due of subscriptions (`detail`)."),
+        N_("Look at `detail`; it is tried again with the next change and the next day, and at the next start."),
+    ),
     "source_silent": AlarmWords(
         N_(
             "A source of this node (`source`), or its door, has brought nothing of a dataset for longer than "

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,9 +23,10 @@ from sync.payload import CODEC_ROWS, CODEC_ROWS_ZSTD, inflate
 from sync.values import Route
 from sync.wire.v1.entry_pb2 import EntryHeader
 from tests.integration.filled import MARK, MARK_FLOAT, Filler, code_rows
-from tests.integration.kit import run
+from tests.integration.kit import node_of, run
 from tiers.dataset import NATION, Dataset, Publication
 from tiers.profile import PROFILES
+from tiers.subscriptions import SUBSCRIPTION
 
 ROWS = 40
 _ENTRIES = """SELECT header,
@@ -43,7 +45,11 @@ async def _fill(net: Topology, member: Member, dataset: Dataset) -> int:
     """Generated rows of one dataset in; how many were let in: the door has rules that no declaration says."""
     region = member.place.region
     rows = list(Filler(member.node, region).rows(dataset, ROWS))
-    result = await member.put(dataset.id, dataset.schema.names, rows)
+    if dataset.id == SUBSCRIPTION:
+        # What it says is what leaves, so the door is shut to it.
+        result: Any = await node_of(member).put_subscriptions(rows)
+    else:
+        result = await member.put(dataset.id, dataset.schema.names, rows)
     said = [reject.detail for reject in result.rejected][:3]
     assert result.accepted >= ROWS // 2, f"{member.place.name}: {dataset.id}: {said}"
     return int(result.accepted)

@@ -14,7 +14,9 @@ from sync.values import Key, Row
 from tests.property.test_tiers_publishing import NAMES, TEXT, whole
 from tests.unit.tiers.kit import CITY_STANDS
 from tiers.catalogue import Catalogue
+from tiers.dataset import SUBSCRIBERS
 from tiers.filters import parse_filter, raw_of
+from tiers.grants import Grant
 from tiers.publishing import TierPublisher
 from tiers.revision import Layer, Revision
 from tiers.ways import Way, images, ways_of
@@ -40,7 +42,17 @@ SCHEMA = CATALOGUES[0].datasets[DATASET].schema
 KEYS = st.tuples(st.sampled_from("abc"), st.integers(0, 2))
 REST = st.tuples(st.sampled_from(["s", "t"]), st.sampled_from([True, False, None]), st.sampled_from([None, 0, 1, 2]))
 PUT = st.tuples(st.just("put"), st.dictionaries(KEYS, st.none() | REST, min_size=1, max_size=4))
-CHANGE = st.tuples(st.just("settings"), st.integers(0, len(CATALOGUES) - 1))
+GRANTS = st.lists(
+    st.builds(
+        Grant,
+        st.just(DATASET),
+        st.sampled_from(["c1.cn-demo", "c2.cn-demo"]),
+        st.sampled_from([("on",), ("size", "secret"), ()]),
+        st.sampled_from(["", '{"column": "size", "op": ">", "value": 0}']),
+    ),
+    max_size=2,
+)
+CHANGE = st.tuples(st.just("settings"), st.tuples(st.integers(0, len(CATALOGUES) - 1), GRANTS))
 STEP = st.tuples(st.just("follow"), st.integers(1, 3))
 
 
@@ -53,15 +65,16 @@ class _Country:
         self.group = 0
         self.publisher = TierPublisher(CATALOGUES[0], CITY_STANDS)
 
-    def change(self, catalogue: Catalogue) -> None:
+    def change(self, catalogue: Catalogue, grants: list[Grant]) -> None:
         """As node/revising.py begins it, with what was published read back from its text."""
         old = self.publisher
         layers = old.revision.layers if old.revision else []
         ways: tuple[Way, ...] = ()
         for name, texts in old.settings().items():
-            ways += ways_of(name, CATALOGUES[0].datasets[DATASET], list(texts)) or ()
+            ways += ways_of(name, CATALOGUES[0].datasets[DATASET], list(texts), CITY_STANDS.node) or ()
         layers.append(Layer("", self.group, {DATASET: ways}, {DATASET: None}))
         self.publisher = TierPublisher(catalogue, CITY_STANDS)
+        self.publisher.take(self.publisher.with_grants(grants))
         self.publisher.revision = Revision(layers, self.publisher.ways(), {DATASET: SCHEMA})
 
     def put(self, change: dict[tuple[str, int], Any]) -> None:
@@ -107,6 +120,7 @@ class _Country:
                 named = dict(zip(out.columns, put, strict=True))
                 key = key_of(out, put)
                 assert key not in feed
+                assert "secret" not in out.columns or not out.publication.endswith(SUBSCRIBERS)
                 feed[key] = (self.group, tuple(named.get(name) for name in SCHEMA.names))
 
     def check(self) -> None:
@@ -126,14 +140,16 @@ def key_of(out: Outgoing, put: Row) -> Key:
 @settings(max_examples=300)
 @given(st.lists(PUT | PUT | STEP | CHANGE, max_size=25))
 def test_feeds_follow_settings_that_change_while_rows_do(story: list[tuple[str, Any]]) -> None:
-    """Puts, changes of settings upon changes that are not followed yet, and steps of the job, in any order."""
+    """Puts, changes of settings and grants upon changes that are not followed yet, and steps of the job, in any order.
+    A subscriber's feed says its grant: the filtered columns of the rows as they are, and nothing once it is over."""
     country = _Country()
     for what, about in story:
         match what:
             case "put":
                 country.put(about)
             case "settings":
-                country.change(CATALOGUES[about])
+                catalogue, grants = about
+                country.change(CATALOGUES[catalogue], grants)
             case _:
                 country.follow(about)
     while country.publisher.revision is not None:

@@ -1,0 +1,131 @@
+"""Subscriptions as the store holds them: the rows of applicant, checker and owner side by side, and what was sent."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from node.clock import iso
+from node.store.readers import Reader
+from sync.values import Cell
+from tiers.dataset import SUBSCRIBERS
+from tiers.grants import names_in
+from tiers.subscriptions import APPLIED, CHECKED, IN_USE, SUBSCRIPTION, Said, Side, open_moves, standing
+
+LOOKED_AT_MAX = 100_000
+Cells = dict[str, Cell]
+
+
+class Known(NamedTuple):
+    """One subscription: the cells of each side's row, {} where none is held here.
+
+    A node above the provider alone may hold the owner's row without the application.
+    """
+
+    application: Cells
+    check: Cells
+    decision: Cells
+
+    @property
+    def about(self) -> Cells:
+        """The row that says who asks whom for what; the owner's has what was granted."""
+        return self.decision or self.application or self.check
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        return str(self.about["subscription_id"])
+
+    @property
+    def said(self) -> Said:
+        """The states that the rows say."""
+        return Said(*(str(row.get("state") or "") for row in self))
+
+    @property
+    def state(self) -> str:
+        """Where it stands."""
+        return standing(self.said)
+
+    def sides(self, node: str) -> frozenset[Side]:
+        """In which parts a node stands."""
+        about = self.application or self.about
+        named = {Side.APPLICANT: about["applicant"], Side.CHECKER: about["checker"], Side.OWNER: about["provider"]}
+        return frozenset(side for side, who in named.items() if who == node)
+
+    def moves(self, node: str) -> tuple[str, ...]:
+        """What a node may do next."""
+        return tuple(dict.fromkeys(move.name for move in open_moves(self.said, self.sides(node))))
+
+
+def subscriptions(reader: Reader, name: str = "") -> list[Known]:
+    """All that are held here, or those of one id; the newest first. Who wrote a row counts, not who it says did."""
+    names = reader.schema(SUBSCRIPTION).names
+    where, parameters = ('"subscription_id" = ?', (name,)) if name else ("", ())
+    found = reader.query(SUBSCRIPTION, where, parameters, ("_origin", *names), LOOKED_AT_MAX)
+    rows = [(str(origin), dict(zip(names, cells, strict=True))) for origin, *cells in found]
+    groups: dict[tuple[Cell, ...], dict[Side, Cells]] = {}
+    checks: list[tuple[str, Cells]] = []
+    for origin, row in rows:
+        side = Side(str(row["role"]))
+        group = row["subscription_id"], row["applicant"], row["provider"]
+        if side is Side.CHECKER:
+            checks.append((origin, row))
+        elif origin == row["applicant" if side is Side.APPLICANT else "provider"]:
+            groups.setdefault(group, {})[side] = row
+    for origin, row in checks:
+        held = groups.setdefault((row["subscription_id"], row["applicant"], row["provider"]), {})
+        asked = held.get(Side.APPLICANT) or held.get(Side.OWNER) or row
+        if asked["checker"] == origin:
+            held[Side.CHECKER] = row
+    known = [Known(*(held.get(side, {}) for side in Side)) for held in groups.values() if held]
+    return sorted(known, key=lambda one: (-_asked_at(one), one.name))
+
+
+def _asked_at(one: Known) -> int:
+    return int((one.application or one.about)["decided_at"] or 0)
+
+
+def shown(one: Known, node: str) -> dict[str, Any]:
+    """A subscription as JSON."""
+    about, last = one.about, [row for row in (one.decision, one.check, one.application) if row.get("reason")]
+    return {
+        "subscription": one.name,
+        "service": about["service_id"],
+        "dataset": about["dataset"] or "",
+        "applicant": about["applicant"],
+        "provider": about["provider"],
+        "checker": about["checker"] or "",
+        "purpose": about["purpose"] or "",
+        "scenario": about["scenario"] or "",
+        "columns": list(names_in(str(about["columns"] or ""))),
+        "filter": about["row_filter"] or "",
+        "range": about["range"] or "",
+        "valid_from": about["valid_from"] or "",
+        "valid_to": about["valid_to"] or "",
+        "state": one.state,
+        "reason": str(last[0]["reason"]) if last else "",
+        "applied_at": _at(one.application),
+        "checked_at": _at(one.check),
+        "decided_at": _at(one.decision),
+        "next": list(one.moves(node)),
+    }
+
+
+def _at(row: Cells) -> str:
+    return iso(int(row["decided_at"] or 0)) if row else ""
+
+
+def rows_sent(reader: Reader, one: Known) -> int:
+    """How many rows the feed of a subscription says, at the provider, or as far as they came, at the subscriber."""
+    publication = f"{one.about['dataset']!s}.{SUBSCRIBERS}"
+    wanted = one.about["provider"], publication, one.about["applicant"]
+    return next((state.rows for state in reader.feeds() if state.name == wanted), 0)
+
+
+def counts(reader: Reader, node: str) -> dict[str, int]:
+    """What waits for this node's word, and what it sends."""
+    found = [(one, one.state, one.sides(node)) for one in subscriptions(reader)]
+    return {
+        "to_check": sum(state == APPLIED and Side.CHECKER in sides for _, state, sides in found),
+        "to_approve": sum(state == CHECKED and Side.OWNER in sides for _, state, sides in found),
+        "in_use": sum(one.said.owner == IN_USE and Side.OWNER in sides for one, _, sides in found),
+    }
