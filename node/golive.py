@@ -5,7 +5,8 @@ but for
 
     archive/trial-NAME-DATE/   the whole home as it was: settings, keys, store, log, audit. Nothing is deleted; it can
                                be looked at with --home as any other
-    kept/                      node.toml, and the files in the home that it names; founding takes them over
+    kept/                      node.toml, the files in the home that it names, and the folders that an administrator
+                               fills (sources, webhooks, notify); founding takes them over
 
 The marker names the archive; while it is there the same command goes on. What is moved is moved once, node.toml last.
 """
@@ -22,13 +23,15 @@ from typing import Final, NamedTuple
 from node.audit import FOLDER as AUDIT_FOLDER
 from node.audit import AuditLog, Event
 from node.clock import Clock, iso
-from node.config import CONFIG_NAME, Config, load_file
+from node.config import CONFIG_NAME, NOTIFY, WEBHOOKS, Config, load_file
 from node.enrol.home import ARCHIVE, KEPT, Begun, drop_marker, locked_home, read_marker, write_marker
 from node.faults import Code, UserFault
+from node.sources.declared import SOURCES_FOLDER
 from node.store.home import LOCK_FILE, write_durably
 from node.texts import N_
 from node.trial import is_trial
 
+_FOLDERS: Final = (SOURCES_FOLDER, WEBHOOKS, NOTIFY)
 _STAYS: Final = frozenset({ARCHIVE, KEPT, LOCK_FILE, "lost+found", Begun.GOING_LIVE.value})
 
 
@@ -66,14 +69,19 @@ def plan(home: Path, clock: Clock) -> Plan:
 
 
 def _kept(home: Path, config: Config) -> Iterator[str]:
-    """node.toml and the files that it names, as far as they lie in the home."""
+    """node.toml and the files that it names, as far as they lie in the home; and those of the folders that stay."""
     yield CONFIG_NAME
-    named = (*config.data.catalogue, *config.data.mappings, config.http.certificate, config.http.key)
+    named = [*config.data.catalogue, *config.data.mappings, config.http.certificate, config.http.key]
+    named += [target.trust for target in config.webhooks.values()]
+    named += [path for target in config.notify.values() for path in (target.template, target.trust)]
     for name in dict.fromkeys(named):
         path = home / name
         inside = name and path.resolve().is_relative_to(home.resolve())
         if inside and (path.is_file() or (home / KEPT / name).is_file()):
             yield str(path.resolve().relative_to(home.resolve()))
+    found = (path for base in (home, home / KEPT) for folder in _FOLDERS for path in (base / folder).glob("*"))
+    files = (path for path in found if path.is_file())
+    yield from sorted({str(Path(path.parent.name, path.name)) for path in files})
 
 
 def _text(home: Path, name: str) -> str:

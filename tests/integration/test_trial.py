@@ -21,7 +21,7 @@ from node.config import CONFIG_NAME, load_file
 from node.demo.reader import fsck
 from node.enrol.home import ARCHIVE, KEPT, Begun
 from node.faults import UserFault
-from node.golive import plan, put_aside
+from node.golive import plan, put_aside, put_back
 from node.testing import Member, Topology
 from node.testing.topology import THREE
 from tests.integration.http_kit import configure_http, port_of
@@ -142,6 +142,10 @@ def trial(tmp_path: Path) -> Path:
 
 def test_a_crash_in_the_middle_is_gone_on_with(trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever file was moved last: the same again brings the same end, in the archive that was begun."""
+    told = ("sources/hotline.toml", "sources/hotline.password", "webhooks/cim.secret", "notify/duty.secret")
+    for name in told:
+        (trial / name).parent.mkdir(exist_ok=True)
+        (trial / name).write_text(name, "utf-8")
     names = {p.name for p in trial.iterdir()}
     plain, left = Path.rename, [len(names) // 2]
 
@@ -161,6 +165,9 @@ def test_a_crash_in_the_middle_is_gone_on_with(trial: Path, monkeypatch: pytest.
     assert {p.name for p in archive.iterdir()} >= names - {"home.lock"}
     assert {p.name for p in trial.iterdir()} == {ARCHIVE, KEPT, "home.lock"}
     assert (trial / KEPT / "site.toml").read_text("utf-8") == SITE
+    put_back(trial)
+    for name in told:
+        assert ((trial / name).read_text("utf-8"), (trial / name).stat().st_mode & 0o777) == (name, 0o600)
     assert archive.stat().st_mode & 0o777 == 0o700
 
 
