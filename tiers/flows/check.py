@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from sync.phrase import Phrase
 from tiers.flows.table import BEFORE, STAY, Flow, Guard, Kind, MoveRule, Party, State
 
 OVERDUE = "overdue"
@@ -16,90 +17,95 @@ TASK = "@task"
 STATE = "@state"
 
 
-def check_flow(flow: Flow) -> list[str]:
+def check_flow(flow: Flow) -> list[Phrase]:
     """Every mistake of one table; empty if there is none."""
-    faults = [*_twice("state", (s.name for s in flow.states)), *_twice("move", (m.name for m in flow.moves))]
-    faults += _twice("field", (f.name for f in flow.fields))
+    faults = [Phrase("state '{}' stands twice", name) for name in _twice(s.name for s in flow.states)]
+    faults += [Phrase("move '{}' stands twice", name) for name in _twice(m.name for m in flow.moves)]
+    faults += [Phrase("field '{}' stands twice", name) for name in _twice(f.name for f in flow.fields)]
     for check in (_moves, _graph, _owners, _limits, _consequences):
         faults += check(flow)
     return faults
 
 
-def check_starts(flow: Flow, flows: Mapping[str, Flow]) -> list[str]:
+def check_starts(flow: Flow, flows: Mapping[str, Flow]) -> list[Phrase]:
     """What is wrong with the consequences of a flow beside all others."""
     return [fault for start in flow.starts for fault in _start(flow, start.flow, start.fields, flows.get(start.flow))]
 
 
-def _twice(what: str, names: Iterable[str]) -> list[str]:
+def _twice(names: Iterable[str]) -> list[str]:
     listed = list(names)
-    return [f"{what} '{n}' stands twice" for n in sorted({n for n in listed if listed.count(n) > 1})]
+    return sorted({name for name in listed if listed.count(name) > 1})
 
 
-def _moves(flow: Flow) -> Iterator[str]:
+def _moves(flow: Flow) -> Iterator[Phrase]:
     known = {*(s.name for s in flow.states), BEFORE}
     fields = {f.name for f in flow.fields}
     for rule in flow.moves:
         for name in sorted({*rule.starts, rule.after(BEFORE)} - known):
-            yield f"move '{rule.name}' names no state: '{name}'"
+            yield Phrase("move '{}' names no state: '{}'", rule.name, name)
         for name in sorted(set(rule.fields) - fields):
-            yield f"move '{rule.name}' must say '{name}', which is no field of the flow"
+            yield Phrase("move '{}' must say '{}', which is no field of the flow", rule.name, name)
         if BEFORE in rule.starts and (rule.by is not Party.ISSUER or len(rule.starts) > 1 or rule.to == STAY):
-            yield f"move '{rule.name}' opens a task: it is the issuer's, and opens only"
+            yield Phrase("move '{}' opens a task: it is the issuer's, and opens only", rule.name)
         if rule.automatic and rule.by is not Party.ISSUER:
-            yield f"move '{rule.name}' is automatic: it is the issuer's"
+            yield Phrase("move '{}' is automatic: it is the issuer's", rule.name)
         if Guard.IN_TIME in rule.guards and any(s.limit is None for s in flow.states if s.name in rule.starts):
-            yield f"move '{rule.name}' must be in time, from a state without a limit"
+            yield Phrase("move '{}' must be in time, from a state without a limit", rule.name)
     if sum(BEFORE in rule.starts for rule in flow.moves) != 1:
-        yield "one move, and one only, must open a task"
+        yield Phrase("one move, and one only, must open a task")
 
 
-def _graph(flow: Flow) -> Iterator[str]:
+def _graph(flow: Flow) -> Iterator[Phrase]:
     steps = _steps(flow)
     reached = _closure({BEFORE}, steps)
     ending = _closure({s.name for s in flow.states if s.final}, {(b, a) for a, b in steps})
     for state in flow.states:
         if state.name not in reached:
-            yield f"state '{state.name}' cannot be reached"
+            yield Phrase("state '{}' cannot be reached", state.name)
         if state.final and any(start == state.name != end for start, end in steps):
-            yield f"state '{state.name}' is final, and a move leads out"
+            yield Phrase("state '{}' is final, and a move leads out", state.name)
         if state.name not in ending:
-            yield f"state '{state.name}' is a dead end: no final state can be reached from it"
+            yield Phrase("state '{}' is a dead end: no final state can be reached from it", state.name)
 
 
-def _owners(flow: Flow) -> Iterator[str]:
+def _owners(flow: Flow) -> Iterator[Phrase]:
     for state in flow.states:
         if state.final:
             if state.owner or state.limit or state.next:
-                yield f"state '{state.name}' is final: it has no owner, limit or next move"
+                yield Phrase("state '{}' is final: it has no owner, limit or next move", state.name)
             continue
         if state.owner is None or state.limit is None or not state.next:
-            yield f"state '{state.name}' needs an owner, a limit and a next move: nothing may hang"
+            yield Phrase("state '{}' needs an owner, a limit and a next move: nothing may hang", state.name)
             continue
         rule = flow.rule(state.next)
         if rule is None:
-            yield f"state '{state.name}' names no move: '{state.next}'"
+            yield Phrase("state '{}' names no move: '{}'", state.name, state.next)
         elif state.name not in rule.starts or not rule.is_of(state.owner) or rule.after(state.name) == state.name:
-            yield f"state '{state.name}': '{state.next}' is no move by which its owner leads it on"
+            yield Phrase("state '{}': '{}' is no move by which its owner leads it on", state.name, state.next)
         elif rule.most or Guard.IN_TIME in rule.guards:
-            yield f"state '{state.name}': '{state.next}' may be used up or too late, so that nothing leads on"
+            yield Phrase(
+                "state '{}': '{}' may be used up or too late, so that nothing leads on", state.name, state.next
+            )
 
 
-def _limits(flow: Flow) -> Iterator[str]:
+def _limits(flow: Flow) -> Iterator[Phrase]:
     for state in flow.states:
         limit = state.limit
         if limit is None:
             continue
         if limit.day and not _is_kind(flow, limit.day, Kind.DATE):
-            yield f"state '{state.name}': '{limit.day}' is no field that says a date"
+            yield Phrase("state '{}': '{}' is no field that says a date", state.name, limit.day)
         chosen = flow.field(limit.by) if limit.by else None
         values = {v.value for v in chosen.values} if chosen else set()
         if bool(limit.by) != bool(limit.of) or (limit.by and not _is_kind(flow, limit.by, Kind.CHOICE)):
-            yield f"state '{state.name}': a limit by the values of a choice needs both, 'by' and 'of'"
+            yield Phrase("state '{}': a limit by the values of a choice needs both, 'by' and 'of'", state.name)
         for value in sorted(set(limit.of) - values):
-            yield f"state '{state.name}': '{value}' is no value of '{limit.by}'"
+            yield Phrase("state '{}': '{}' is no value of '{}'", state.name, value, limit.by)
         by_value = bool(limit.by) and set(limit.of) == values and _always_said(flow, state, limit.by)
         if not (limit.otherwise or by_value or (limit.day and _always_said(flow, state, limit.day))):
-            yield f"state '{state.name}' may be reached without its limit being said: it needs one that holds otherwise"
+            yield Phrase(
+                "state '{}' may be reached without its limit being said: it needs one that holds otherwise", state.name
+            )
 
 
 def _is_kind(flow: Flow, name: str, kind: Kind) -> bool:
@@ -113,32 +119,32 @@ def _always_said(flow: Flow, state: State, name: str) -> bool:
     return state.name not in _closure({BEFORE}, silent)
 
 
-def _consequences(flow: Flow) -> Iterator[str]:
+def _consequences(flow: Flow) -> Iterator[Phrase]:
     fields = {f.name for f in flow.fields}
     for start in flow.starts:
         if flow.rule(start.on) is None:
-            yield f"a consequence of '{start.on}', which is no move"
+            yield Phrase("a consequence of '{}', which is no move", start.on)
         if start.after > 1 and start.on != OVERDUE:
-            yield f"a consequence of '{start.on}' after {start.after}: only of '{OVERDUE}' is counted"
+            yield Phrase("a consequence of '{}' after {}: only of '{}' is counted", start.on, start.after, OVERDUE)
         for name, said in start.fields.items():
             if said.startswith("@") and said not in (TASK, STATE) and said[1:] not in fields:
-                yield f"a consequence says '{name}' by '{said}', which is no field of the flow"
+                yield Phrase("a consequence says '{}' by '{}', which is no field of the flow", name, said)
 
 
-def _start(flow: Flow, name: str, said: Mapping[str, str], other: Flow | None) -> Iterator[str]:
+def _start(flow: Flow, name: str, said: Mapping[str, str], other: Flow | None) -> Iterator[Phrase]:
     if other is None:
-        yield f"starts '{name}', which is no flow"
+        yield Phrase("starts '{}', which is no flow", name)
         return
     if not flow.issuers <= other.issuers or flow.stands is not other.stands:
-        yield f"starts '{name}', which not all issuers of this flow may issue to its holders"
+        yield Phrase("starts '{}', which not all issuers of this flow may issue to its holders", name)
     for missing in sorted(set(other.opening.fields) - set(said)):
-        yield f"starts '{name}' without saying '{missing}'"
+        yield Phrase("starts '{}' without saying '{}'", name, missing)
     for field, text in said.items():
         rule = other.field(field)
         if rule is None:
-            yield f"starts '{name}' with '{field}', which is no field of it"
+            yield Phrase("starts '{}' with '{}', which is no field of it", name, field)
         elif not text.startswith("@") and rule.kind is Kind.CHOICE and text not in {v.value for v in rule.values}:
-            yield f"starts '{name}' with '{text}', which is no value of '{field}'"
+            yield Phrase("starts '{}' with '{}', which is no value of '{}'", name, text, field)
 
 
 def _steps(flow: Flow, wanted: Callable[[MoveRule], bool] = lambda rule: True) -> set[tuple[str, str]]:
