@@ -7,7 +7,7 @@ from typing import Final
 
 from node.evidence.receipts import Signed, receipts_of
 from node.evidence.result import DECIDED, Finding, Place, Result, Told, Witness
-from node.evidence.sealed import Sealed
+from node.evidence.sealed import MOVES_MAX, Sealed
 from node.texts import N_, Text
 from sync.days import hlc_us
 from sync.judge import Judge, Known, MoveJudgement, Signer
@@ -103,26 +103,37 @@ class Retold:
 
     def _witnessed(self) -> None:
         receipts = receipts_of(self._result, self._body, self._registry, self._feeds)
-        numbers = {m.body.move_id: m.body.number for m in self._moves if m.body.number}
+        built_on = self._built_on()
         for told in self._result.moves:
-            told.witnesses = sorted(self._witnesses(told, receipts, numbers), key=lambda one: one.at)
+            told.witnesses = sorted(self._witnesses(told, receipts, built_on), key=lambda one: one.at)
         unseen = [t.step.body.number for t in self._result.moves if t.step.outcome in DECIDED and not t.witnesses]
         if unseen:
             text = N_("Nothing in the file proves that the other side has received move {numbers}.")
             self._result.lacks("not_witnessed", Text(text, numbers=_listed(unseen)), *unseen)
 
-    def _witnesses(self, told: Told, receipts: list[Signed], numbers: dict[str, int]) -> Iterator[Witness]:
+    def _built_on(self) -> dict[int, Witness]:
+        """By number of a move: the first of the holder's that was made in its knowledge."""
+        numbers = {m.body.move_id: m.body.number for m in self._moves if m.body.number}
+        # Nothing is counted up to a number that leaps.
+        last = min(max((t.step.body.number for t in self._result.moves), default=0), MOVES_MAX)
+        found: dict[int, Witness] = {}
+        known = 0
+        for move in self._moves:
+            if move.shown.header.origin == self._result.holder and move.body.base > known:
+                number = numbers.get(move.body.move_id, 0)
+                seen = Witness(self._result.holder, hlc_us(move.shown.header.hlc), "built_on", number)
+                found.update(dict.fromkeys(range(known + 1, min(move.body.base, last) + 1), seen))
+                known = move.body.base
+        return found
+
+    def _witnesses(self, told: Told, receipts: list[Signed], built_on: dict[int, Witness]) -> Iterator[Witness]:
         """What the side that did not make the move has signed in its knowledge."""
         step, issuer, holder = told.step, self._result.issuer, self._result.holder
         if step.body.by_node == holder:
             if told.by_issuer is not None:
                 yield Witness(issuer, told.by_issuer.sealed_at, "numbered", step.body.number)
-        else:
-            own = (m for m in self._moves if m.shown.header.origin == holder and m.body.base >= step.body.number)
-            later = next(own, None)
-            if later is not None:
-                at, number = hlc_us(later.shown.header.hlc), numbers.get(later.body.move_id, 0)
-                yield Witness(holder, at, "built_on", number)
+        elif step.body.number in built_on:
+            yield built_on[step.body.number]
         said = step.proposed if step.body.by_node == holder else step.told
         move = self._moves[said.place] if said is not None else None
         for one in receipts if move is not None else ():

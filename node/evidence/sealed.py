@@ -19,7 +19,7 @@ from sync.values import MOVES, Kind, Route
 from sync.wire.v1.entry_pb2 import MoveBody, MovePayload
 from sync.wire.v1.task_evidence_pb2 import TaskEvidenceBody
 
-MOVES_MAX: Final = 5_000
+MOVES_MAX: Final = 2_000
 """Of one task: telling a history again takes time by the square of its length."""
 _FEED_CHARACTERS: Final = 200
 

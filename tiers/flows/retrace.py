@@ -78,6 +78,13 @@ class _Facts:
     def __init__(self) -> None:
         self.history: list[MoveBody] = []
         self.waiting: list[MoveBody] = []
+        self.numbers: dict[int, MoveBody] = {}
+
+    def add(self, body: MoveBody) -> None:
+        """The next move of the history, which answers the holder's of its id."""
+        self.waiting = [m for m in self.waiting if m.move_id != body.move_id]
+        self.history.append(body)
+        self.numbers[body.number] = body
 
     def codes(self, table: str) -> frozenset[str]:
         return frozenset()
@@ -121,8 +128,7 @@ def _by_id(proposed: Sequence[Said]) -> tuple[dict[str, Said], list[Said]]:
 def _numbered(said: Said, own: dict[str, Said], facts: _Facts, judge: Judging) -> Step | None:
     """None for what was said before, word by word."""
     body = said.body
-    held = next((m for m in facts.history if m.number == body.number), None)
-    if held == body:
+    if facts.numbers.get(body.number) == body:
         return None
     proposal = own.get(body.move_id) if body.verdict else None
     outcome = Outcome.ACCEPTED if body.accepted else Outcome.REFUSED
@@ -142,8 +148,7 @@ def _numbered(said: Said, own: dict[str, Said], facts: _Facts, judge: Judging) -
         step.doubts.append((Doubt.NOT_CHECKED, _NOTHING))
     else:
         step.doubts += _rules(step, facts, judge)
-    facts.waiting = [m for m in facts.waiting if m.move_id != body.move_id]
-    facts.history.append(body)
+    facts.add(body)
     return step
 
 

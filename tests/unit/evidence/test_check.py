@@ -14,6 +14,7 @@ from certs.forms import fingerprint, new_key, to_der
 from node.evidence.check import check_evidence
 from node.evidence.file import FILE_BYTES_MAX, MAGIC, PARTS_MAX
 from node.evidence.result import Result, Verdict
+from node.evidence.sealed import MOVES_MAX
 from node.evidence.words import as_json, lines
 from node.texts import translator
 from sync.values import NUMBER_MAX
@@ -328,3 +329,13 @@ def test_moments_that_no_calendar_has() -> None:
     body = evidence(hlc=2**64 - 1, moves=[Feed(NATION, CITY).say(move("register", 1, at=2**62)).proof()])
     assert list(lines(check(body), CATALOGUE.flows, translator("en"), str))
     assert as_json(check(body), translator("en"))["made_at"] == ""
+
+
+def test_a_file_of_many_moves_is_checked_in_one_go() -> None:
+    """As many as one may hold; one more is refused before anything is judged."""
+    remark = {"state": "issued", "says": {"text": "x"}, "at": TOLD[1].at}
+    more = [move("remark", n, move_id=f"r{n}", **remark) for n in range(3, MOVES_MAX + 2)]
+    feed = Feed(NATION, CITY).say(*TOLD[:2], *more)
+    result = check(evidence(moves=[feed.proof()], receipts=[feed.receipt()]))
+    assert "file" in codes(result, wrong=True)
+    assert not result.moves
