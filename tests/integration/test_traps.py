@@ -1,6 +1,6 @@
 """The traps of the domain that concern data, each with its tests: which those are, and those that stand nowhere else.
 
-Numbers that are not here concern tasks and links; of number 12 the pictures are left out: files do not travel.
+Numbers that are not here concern tasks and links.
 """
 
 from __future__ import annotations
