@@ -240,7 +240,7 @@ class Node:
         except HomeFault as fault:
             raise in_use(fault) from fault
         try:
-            await self.attachments.start()
+            await self.attachments.start(self.clock.now_us())
             await self.writer.start()
             if self._republished:
                 self.note(AuditEvent.PUBLICATION_CHANGED, publications=" ".join(self._republished))

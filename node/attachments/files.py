@@ -174,10 +174,15 @@ class Files:
                 digest = _digest(self._path(of, name))
                 yield None if digest == name else Damaged(name, digest)
 
-    def sweep(self) -> None:
-        """At a start: what a write left unfinished goes; parts of what is coming stay, to go on from there."""
+    def sweep(self, before_us: int) -> None:
+        """At a start: what a write left unfinished goes; parts of what is coming stay, to go on from there, unless
+        nothing has come since then (microseconds): nobody wants it any more."""
         for path in self._folder.glob("*/*/*.new"):
             path.unlink(missing_ok=True)
+        for name in self._listed(self._folder / COMING):
+            path = self._folder / COMING / name
+            if path.stat().st_mtime_ns // 1000 < before_us:
+                path.unlink(missing_ok=True)
 
     def _names(self, of: str) -> Iterator[str]:
         for folder in self._listed(self._folder / of):

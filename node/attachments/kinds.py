@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -47,6 +45,9 @@ def kind_of(data: bytes) -> str:
 
 def _is_ofd(data: bytes) -> bool:
     """Whether an archive has what makes it an OFD document (GB/T 33190). Only its list of files is read."""
+    import io
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _OFD_ENTRY in archive.namelist()

@@ -22,6 +22,8 @@ from node.texts import N_
 T = TypeVar("T")
 
 NEARLY_FULL: Final = 0.9
+COMING_KEPT_US: Final = 7 * 86_400_000_000
+"""Parts of a file of which nothing came for so long are no longer waited for: they use the quota."""
 
 
 def not_here(name: str) -> UserFault:
@@ -63,9 +65,9 @@ class Attachments:
         self._used: int | None = None
         self._told_full = False
 
-    async def start(self) -> None:
+    async def start(self, now_us: int) -> None:
         """Before anything is asked. Raises OSError."""
-        await self.in_thread(self.files.sweep)
+        await self.in_thread(partial(self.files.sweep, now_us - COMING_KEPT_US))
 
     def close(self) -> None:
         """What was begun is finished."""

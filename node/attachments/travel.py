@@ -151,6 +151,7 @@ class Travel:
             for write in self._writes.pop(name, []):
                 await write
         except asyncio.CancelledError:
+            self._writes.pop(name, None)
             node.writer.submit(StopFetching(origin, bytes.fromhex(name), Reason.NONE))
             raise
         if end.reason is Reason.MALFORMED:

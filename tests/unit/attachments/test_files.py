@@ -121,13 +121,16 @@ def test_a_check_reads_every_byte(tmp_path: Path) -> None:
 
 
 def test_a_start_clears_what_a_write_left_behind(tmp_path: Path) -> None:
-    """What is coming stays: it goes on from there."""
+    """What is coming stays, since it goes on from there, until nothing came for too long."""
     files = Files(tmp_path)
     files.keep(DATA)
     files.add("ab" * 32, 0, b"part")
     left = tmp_path / FOLDER / "own" / NAME[:2] / f"{NAME}.new"
     left.write_bytes(b"half")
-    files.sweep()
+    files.sweep(0)
     assert not left.exists()
     assert (tmp_path / FOLDER / COMING / ("ab" * 32)).read_bytes() == b"part"
+    assert [one.hash for one in files.all()] == [NAME]
+    files.sweep(1 << 62)
+    assert files.begun("ab" * 32) == 0
     assert [one.hash for one in files.all()] == [NAME]

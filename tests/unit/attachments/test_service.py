@@ -32,7 +32,7 @@ def made(home: Path, told: list[tuple[str, dict[str, Any]]] | None = None, **set
 
 def run(here: Attachments, work: Callable[[], Awaitable[T]]) -> T:
     async def all_of_it() -> T:
-        await here.start()
+        await here.start(0)
         try:
             return await work()
         finally:
