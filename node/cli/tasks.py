@@ -249,6 +249,8 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
             (_("Handled here by"), task["person"]),
             (_("Must act"), _must_act(task)),
             (_("Due"), _ends(session, task)),
+            (_("Parts"), _together(task, "parts")),
+            (_("Bundle"), _together(task, "bundle")),
         ]
     )
     say()
@@ -259,6 +261,24 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
     ways = ", ".join(_way(one) for one in task["next"])
     say(_("What this node may do next: {moves}").format(moves=ways or _("nothing")))
     return None
+
+
+_WHOLES = {
+    "draft": N_("draft"),
+    "issued": N_("issued"),
+    "in_progress": N_("in progress"),
+    "completed": N_("completed"),
+    "withdrawn": N_("withdrawn"),
+}
+
+
+def _together(task: dict[str, Any], name: str) -> str:
+    """How the parts that were handed on stand, or all targets of one piece of work; '' where there are none."""
+    if name not in task:
+        return ""
+    found = task[name]
+    word, count = _WHOLES[found["whole"]], len(found["tasks"])
+    return _("{whole}: {open} of {count} open").format(whole=_(word), open=found["open"], count=count)
 
 
 def _must_act(task: dict[str, Any]) -> str:
