@@ -332,9 +332,11 @@ def _addresses(config: Config) -> Iterator[Finding]:
     if config.parent is not None:
         yield _dial(Text(N_("parent {address}"), address=config.parent.address), config.parent.address)
     for name, target in config.webhooks.items():
-        parts = urlsplit(target.url)
-        address = f"{parts.netloc}" if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
-        yield _dial(Text(N_("webhook {name}"), name=name), address)
+        yield _dial(Text(N_("webhook {name}"), name=name), _place(target.url))
+    for name, way in config.notify.items():
+        from node.notify.sending import url_of
+
+        yield _dial(Text(N_("notices {name}"), name=name), way.server or _place(url_of(way)))
     if config.http.listen:
         yield _listening(Text(N_("HTTP address {address}"), address=config.http.listen), config.http.listen)
     for sort in ("exchange", "enrolment"):
@@ -343,6 +345,12 @@ def _addresses(config: Config) -> Iterator[Finding]:
             yield _listening(Text(N_("{sort} address {address}"), sort=sort, address=address), address)
     if config.http.listen:
         yield _pages(config.http)
+
+
+def _place(url: str) -> str:
+    """Host and port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}" if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
 
 
 def _pages(settings: HttpSection) -> Finding:

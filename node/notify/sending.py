@@ -48,6 +48,11 @@ def sender_of(home: Path, name: str, settings: Notify, now: Callable[[], int]) -
     return Poster(settings, template, secrets, trust, now)
 
 
+def url_of(settings: Notify) -> str:
+    """Where a template's messages are posted: as said, else as the template of the program says."""
+    return settings.url or built_in(settings.to).url
+
+
 def trust_of(home: Path, trust: str) -> ssl.SSLContext:
     """Whose certificates are believed. Raises UserFault CERTIFICATE_UNFIT, OSError."""
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from node.config import CONFIG_NAME, load_file, render
 from node.notify import sending
-from node.notify.sending import Sender, Unsent
+from node.notify.sending import Sender, Unsent, url_of
 from node.settings import Notify
 from tests.unit.cli.conftest import Call, Country
 
@@ -33,7 +33,9 @@ def home(country: Country, tmp_path: Path) -> str:
     made = tmp_path / "home"
     made.mkdir(mode=0o700)
     shutil.copy(source / CONFIG_NAME, made)
-    config = replace(load_file(made / CONFIG_NAME), notify={"duty": Notify("wecom", language="en")})
+    config = replace(
+        load_file(made / CONFIG_NAME), notify={"duty": Notify("wecom", url="http://127.0.0.1:1/x", language="en")}
+    )
     (made / CONFIG_NAME).write_text(render(config), "utf-8")
     return str(made)
 
@@ -58,3 +60,10 @@ def test_a_way_that_is_not_there(call: Call, home: str) -> None:
     """Those that are there are named."""
     called = call("--home", home, "notify", "test", "desk")
     assert (called.code, "duty" in called.err) == (2, True)
+
+
+def test_the_doctor_looks_whether_the_other_side_answers(call: Call, home: str) -> None:
+    """By what is configured; where no address is said, by that of the template."""
+    checks = {one["check"]: one["verdict"] for one in call("--home", home, "doctor", "--json").json["checks"]}
+    assert checks["notices duty"] == "odd"
+    assert url_of(Notify("feishu")).startswith("https://open.feishu.cn/")

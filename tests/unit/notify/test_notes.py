@@ -21,6 +21,7 @@ from node.texts.alarms import ALARMS
 from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
 from tests.unit.tiers.kit import CATALOGUE, CITY, PROVINCE
+from tiers.flows.declare import OVERDUE
 
 ZH, EN = translator("zh"), translator("en")
 NOW_US = 1_795_276_800_000_000
@@ -67,6 +68,8 @@ def test_moves_of_others_are_told_and_own_ones_are_not() -> None:
     lost = of_move(8, _move(by_node=CITY, accepted=False, reason=int(Reason.CROSSED)), flows, CITY, EN)
     assert lost is not None
     assert "CROSSED" in lost.text.say(EN)
+    late = _move(move=OVERDUE, by_node=PROVINCE)
+    assert of_move(9, late, flows, PROVINCE, EN) is not None, "what the node did by itself its people do not know"
     unknown = of_move(9, _move(flow="W77", move="beam"), flows, CITY, ZH)
     assert unknown is not None
     assert "W77" in unknown.text.say(ZH)
