@@ -120,7 +120,7 @@ def test_a_token_ends_when_it_is_revoked_or_runs_out(site: Site) -> None:
         one["state"] for one in site.do(site.city.command("token.list", now=now + 400 * 86_400_000_000))["tokens"]
     } == {"revoked", "expired"}
     stored = b"".join(path.read_bytes() for path in site.city.home.rglob("*") if path.is_file())
-    assert secret.rpartition("_")[2].encode() not in stored
+    assert secret.split("_", 2)[2].encode() not in stored, "what is secret of it may hold a _ itself"
     assert [one["name"] for one in _audited(site, audit.Event.ACCESS_REVOKED)] == ["to be revoked"]
 
 
@@ -143,7 +143,7 @@ def test_held_back_columns_are_for_tokens_that_name_them(site: Site, full: httpx
 def test_who_reads_cases_is_in_the_audit(site: Site) -> None:
     """The token, what it asked for and how many rows it got; a page of many rows is one line."""
     assert site.client("read").get(ROWS, params={"limit": 2, "columns": "case_id"}).status_code == 200
-    line = _audited(site, audit.Event.ROWS_READ)[-1]
+    line = [one for one in _audited(site, audit.Event.ROWS_READ) if "by" in one][-1]
     assert line["by"].startswith("token ")
     assert (line["dataset"], line["columns"], line["rows"] <= 2) == ("case", "case_id", True)
 

@@ -77,7 +77,7 @@ def test_who_follows_cases_is_in_the_audit(site: Site, full: httpx.Client) -> No
     reader.headers["authorization"] = f"Bearer {secret}"
     _put(full, case(901), case(902))
     _all(reader, start)
-    (line,) = [line for line in _reads(site) if line["by"] == f"token {token_id(secret)}"]
+    (line,) = [line for line in _reads(site) if line.get("by") == f"token {token_id(secret)}"]
     assert (line["dataset"], line["rows"]) == ("case", 2)
 
 
