@@ -182,6 +182,18 @@ def issue(
     _move(context, task, "issue", {"requirement": requirement, "due": due}, org, role)
 
 
+@TASKS.verb(N_("Lengthen the limit of a task that this node issued, with the reason."))
+def extend(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
+    due: Annotated[str, typer.Option(metavar="DATE", help=_("Until when, such as 2026-12-31."))],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; the other side reads it."))],
+    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
+) -> None:
+    _move(context, task, "extend", {"due": due, "reason": reason}, org, role)
+
+
 def _shortcut(name: str, about: str) -> None:
     """A move as a command of its own; the one thing that it must say, if any, is an argument."""
 

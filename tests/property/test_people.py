@@ -40,7 +40,9 @@ STEPS = st.lists(
         st.tuples(st.just("decide"), _name, st.integers(0, 9), st.just("approved")),
         st.tuples(st.just("decide"), st.just("author"), st.integers(0, 9), st.just("approved")),
         st.tuples(st.just("decide"), _name, st.integers(0, 9), st.sampled_from(["refused", "dropped"])),
+        st.tuples(st.just("decide"), st.just("deputy"), st.integers(0, 9), st.just("approved")),
         st.tuples(st.just("leave"), _name, _name),
+        st.tuples(st.just("approvers leave")),
         st.tuples(st.just("day"), st.integers(0, 5)),
         st.tuples(st.just("recovering"), st.booleans()),
     ),
@@ -85,6 +87,9 @@ def _take(desk: PaperDesk, step: tuple[object, ...]) -> None:
             desk.day = FIRST + timedelta(day)
         case ("recovering", bool(on)):
             desk.recovering = on
+        case ("approvers leave",):
+            gone = [one._replace(active=False) for one in store.people.roster().people.values()]
+            desk.change(lambda into: [into.people.put(one) for one in gone if Role.APPROVER in one.roles])
         case ("leave", str(name), str(to)):
             desk.change(partial(hand_over, CATALOGUE.flows, name, to, AT, False))
         case ("open", str(name), str(task)):
@@ -97,6 +102,9 @@ def _take(desk: PaperDesk, step: tuple[object, ...]) -> None:
             draft = store.people.draft(number)
             if name == "author" and draft is not None:
                 name = draft.author
+            deputies = store.people.roster().deputies
+            if name == "deputy" and deputies:
+                name = deputies[place % len(deputies)].deputy
             waited = draft is not None and draft.state is DraftState.WAITING
             able = draft is not None and _may_approve(store, name, draft.author, desk.day)
             left = desk.decide(name, number, DraftState(how), "x").left
@@ -143,6 +151,46 @@ def test_no_move_leaves_without_the_approval_it_needs(
             _take(desk, step)
         left = [body.move_id for task in TASKS for body in desk.store.moves(task)]
         assert len(left) == len(set(left))
+    finally:
+        desk.close()
+
+
+_deputy = st.tuples(_name, _name, st.integers(0, 3), st.integers(0, 2))
+
+
+@settings(max_examples=300)
+@given(
+    people=st.fixed_dictionaries(dict.fromkeys(NAMES, st.tuples(_roles, st.booleans()))),
+    deputies=st.lists(_deputy, max_size=6),
+    author=_name,
+    by=_name,
+    day=st.integers(0, 5),
+)
+def test_a_draft_leaves_for_who_may_approve_it_and_for_nobody_else(
+    people: dict[str, tuple[frozenset[Role], bool]],
+    deputies: list[tuple[str, str, int, int]],
+    author: str,
+    by: str,
+    day: int,
+) -> None:
+    """Written while its author was an officer; then the people are as drawn, and one of them approves."""
+    desk = PaperDesk()
+    try:
+        everyone = frozenset({Role.OFFICER, Role.APPROVER})
+        desk.change(lambda into: [into.people.put(Person(name, CALLED[name], ORGS[0], everyone)) for name in NAMES])
+        assert desk.hand_in(author, "t1", "register").left == []
+        for name, (roles, active) in people.items():
+            _take(desk, ("declare", name, roles, ORGS[0], active))
+        for person, deputy, first, days in deputies:
+            _take(desk, ("deputy", person, deputy, first, days))
+        desk.day = FIRST + timedelta(day)
+        able = _may_approve(desk.store, by, author, desk.day)
+        assert bool(desk.decide(by, 1).left) is able
+        free = _free(desk.store, ["register"])
+        may_work = any(role in (Role.OFFICER, Role.APPROVER) for role in people[author][0]) and people[author][1]
+        made = bool(desk.hand_in(author, "t2", "register").left)
+        assert not made or free
+        assert not (may_work and free) or made
     finally:
         desk.close()
 

@@ -50,6 +50,18 @@ def test_a_task_from_issue_to_close(call: Call, country: Country) -> None:
     assert "closed" in call("--home", nation, "task", "list").out
 
 
+def test_an_issuer_lengthens_a_limit(call: Call, country: Country) -> None:
+    """With the day and the reason, which the other side reads."""
+    nation = country.home("nation")
+    issued = call(
+        "--home", nation, "task", "new", country.node("city"), "--title", "x", "--due", "2026-12-31", "--json"
+    )
+    more = ("--due", "2027-01-31", "--reason", "雨季", "--json")
+    longer = call("--home", nation, "task", "extend", issued.json["task"], *more).json
+    assert (longer["due"], longer["moves"][-1]["move"]) == ("2027-01-31", "extend")
+    assert longer["moves"][-1]["fields"] == {"due": "2027-01-31", "reason": "雨季"}
+
+
 def _wait(country: Country, call: Call, home: str, task: str, state: str) -> None:
     """Waits, woken by each commit, until a node shows a task in a state with nothing pending."""
     name = "city" if home == country.home("city") else "nation"
