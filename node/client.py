@@ -285,9 +285,18 @@ class Client:
 
     # --- tasks: with a token of role task, as its person may ----------------------------------------------------------
 
-    def tasks(self, *, open_only: bool = False, mine: bool = False, person: str = "", limit: int = 100) -> list[Row]:
+    def tasks(
+        self,
+        *,
+        open_only: bool = False,
+        overdue: bool = False,
+        mine: bool = False,
+        person: str = "",
+        limit: int = 100,
+    ) -> list[Row]:
         """Tasks, the most recently moved first; `person`: '-' for those that nobody here handles."""
-        flags = {"open": "1" if open_only else "", "mine": "1" if mine else ""}
+        asked = {"open": open_only, "overdue": overdue, "mine": mine}
+        flags = {name: "1" if wanted else "" for name, wanted in asked.items()}
         return list(self._get("/tasks", **flags, person=person, limit=str(limit))["tasks"])
 
     def task(self, task: str) -> Row:

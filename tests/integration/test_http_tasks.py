@@ -92,6 +92,16 @@ def test_a_task_is_signed_for_by_one_and_approved_by_another(site: Site, by: dic
     assert {one["name"] for one in by["qian"].people()} >= set(PEOPLE)
 
 
+def test_a_task_says_who_must_act_until_when(site: Site, by: dict[str, Client]) -> None:
+    """As the issuer's node said; nothing of it is overdue yet."""
+    task = _issued(site, "限期")
+    shown = by["li"].task(task)
+    assert (shown["owner"], shown["usual"], shown["overdue"]) == ("holder", "sign", False)
+    assert shown["ends"] == shown["moves"][-1]["due_at"] != ""
+    assert task in [one["task"] for one in by["li"].tasks(open_only=True)]
+    assert task not in [one["task"] for one in by["li"].tasks(overdue=True)]
+
+
 def test_evidence_is_given_to_whoever_may_see_the_task(site: Site, by: dict[str, Client]) -> None:
     """The same file as at the command line, and a line in the audit; a token for rows does not get it."""
     task = _issued(site, "evidence")

@@ -63,6 +63,7 @@ _OF_TASKS: Final[tuple[Endpoint, ...]] = (
         Tasks,
         (
             Param("open", "1: only those that have not ended.", 1),
+            Param("overdue", "1: only those whose limit has passed.", 1),
             Param("mine", "1: only those that the token's person handles.", 1),
             Param("person", "Only those that this person of this node handles; - for those that nobody does."),
             _LIMIT,

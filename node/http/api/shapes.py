@@ -190,7 +190,8 @@ class MadeOut(Struct):
 
 class TaskOut(Struct):
     """As `tiersync task show --json`: the task with its moves, what is pending or refused, and what may be done next.
-    person: who at this node handles it."""
+    person: who at this node handles it. owner: which side must act, as a rule by the move `usual`. ends: when its limit
+    ends, as the issuer's node said; due: the day that a person set."""
 
     task: str
     flow: str
@@ -201,6 +202,11 @@ class TaskOut(Struct):
     final: bool
     title: str
     due: str
+    owner: str
+    usual: str
+    ends: str
+    provisional: bool
+    overdue: bool
     number: int
     moves: list[dict[str, Any]]
     pending: list[dict[str, Any]]

@@ -30,7 +30,8 @@ async def list_tasks(call: Call) -> Response:
     """The most recently moved first."""
     asked = call.params
     person = call.granted.token.person if asked["mine"] else asked["person"]
-    wish = {"limit": asked["limit"] or LISTED, "open": bool(asked["open"]), "person": person}
+    wish = {"limit": asked["limit"] or LISTED, "person": person}
+    wish |= {"open": bool(asked["open"]), "overdue": bool(asked["overdue"])}
     return await _asked(call, tasks.list_tasks, wish)
 
 
