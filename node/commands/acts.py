@@ -14,7 +14,8 @@ _BY_ACT: Mapping[Act, str] = {
         standing loads rejects sources source.claimed unload.plan task.list task.show statement service.list
         service.offerable quality.list trace rollup.list rollup.show parked refused reread codes.list codes.show
         codes.extensions due.list due.position draft.list draft.show people.list
-        calendar.due calendar.days attachment.list attachment.show task.evidence""",
+        calendar.due calendar.days attachment.list attachment.show task.evidence
+        subscription.list subscription.show""",
     Act.BRING: """
         load.start load.rejects load.finish source.begin source.load source.took source.failed source.reset
         source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
@@ -25,6 +26,7 @@ _BY_ACT: Mapping[Act, str] = {
     Act.OPERATE: "fsck reconcile",
     Act.ADMINISTER: """
         service.publish service.withdraw token.list token.make token.revoke child.succeed invite.make invite.make_many
-        invite.list invite.withdraw invite.approve people.add people.change people.deputy people.leave""",
+        invite.list invite.withdraw invite.approve people.add people.change people.deputy people.leave
+        subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw""",
 }
 ACTS: Mapping[str, Act] = MappingProxyType({name: act for act, names in _BY_ACT.items() for name in names.split()})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+import node
 from node.commands import COMMANDS
 from node.commands.acts import ACTS
 from node.desk import Made
@@ -157,6 +159,16 @@ def _drafted(desk: PaperDesk, name: str, *moves: str, task: str = "t") -> int:
     assert isinstance(answer, Made), answer
     assert answer.draft is not None
     return answer.draft.id
+
+
+def test_a_move_leaves_by_the_desk_or_from_the_node_itself() -> None:
+    """Where a move is given to the core, and who makes moves for no person: a new place must ask for approval."""
+    folder = Path(node.__file__).parent
+    texts = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*.py")}
+    given = {name for name, text in texts.items() if "LocalMove(" in text and not name.startswith("sim/")}
+    by_itself = {name for name, text in texts.items() if "node.move(" in text}
+    assert given == {"desk.py", "jobs.py"}
+    assert by_itself == {"dues.py", "timekeeper.py"}
 
 
 # --- who is asking ----------------------------------------------------------------------------------------------------
