@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -17,9 +15,8 @@ from node.settings import HttpSection
 from node.testing import Member, Topology
 from node.testing.ports import free_ports
 from node.testing.topology import THREE, Place
+from tests.beside import Beside
 from tests.integration.kit import node_of
-
-T = TypeVar("T")
 
 ALONE = THREE[:1]
 PLACES = (THREE[0], Place("city", "city", "310000", "上海市平台", "nation"))
@@ -57,15 +54,13 @@ async def calling(member: Member, token: str = "", **how: Any) -> AsyncIterator[
         yield client
 
 
-class Site:
+class Site(Beside):
     """A nation and a municipality in a loop of another thread; the municipality serves HTTP. For tests that call it."""
 
+    WAIT_S = WAIT_S
+
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.net = Topology(folder, PLACES)
-        self.do(self.net.__aenter__())
+        super().__init__(folder, PLACES)
         with free_ports(1) as ports:  # one that stays over a restart
             listen = f"127.0.0.1:{ports[0]}"
         configure_http(self.city, **{"listen": listen, **settings})
@@ -83,10 +78,6 @@ class Site:
     def base(self) -> str:
         """Where the API is."""
         return f"http://127.0.0.1:{port_of(self.city)}/api/v1"
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs work in the nodes' loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
 
     def staff(self, **roles: str) -> None:
         """Declares people of the municipality, by name and role."""
@@ -111,10 +102,7 @@ class Site:
     def end(self) -> None:
         for client in self._clients:
             client.close()
-        self.do(self.net.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        super().end()
 
 
 def case(number: int, **cells: Any) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -18,10 +16,9 @@ from node.config import load_file
 from node.sources import declared
 from node.sources.books import Books
 from node.sources.running import Runner
-from node.testing.topology import Place, Topology
+from node.testing.topology import Place
+from tests.beside import Beside
 from tests.integration.sources.servers import PASSWORD, Server, mariadb, postgres
-
-T = TypeVar("T")
 
 DATASET = """
 [dataset.x_row]
@@ -46,26 +43,19 @@ fields = [
 ]
 """
 MAPPING = 'name = "m"\ndataset = "x_row"\n[columns]\nid = "id"\nname = "name"\ncount = "n"\n'
-WAIT_S = 60.0
 
 
-class Site:
+class Site(Beside):
     """A node that runs in another thread, with its sources read in this one."""
 
+    WAIT_S = 60.0
+
     def __init__(self, folder: Path) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
         place = Place("nation", "national", "100000", "国家平台", "")
-        self.net = Topology(folder, (place,), catalogue=DATASET)
-        self.do(self.net.__aenter__())
+        super().__init__(folder, (place,), catalogue=DATASET)
         self.home = self.net["nation"].home
         (self.home / "sources").mkdir(exist_ok=True)
         self._numbers = count(1)
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs work in the node's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
 
     def runner(self) -> Runner:
         config = load_file(self.home / "node.toml")
@@ -109,12 +99,6 @@ class Site:
             ids = [(row[0],) for row in self.rows("id")]
             for start in range(0, len(ids), 5_000):
                 books.void("x_row", ids[start : start + 5_000], "a new test", 0, dry_run=False)
-
-    def end(self) -> None:
-        self.do(self.net.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pytest
 
 from node import texts
 from node.cli.main import run
-from node.testing.topology import Place, Topology
-
-T = TypeVar("T")
+from node.testing.topology import Place
+from tests.beside import Beside
 
 PLACES = (
     Place("nation", "national", "100000", "国家平台", ""),
     Place("city", "city", "310000", "上海市平台", "nation"),
 )
-WAIT_S = 20.0
 
 
 class Called(NamedTuple):
@@ -37,19 +33,11 @@ class Called(NamedTuple):
         return json.loads(self.out)
 
 
-class Country:
+class Country(Beside):
     """A nation and a municipality, served in a loop of another thread, so that the program can talk to them."""
 
     def __init__(self, folder: Path) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.net = Topology(folder, PLACES)
-        self.do(self.net.__aenter__())
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs work in the nodes' loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
+        super().__init__(folder, PLACES)
 
     def home(self, name: str) -> str:
         return str(self.net[name].home)
@@ -72,12 +60,6 @@ class Country:
     def until(self, name: str, enough: Callable[[dict[str, Any]], bool]) -> None:
         """Waits, pushed by the node, until its status satisfies."""
         self.do(self.net[name].until(enough))
-
-    def end(self) -> None:
-        self.do(self.net.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 @pytest.fixture(scope="session")
