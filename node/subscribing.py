@@ -127,6 +127,7 @@ class Subscriptions:
         self._node = node
         self._task: asyncio.Task[None] | None = None
         self._seen: tuple[int, str] = (-1, "")
+        self._failing = False
 
     def start(self) -> None:
         """Looks at once: days may have passed since the node ran."""
@@ -145,9 +146,13 @@ class Subscriptions:
             changed = node.changed
             try:
                 await self._look_if_changed()
+                self._failing = False
             except LocalFault as fault:
                 node.log.warning("subscriptions_failed", detail=str(fault))
-                node.alarm("subscriptions_failed", detail=str(fault))
+                if not self._failing:
+                    # Told once: it is tried again with every commit.
+                    node.alarm("subscriptions_failed", detail=str(fault))
+                self._failing = True
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _until_tomorrow_s(node.clock.now_us()))
