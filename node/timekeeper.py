@@ -31,7 +31,8 @@ from tiers.flows.table import Flow, Start
 
 PAUSE_S = 60.0
 """Tasks that moved are looked at so often; a limit that ends before is not waited for any longer."""
-MOVES_AT_ONCE = 200
+MOVES_AT_ONCE = 50
+"""Others that ask the store wait for no more than these."""
 
 
 class _Watched(NamedTuple):

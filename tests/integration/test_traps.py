@@ -71,6 +71,10 @@ TRAPS: dict[str, tuple[str, ...]] = {
         f"{STORIES}test_a_restored_province_between_a_parent_and_a_child_that_hold_different_lengths",
         f"{STORIES}test_receipts_count_again_after_the_receiver_was_rolled_back",
     ),
+    "15 a city's clock is ten minutes fast": (
+        "unit/tiers/test_flows_counted.py::test_a_clock_that_is_fast_gains_nothing",
+        "property/test_tiers_flows.py::test_the_time_that_counts_lies_between_what_was_known_and_when_it_was_decided",
+    ),
     "16 the indicator system changes in mid-filling": (
         "integration/test_traps.py::test_what_was_filled_in_by_the_old_indicators_stays_beside_the_new",
     ),
