@@ -317,18 +317,22 @@ def without(rollup: RollUp, tally: Tally, marked: Mapping[Place, Figures], recor
     They are counted by the same measures as the part counted them, so what is left is as if they had not been there.
     Where small cells are held back, those of the marked records are too: whoever holds both figures could subtract
     them. A class from which few were left out then stays as it was, and the total alone is less. What becomes small by
-    it is held back.
+    it is held back. A measure whose greatest is gone is partial: no other part can say it for this one.
     """
     if not tally.parts.counted or not records:
         return tally
     takes = [_taker(rollup, measure) for measure in rollup.measures]
     cells = dict(tally.cells)
+    gone: set[str] = set()
     for place, less in hold_back(rollup, marked).items():
         held = cells.get(place)
         if held is not None:
             values = tuple(take(x, y) for take, x, y in zip(takes, held.values, less.values, strict=True))
             cells[place] = held._replace(values=values)
-    return tally._replace(cells=hold_back(rollup, cells), left_out=tally.left_out + records)
+            told = zip(rollup.measures, held.values, values, strict=True)
+            gone |= {measure.to for measure, before, after in told if before is not None and after is None}
+    left_out = tally.left_out + records
+    return Tally(tally.parts, hold_back(rollup, cells), tally.partial | gone, left_out)
 
 
 def _taker(rollup: RollUp, measure: Measure) -> Callable[[Number | None, Number | None], Number | None]:

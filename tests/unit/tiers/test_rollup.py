@@ -26,7 +26,7 @@ from tiers import rolling
 from tiers.catalogue import Catalogue
 from tiers.dataset import Cadence, Deadline
 from tiers.faults import CatalogueFault
-from tiers.rolling import Figures, Parts, handed_up, hold_back, merge, missing_part, rows_of
+from tiers.rolling import Figures, Parts, handed_up, hold_back, merge, missing_part, rows_of, without
 from tiers.rollup import ALL, EMPTY
 
 
@@ -151,6 +151,17 @@ def test_a_withheld_cell_is_neither_zero_nor_without_data() -> None:
     assert both.cells["a", ALL] == Figures((4, 4, Decimal(0), 8, 1, Decimal(0)), 1)
     assert both.cells[SPARING.total].values[0] == 6
     assert both.is_complete
+
+
+def test_a_greatest_that_was_left_out_makes_its_measure_partial() -> None:
+    """The other city's figure is not that of both: nobody here knows what comes next at the first."""
+    marked, other = visit(paid="-3"), visit(paid="0.1")
+    first = without(PLAIN, own(PLAIN, [marked, visit()]), count(PLAIN, [marked]).cells(MONTH), 1)
+    both = merge(PLAIN, [first, own(PLAIN, [other])])
+    assert both.partial == {"most_guests", "least_paid"}
+    assert written(PLAIN, both)[PLAIN.total]["least_paid"] == "0.1"
+    assert not both.is_complete
+    assert without(PLAIN, own(PLAIN, [marked, visit(guests=2)]), count(PLAIN, [visit()]).cells(MONTH), 1).is_complete
 
 
 @pytest.mark.parametrize(
