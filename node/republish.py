@@ -188,4 +188,5 @@ def _to_say(
     ends = [End(key, EndKind.LEFT if key in current else EndKind.VOID) for key in gone]
     moved = [*map(key_of, puts), *gone]
     was = [(key, said[key].version, tuple(said[key].cells[p] for p in places)) for key in moved if key in said]
-    return out._replace(puts=puts, ends=ends, was=was)
+    # In the order of `columns`, whatever a publisher that follows a change said of its own.
+    return out._replace(puts=puts, ends=ends, was=was, was_columns=())

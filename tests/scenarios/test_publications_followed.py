@@ -94,3 +94,24 @@ def test_what_waits_by_the_settings_of_before_is_not_sent() -> None:
     taken_back = len(ROWS) - len(SUPERVISED)
     assert sum(said) == len(ROWS) + taken_back + 1
     assert not job_of(node.store)
+
+
+def test_a_comparison_of_all_rows_in_the_middle_leaves_digests_right() -> None:
+    """What waits unsealed when settings change again makes a node compare all rows with all feeds, while some of them
+    are still said as settings before had it. Every state that is kept is held against what the feed says."""
+    country = Country()
+    country.upgrade(2, "n", "p1", "c1")  # its case has a published column behind the held-back ones
+    country.case("c1", *ROWS)
+    country.run(3)
+    country.net.cut("c1")
+    country.run(1)
+    change(country, ALL_CASES)
+    node = country["c1"]
+    node.step(country.net.now)
+    node.step(country.net.now)
+    assert job_of(node.store)
+    change(country, "")
+    assert not job_of(node.store), "compared at once"
+    country.net.heal("c1")
+    country.settle()
+    assert not at_nation(country)
