@@ -16,6 +16,7 @@ from node.cli.wording import role_word
 from node.faults import Code, UserFault
 from node.flows import PARTIES, flow_named
 from node.texts import N_, _, current
+from node.texts.standing import WHOLES
 
 TASKS = Verbs("task", N_("Tasks that cross tiers: issue, sign, reply, check, close."))
 
@@ -275,21 +276,12 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
     return None
 
 
-_WHOLES = {
-    "draft": N_("draft"),
-    "issued": N_("issued"),
-    "in_progress": N_("in progress"),
-    "completed": N_("completed"),
-    "withdrawn": N_("withdrawn"),
-}
-
-
 def _together(task: dict[str, Any], name: str) -> str:
     """How the parts that were handed on stand, or all targets of one piece of work; '' where there are none."""
     if name not in task:
         return ""
     found = task[name]
-    word, count = _WHOLES[found["whole"]], len(found["tasks"])
+    word, count = WHOLES[found["whole"]], len(found["tasks"])
     return _("{whole}: {open} of {count} open").format(whole=_(word), open=found["open"], count=count)
 
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from node.cli.session import Session
-from node.texts import N_, _, current
-
-_ROLES = {
-    "viewer": N_("viewer"),
-    "officer": N_("officer"),
-    "approver": N_("approver"),
-    "administrator": N_("administrator"),
-}
+from node.texts import _, current
+from node.texts.standing import ROLES
 
 
 def role_word(role: str) -> str:
     """A role in the language of this moment; what other nodes say as they say it."""
-    return _(_ROLES[role]) if role in _ROLES else role
+    return _(ROLES[role]) if role in ROLES else role
 
 
 def word_of(session: Session, dataset: str, column: str, value: str) -> str:

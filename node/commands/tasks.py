@@ -9,7 +9,7 @@ from node import desk
 from node.app import Node
 from node.audit import Event as AuditEvent
 from node.clock import iso
-from node.commands.view import Arguments, View, items, limit, text, texts
+from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text, texts
 from node.commands.work import view_of
 from node.desk import Made
 from node.faults import Code, UserFault, of_reason
@@ -23,6 +23,7 @@ from sync.errors import InputFault
 from sync.phrase import Phrase
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
+from tiers.flows.check import RESTATED, WARNED
 from tiers.flows.steps import counted_of, fields_of, moves_open
 from tiers.flows.table import Flow, Party
 
@@ -130,13 +131,15 @@ def _check_holder(node: Node, holder: str) -> None:
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
-    """task.list {limit, open?, overdue?, person?} -> {tasks: most recently moved first}. `open`: those that are not
-    final. `overdue`: those whose limit has passed. `person`: those that this person of this node handles; '-' for those
-    that nobody does."""
+    """task.list {limit, skip?, open?, overdue?, person?, flow?, open_first?} -> {tasks: most recently moved first}.
+    `open`: those that are not final. `overdue`: those whose limit has passed. `person`: those that this person of this
+    node handles; '-' for those that nobody does. `skip`: not the first so many. `open_first`: what has ended last."""
     most, only_open, person = limit(arguments), bool(arguments.get("open", False)), text(arguments, "person")
-    only_overdue = bool(arguments.get("overdue", False))
+    only_overdue, flow = bool(arguments.get("overdue", False)), text(arguments, "flow")
+    skip, open_first = number(arguments, "skip"), bool(arguments.get("open_first", False))
+    end = min(skip + most, ROWS_SHOWN_MAX)
     desks = _Desks(view)
-    asked = most
+    asked = end
     while True:
         # What is wanted may stand behind any number of tasks that are not.
         found = view.reader.tasks(asked)
@@ -145,10 +148,13 @@ def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
             for last in found
             if not (only_open and has_ended(view.catalogue.flows, last))
             and (not only_overdue or _is_overdue(view, last))
+            and flow in ("", last.flow)
             and person in ("", desks.handler(last) or NOBODY)
         ]
-        if len(wanted) >= most or len(found) < asked:
-            return {"tasks": [_summary(view, last, desks) for last in wanted[:most]]}
+        if (len(wanted) >= end and not open_first) or len(found) < asked:
+            if open_first:
+                wanted.sort(key=lambda last: has_ended(view.catalogue.flows, last))
+            return {"tasks": [_summary(view, last, desks) for last in wanted[skip:end]]}
         asked *= ASKED_MORE
 
 
@@ -202,13 +208,15 @@ def _bundle(found: Bundle) -> dict[str, Any]:
         "whole": found.whole.value,
         "open": found.open,
         "states": dict(found.states),
-        "tasks": [{"task": one.task, "holder": one.holder, "state": one.state} for one in found.parts],
+        "tasks": [
+            {"task": one.task, "flow": one.flow, "holder": one.holder, "state": one.state} for one in found.parts
+        ],
     }
 
 
 def _summary(view: View, last: MoveBody, desks: _Desks, pending: Sequence[MoveBody] | None = None) -> dict[str, Any]:
     waiting = view.reader.pending_moves(last.task) if pending is None else pending
-    first = view.reader.moves(last.task)[0]
+    history = view.reader.moves(last.task)
     return {
         "task": last.task,
         "flow": last.flow,
@@ -218,9 +226,10 @@ def _summary(view: View, last: MoveBody, desks: _Desks, pending: Sequence[MoveBo
         "state": last.state,
         **_state_titles(view, last),
         "final": has_ended(view.catalogue.flows, last),
-        "title": fields_of(first).get("title", ""),
-        "due": _due(view, last.task),
+        "title": fields_of(history[0]).get("title", ""),
+        "due": _due(history),
         **_time(view, last),
+        "warned": is_warned(history),
         "number": last.number,
         "pending_moves": [body.move for body in waiting],
         "at": iso(last.at),
@@ -240,6 +249,21 @@ def _time(view: View, last: MoveBody) -> dict[str, Any]:
     }
 
 
+def is_warned(history: Sequence[MoveBody]) -> bool:
+    """Whether the issuer's node has told that the time of the present limit is running out."""
+    due = history[-1].due_at
+    for place in range(len(history) - 1, -1, -1):
+        body = history[place]
+        if not due or body.due_at != due:
+            return False
+        if body.move == WARNED:
+            return body.accepted
+        if body.move == RESTATED and place:
+            # The same limit, which ends at another time since the calendar was changed.
+            due = history[place - 1].due_at
+    return False
+
+
 def _is_overdue(view: View, last: MoveBody) -> bool:
     return 0 < last.due_at < view.now_us
 
@@ -257,9 +281,9 @@ def _state_titles(view: View, last: MoveBody) -> dict[str, str]:
     return {"state_zh": found.title_zh if found else last.state, "state_en": found.title_en if found else last.state}
 
 
-def _due(view: View, task: str) -> str:
+def _due(history: Sequence[MoveBody]) -> str:
     """The newest limit that the issuer set."""
-    said = [fields_of(m).get("due", "") for m in view.reader.moves(task) if m.accepted and m.by_node == m.issuer]
+    said = [fields_of(m).get("due", "") for m in history if m.accepted and m.by_node == m.issuer]
     return next((due for due in reversed(said) if due), "")
 
 

@@ -48,6 +48,19 @@ WHYS: Final[dict[str, str]] = {
     "source_silent": N_("its source brought nothing"),
     "not_filled": N_("nothing was brought"),
 }
+ROLES: Final[dict[str, str]] = {
+    "viewer": N_("viewer"),
+    "officer": N_("officer"),
+    "approver": N_("approver"),
+    "administrator": N_("administrator"),
+}
+WHOLES: Final[dict[str, str]] = {
+    "draft": N_("draft"),
+    "issued": N_("issued"),
+    "in_progress": N_("in progress"),
+    "completed": N_("completed"),
+    "withdrawn": N_("withdrawn"),
+}
 REMINDERS: Final[dict[str, str]] = {"reminded": N_("reminded"), "answered": N_("answered")}
 
 

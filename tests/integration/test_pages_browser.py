@@ -75,12 +75,12 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(member: Member, locale: str) -> AsyncIterator[Reader]:
-    """A person at a node's pages, signed in."""
+async def reading(member: Member, locale: str, *roles: str, **wish: str) -> AsyncIterator[Reader]:
+    """A person at a node's pages, signed in; by a token that opens those of how nodes and rows stand, unless told."""
     from playwright.async_api import async_playwright
 
     base = f"http://127.0.0.1:{(await member.status())['http_port']}"
-    made = await member.command("token.make", title="wall", roles=["watch", "read"], all=True)
+    made = await member.command("token.make", title="wall", roles=list(roles) or ["watch", "read"], all=True, **wish)
     async with async_playwright() as tool:
         # Chromium does not sandbox itself for root, who runs CI.
         browser = await tool.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False)

@@ -33,6 +33,7 @@ class Part(NamedTuple):
     """One task of several. has_begun: its holder has made a move that counts."""
 
     task: str
+    flow: str
     holder: str
     state: str
     is_draft: bool
@@ -60,6 +61,7 @@ def part(flow: Flow, history: Sequence[MoveBody]) -> Part:
     state = next((s for s in flow.states if s.name == name), None)
     return Part(
         first.task,
+        first.flow,
         first.holder,
         name,
         state is not None and state.draft,

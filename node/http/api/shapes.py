@@ -191,7 +191,7 @@ class MadeOut(Struct):
 class TaskOut(Struct):
     """As `tiersync task show --json`: the task with its moves, what is pending or refused, and what may be done next.
     person: who at this node handles it. owner: which side must act, as a rule by the move `usual`. ends: when its limit
-    ends, as the issuer's node said; due: the day that a person set."""
+    ends, as the issuer's node said; due: the day that a person set. warned: it has told that time is running out."""
 
     task: str
     flow: str
@@ -207,6 +207,7 @@ class TaskOut(Struct):
     ends: str
     provisional: bool
     overdue: bool
+    warned: bool
     number: int
     moves: list[dict[str, Any]]
     pending: list[dict[str, Any]]

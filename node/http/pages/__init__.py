@@ -1,10 +1,12 @@
-"""Pages for people: the tree and how each node of it stands, one node, a row's way, a day's statement. Read-only.
+"""Pages for people: the tree and how each node of it stands, tasks, a row's way, a day's statement. Read-only.
 
     door.py       signing in with a token of the API, and out; which page a token opens
     sessions.py   who has signed in, and how often somebody tried in vain
     speech.py     the reader's language, and how times and counts are said in it
     look.py       templates into HTML, the style sheet, and the headers that keep a browser from doing more
     views.py      what stands on each page
+    tasks.py      what stands on those of tasks
+    asking.py     how a page asks the node
     templates/    Jinja2, all escaped; no script is served or allowed
 
 Only signing in and out change anything (a session in this process's memory). Every page asks the node by the same

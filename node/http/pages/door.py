@@ -30,7 +30,7 @@ from sync.errors import SyncError
 
 FORM_BYTES_MAX: Final = 4_096
 _LANGUAGE_KEPT_S: Final = 365 * 86_400
-READERS: Final = ("watch", "read")
+READERS: Final = ("watch", "read", "task")
 """Roles of which one is needed to sign in."""
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -64,10 +64,11 @@ MENU: Final = (
     ("/", N_("Tree overview"), "watch"),
     ("/statement", N_("Daily statement"), "watch"),
     ("/overdue", N_("Overdue"), "watch"),
+    ("/tasks", N_("Tasks"), "task"),
     ("/trace", N_("Trace"), "read"),
     ("/about", N_("About"), ""),
 )
-_PLACES: Final = {path for path, _, _ in MENU} | {"/node"}
+_PLACES: Final = {path for path, _, _ in MENU} | {"/node", "/task"}
 
 
 class Door:
@@ -117,7 +118,7 @@ class Door:
             return self._form(request, after, fault, status_of(fault.code))
         secret = self._sessions.open(grant.token.id, now, self._node.randomness)
         self._node.note(AuditEvent.SIGNED_IN, access=grant.token.id, name=grant.token.name, peer=peer)
-        answer = self._answer(RedirectResponse(within(after), 303))
+        answer = self._answer(RedirectResponse(_first(grant, within(after)), 303))
         self._set_cookie(answer, secret, LIFE_US // 1_000_000)
         return answer
 
@@ -250,6 +251,11 @@ def within(path: str) -> str:
     """A path of this server; '/' for anything that might lead elsewhere."""
     safe = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if safe and path.partition("?")[0] in _PLACES else "/"
+
+
+def _first(grant: Grant, path: str) -> str:
+    """Where signing in leads: who asked for nothing and may not see the tree is shown what they may."""
+    return path if path != "/" else next((place for place, _, role in MENU if role and grant.may(role)), path)
 
 
 def _with_language(request: Request, language: str) -> str:

@@ -57,6 +57,15 @@ class Speech:
         """How long a moment lies back; '' for none."""
         return self.to(N_("{span} ago")).format(span=self.span(self.now_us - us)) if us else ""
 
+    def left(self, when: str) -> str:
+        """How long a moment is still ahead, or how long it is past; '' for none."""
+        try:
+            ends_us = int((dt.datetime.fromisoformat(when) - _EPOCH) / dt.timedelta(microseconds=1))
+        except (OverflowError, ValueError, TypeError):  # whoever signed it may have said anything
+            return ""
+        words = N_("{span} left") if ends_us >= self.now_us else N_("for {span}")
+        return self.to(words).format(span=self.span(abs(ends_us - self.now_us)))
+
     def share(self, part: float | None) -> str:
         """A share of one as a percentage, never rounded up to all of it; a dash where there is nothing to divide."""
         return "–" if part is None else f"{int(part * 1000) / 10:g} %"

@@ -11,13 +11,12 @@ from node.commands.lists import list_refused
 from node.commands.sources import list_sources
 from node.commands.statement import statement
 from node.commands.trace import nothing_known, trace
-from node.commands.view import Arguments, Question
-from node.commands.work import view_of
 from node.dues import datasets_of
 from node.exporting import statement as sheet
 from node.faults import Code, UserFault
-from node.http.api.endpoint import READ_S
+from node.http.pages.asking import ask, tree_of
 from node.http.pages.door import View, Visit
+from node.http.pages.tasks import task_page, tasks_page
 from node.overview import overview_of
 from node.texts import N_, Translator
 from node.texts.alarms import ALARMS
@@ -42,6 +41,8 @@ def made(node: Node) -> dict[str, View]:
         "/node": View("node", N_("Node"), "watch", "node.html", tree.one),
         "/statement": View("statement", N_("Daily statement"), "watch", "statement.html", statement_page),
         "/overdue": View("overdue", N_("Overdue"), "watch", "overdue.html", overdue_page),
+        "/tasks": View("tasks", N_("Tasks"), "task", "tasks.html", tasks_page),
+        "/task": View("task", N_("Task"), "task", "task.html", task_page),
         "/trace": View("trace", N_("Trace"), "read", "trace.html", trace_page),
         "/about": View("about", N_("About"), "", "about.html", about),
     }
@@ -58,7 +59,7 @@ class _Tree:
     async def overview(self, visit: Visit) -> dict[str, Any]:
         """The tree, what needs attention, own sources, alarms."""
         found = await self._newest()
-        told = await _ask(visit, list_sources, {})
+        told = await ask(visit, list_sources, {})
         members = [_member(found, depth, one) for depth, one in in_order(found["tree"])]
         return {
             "found": found,
@@ -85,7 +86,7 @@ class _Tree:
                 N_("The overview shows all nodes of the tree."),
                 node=named,
             )
-        told = await _ask(visit, list_refused, {"limit": 1_000})
+        told = await ask(visit, list_refused, {"limit": 1_000})
         feeds = {feed["feed"] for feed in found["feeds"] if feed["origin"] == named}
         return {
             "found": found,
@@ -129,7 +130,7 @@ async def trace_page(visit: Visit) -> dict[str, Any]:
     if dataset:
         visit.grant.need("read", dataset)
     try:
-        found = await _ask(visit, trace, {"what": what, "dataset": dataset, "origin": origin})
+        found = await ask(visit, trace, {"what": what, "dataset": dataset, "origin": origin})
     except UserFault as fault:
         if fault.code not in (Code.ROW_UNKNOWN, Code.UNKNOWN_DATASET):
             raise
@@ -141,7 +142,7 @@ async def trace_page(visit: Visit) -> dict[str, Any]:
 async def statement_page(visit: Visit) -> dict[str, Any]:
     """A day's statement, of all children and datasets or of one: the same table as `tiersync statement` writes."""
     asked = {name: visit.asked(name) for name in ("day", "child", "dataset")}
-    found = await _ask(visit, statement, asked)
+    found = await ask(visit, statement, asked)
     to, speech = visit.speech.to, visit.speech
     return {
         **asked,
@@ -150,7 +151,7 @@ async def statement_page(visit: Visit) -> dict[str, Any]:
         "heads": sheet.heads(to),
         "rows": sheet.rows(found, to),
         "remarks": sheet.remarks(found, to, speech.moment),
-        "children": [(one["node"], one["title"]) for _, one in in_order(_tree_of(visit.node))],
+        "children": [(one["node"], one["title"]) for _, one in in_order(tree_of(visit.node))],
         "datasets": sorted(visit.node.catalogue.datasets.values(), key=lambda one: one.id),
     }
 
@@ -166,17 +167,11 @@ async def overdue_page(visit: Visit) -> dict[str, Any]:
         "all": everything,
         "found": found,
         "datasets": datasets_of(visit.node),
-        "titles": {one["node"]: one["title"] for one in _tree_of(visit.node)},
+        "titles": {one["node"]: one["title"] for one in tree_of(visit.node)},
         "standings": STANDINGS,
         "whys": WHYS,
         "reminders": REMINDERS,
     }
-
-
-def _tree_of(node: Node) -> list[dict[str, Any]]:
-    """Name, title and place of every node that the registry shows."""
-    found = [node.core().registry.newest(one.node) for one in node.core().registry.nodes()]
-    return [{"node": e.node, "parent": e.parent, "region": e.region, "title": e.title} for e in found if e is not None]
 
 
 async def nowhere(visit: Visit) -> dict[str, Any]:
@@ -200,11 +195,6 @@ async def about(visit: Visit) -> dict[str, Any]:
         "grades": [(grade.value, words) for grade, words in GRADES.items()],
         "token": visit.grant.token,
     }
-
-
-async def _ask(visit: Visit, question: Question, arguments: Arguments) -> dict[str, Any]:
-    node = visit.node
-    return await node.read(lambda reader: question(view_of(node, reader), arguments), READ_S)
 
 
 def _member(found: Mapping[str, Any], depth: int, member: Mapping[str, Any]) -> dict[str, Any]:
