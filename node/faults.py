@@ -272,10 +272,14 @@ class Manner:
 def of_reason(code: Code, reason: Reason, detail: str) -> UserFault:
     """A fault in the words of a reason code; `detail` is shown as it is."""
     found = reasons.words(reason)
-    fault = UserFault(
-        code, "{title} {detail}", found.next_step, title=Text(found.title), detail=Text("({detail})", detail=detail)
-    )
-    return fault if detail else UserFault(code, found.title, found.next_step)
+    return of_detail(code, found.title, detail, found.next_step)
+
+
+def of_detail(code: Code, title: str, detail: str, next_step: str) -> UserFault:
+    """A fault in words of one's own, where those of the reason code say what to do in another case."""
+    if not detail:
+        return UserFault(code, title, next_step)
+    return UserFault(code, "{title} {detail}", next_step, title=Text(title), detail=Text("({detail})", detail=detail))
 
 
 def of_system(error: OSError) -> UserFault:

@@ -14,7 +14,7 @@ from typing import Final
 
 from node.app import Node
 from node.audit import Event as AuditEvent
-from node.faults import Code, UserFault, of_reason
+from node.faults import Code, UserFault, of_detail
 from node.store.readers import Reader
 from node.subscriptions import Cells, Known, subscriptions
 from node.texts import N_
@@ -25,7 +25,7 @@ from sync.reasons import Reason
 from sync.values import Row
 from tiers.catalogue import Catalogue
 from tiers.dataset import Sharing
-from tiers.grants import check_wish, names_in
+from tiers.grants import check_wish, names_in, read_json
 from tiers.rules import business_day
 from tiers.services import PUBLISHED, check_offer
 from tiers.subscriptions import CHECKED, GRANTED, IN_USE, OVER, SUBSCRIPTION, Side, checker_of, due
@@ -53,13 +53,14 @@ def offered_by(reader: Reader, provider: str, service: str) -> Cells | None:
     return max(offers, key=lambda offer: int(offer["version"] or 0), default=None)
 
 
-def columns_asked(catalogue: Catalogue, offer: Cells, columns: str, rule: str) -> tuple[str, ...]:
+def columns_asked(catalogue: Catalogue, offer: Cells | None, columns: str, rule: str) -> tuple[str, ...]:
     """The columns that would be sent for these of an offer. Raises InputFault where more is asked for than is offered.
 
-    A dataset that is not known here is looked at by the provider.
+    An offer or a dataset that is not known here is looked at by the provider.
     """
-    dataset = catalogue.datasets.get(str(offer["dataset"]))
-    if dataset is None:
+    dataset = None if offer is None else catalogue.datasets.get(str(offer["dataset"]))
+    if offer is None or dataset is None:
+        read_json(rule)
         return names_in(columns)
     return check_wish(dataset, names_in(str(offer["columns"] or "")), names_in(columns), rule)
 
@@ -117,7 +118,22 @@ async def write(node: Node, rows: Iterable[Cells], *, dry_run: bool = False) -> 
     result = await node.put_subscriptions(cells, dry_run=dry_run)
     if result.rejected:
         first = result.rejected[0]
-        raise of_reason(Code.MOVE_REFUSED, first.reason, first.detail)
+        raise refused(first.detail)
+
+
+def refused(detail: str, code: Code = Code.MOVE_REFUSED) -> UserFault:
+    """What is said where a subscription does not allow what was asked for; the advice of the reason codes is for rows
+    and tasks."""
+    return of_detail(
+        code,
+        N_("This cannot be done with the subscription."),
+        detail,
+        N_(
+            "`tiersync subscription show SUBSCRIPTION` says how it stands and what may be done next. What an "
+            "application asks for is not changed: correct what the detail names and apply anew; the owner refuses the "
+            "old one."
+        ),
+    )
 
 
 class Subscriptions:

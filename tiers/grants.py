@@ -60,16 +60,22 @@ def read_rule(dataset: Dataset, rule: str) -> Filter | None:
     if not rule:
         return None
     try:
-        raw = json.loads(rule)
-        # JSON can say half a character, which no store can keep; what cannot be encoded is a ValueError too.
-        json.dumps(raw, ensure_ascii=False).encode()
-        parsed = parse_filter(raw, dataset.schema)
-    except (ValueError, RecursionError) as error:
-        raise InputFault(Reason.RULE_BROKEN, Phrase("the filter is not JSON: {}", str(error))) from error
+        parsed = parse_filter(read_json(rule), dataset.schema)
     except CatalogueFault as fault:
         raise InputFault(Reason.RULE_BROKEN, Phrase("the filter cannot be read: {}", str(fault))) from fault
     _check_open(dataset, columns_of(parsed))
     return parsed
+
+
+def read_json(rule: str) -> object:
+    """What a row filter says before anybody knows of which dataset; '' says nothing. Raises InputFault."""
+    try:
+        raw = json.loads(rule or "{}")
+        # JSON can say half a character, which no store can keep; what cannot be encoded is a ValueError too.
+        json.dumps(raw, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InputFault(Reason.RULE_BROKEN, Phrase("the filter is not JSON: {}", str(error))) from error
+    return raw
 
 
 def check_wish(dataset: Dataset, offered: Collection[str], columns: Collection[str], rule: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from node.app import Node
 from node.commands.view import Arguments, View, limit, text
-from node.faults import Code, UserFault, of_reason
+from node.faults import Code, UserFault, of_detail
 from node.store.readers import Reader
 from node.texts import N_
 from sync.errors import InputFault
@@ -54,7 +54,7 @@ async def publish_service(node: Node, arguments: Arguments) -> AsyncIterator[Map
     try:
         check_offer(dataset, columns, _tiers(node))
     except InputFault as fault:
-        raise of_reason(Code.INPUT_FAULT, fault.reason, fault.detail) from fault
+        raise _not_offered(fault.detail) from fault
     held = await node.read(lambda reader: _versions(reader, node.standing.node, service))
     replaced, new = publish(_offers(held))
     row: Offered = {
@@ -117,6 +117,20 @@ async def _put(node: Node, rows: list[Offered], arguments: Arguments) -> None:
     """In one transaction. Raises UserFault."""
     names = node.catalogue.datasets[SERVICES].schema.names
     cells = [tuple(row.get(name) for name in names) for row in rows]
-    result = await node.put(SERVICES, cells, dry_run=bool(arguments.get("dry_run")))
-    if result.rejected:
-        raise of_reason(Code.INPUT_FAULT, result.rejected[0].reason, result.rejected[0].detail)
+    # All of them or none: the version offered until now must not end because the new one cannot be taken.
+    for dry_run in (True,) if arguments.get("dry_run") else (True, False):
+        result = await node.put(SERVICES, cells, dry_run=dry_run)
+        if result.rejected:
+            raise _not_offered(result.rejected[0].detail)
+
+
+def _not_offered(detail: str) -> UserFault:
+    return of_detail(
+        Code.INPUT_FAULT,
+        N_("This cannot be offered."),
+        detail,
+        N_(
+            "`tiersync service list --offerable` shows the datasets that can, `tiersync catalogue show DATASET` the "
+            "columns and which of them stay. Correct what the detail names; what was offered until now still is."
+        ),
+    )

@@ -13,10 +13,10 @@ from node.app import Node
 from node.audit import Event as AuditEvent
 from node.commands.subscription_list import unknown
 from node.commands.view import Arguments, text
-from node.faults import Code, UserFault, of_reason
+from node.faults import Code, UserFault
 from node.reading import day_of
 from node.store.readers import Reader
-from node.subscribing import audited, columns_asked, decision, granted_rows, offered_by, write
+from node.subscribing import audited, columns_asked, decision, granted_rows, offered_by, refused, write
 from node.subscriptions import Cells, Known, shown, subscriptions
 from node.texts import N_
 from sync.errors import InputFault
@@ -44,10 +44,11 @@ async def apply(node: Node, arguments: Arguments) -> Answer:
         offer = await node.read(lambda reader: offered_by(reader, text(arguments, "provider"), service))
         provider = text(arguments, "provider") or str(offer["node"] if offer else "")
         _check_provider(node, provider, service)
+        _check_purpose(text(arguments, "purpose"))
         try:
-            asked = columns_asked(node.catalogue, offer, columns, rule) if offer is not None else ()
+            asked = columns_asked(node.catalogue, offer, columns, rule)
         except InputFault as fault:
-            raise of_reason(Code.INPUT_FAULT, fault.reason, fault.detail) from fault
+            raise refused(fault.detail, Code.INPUT_FAULT) from fault
         now = node.clock.now_us()
         day = datetime.fromtimestamp(now / 1e6, UTC).strftime("%Y%m%d")
         row: Cells = {
@@ -59,7 +60,7 @@ async def apply(node: Node, arguments: Arguments) -> Answer:
             "provider": provider,
             "purpose": text(arguments, "purpose"),
             "scenario": text(arguments, "scenario") or None,
-            "columns": ",".join(asked) or columns or None,
+            "columns": ",".join(asked) or None,
             "range": text(arguments, "range") or None,
             "valid_from": day_of(text(arguments, "from")) if arguments.get("from") else business_day(now),
             "valid_to": day_of(text(arguments, "until")),
@@ -108,7 +109,7 @@ async def _move(node: Node, arguments: Arguments, name: str) -> Mapping[str, Any
                 rows = {"rows": await node.read(lambda reader: _matching(reader, node, row))}
             await _write(node, row, arguments)
         except InputFault as fault:
-            raise of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail) from fault
+            raise refused(fault.detail) from fault
     then = _with(one, _whole(node, row))
     if not arguments.get("dry_run"):
         node.note(_EVENTS[name], **audited(one, then.state))
@@ -168,6 +169,16 @@ def _check_provider(node: Node, provider: str, service: str) -> None:
             N_("No other node '{node}' is known here."),
             N_("`tiersync peers` lists the nodes."),
             node=provider,
+        )
+
+
+def _check_purpose(purpose: str) -> None:
+    """Whoever checks and decides goes by it."""
+    if not purpose.strip():
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("The application does not say what the data is for."),
+            N_("Write it with --purpose; it may be used for nothing else."),
         )
 
 

@@ -36,3 +36,17 @@ def test_what_cannot_be_offered_is_told(call: Call, country: Country) -> None:
         (("withdraw", "nothing"), "E1008"),
     ):
         assert call("--home", city, "service", *arguments, "--json").json["error"]["code"] == code
+    told = call("--home", city, "service", "publish", "case", "--columns", "reporter_phone").err
+    assert "This cannot be offered." in told
+    assert "sender" not in told
+
+
+def test_an_offer_stays_where_its_next_version_is_not_taken(call: Call, country: Country) -> None:
+    """The older version ends in the same act in which the new one begins, or not at all."""
+    city, offer = country.home("city"), ("service", "publish", "case", "--service", "stays")
+    assert call("--home", city, *offer).code == 0
+    assert call("--home", city, *offer, "--title", "x" * 1_000).code == 3
+    assert call("--home", city, *offer, "--title", "x" * 1_000, "--dry-run").code == 3
+    offered = call("--home", city, "service", "list", "--json").json["services"]
+    assert [(one["version"], one["state"]) for one in offered if one["service_id"] == "stays"] == [(1, "published")]
+    assert call("--home", city, "service", "withdraw", "stays").code == 0

@@ -29,6 +29,7 @@ def test_a_subscription_from_application_to_end(call: Call, country: Country) ->
     assert "wait for this node" in call("--home", city, "status").out
     early = call("--home", city, "subscription", "approve", name, "--json")
     assert early.json["error"]["code"] == "E1503"
+    assert "subscription show" in early.json["error"]["next"]
     assert "符合性审查" in call("--home", city, "--lang", "zh", "subscription", "check", name).out
     tried = call("--home", city, "subscription", "approve", name, "--dry-run", "--json")
     assert (tried.json["rows"], tried.json["state"]) == (1, "in_use")
@@ -52,12 +53,18 @@ def test_what_cannot_be_asked_for_is_told(call: Call, country: Country) -> None:
     for arguments, code in (
         (("apply", "no-service", *WISH), "E1008"),
         (("apply", "no-service", *WISH, "--provider", "ghost.cn-demo"), "E1402"),
+        (("apply", "x", "--purpose", " ", "--until", "2099-12-31", "--provider", country.node("city")), "E1008"),
+        (("apply", "x", *WISH, "--provider", country.node("city"), "--filter", "{state"), "E1903"),
         (("apply", "x", "--purpose", "x", "--until", "soon", "--provider", country.node("city")), "E1008"),
         (("show", "none"), "E1501"),
         (("check", "none"), "E1501"),
         (("refuse", "none", "--reason", "x"), "E1501"),
     ):
         assert call("--home", nation, "subscription", *arguments, "--json").json["error"]["code"] == code, arguments
+    asked = ("subscription", "apply", "x", *WISH, "--provider", country.node("city"))
+    told = call("--home", nation, *asked, "--scenario", "x" * 9_999).err
+    assert "subscription show" in told
+    assert "mapping file" not in told
 
 
 def test_rows_of_subscriptions_are_not_put_by_hand(call: Call, country: Country) -> None:
