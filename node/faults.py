@@ -288,6 +288,9 @@ def of_system(error: OSError) -> UserFault:
     match error.errno:
         case errno.ENOENT:
             return UserFault(Code.FILE_MISSING, N_("There is no '{file}'."), N_("Check the path."), **fields)
+        case errno.EEXIST:
+            todo = N_("Give another name, or move away what is there.")
+            return UserFault(Code.FILE_EXISTS, N_("{file} is there already."), todo, **fields)
         case errno.EISDIR:
             todo = N_("Name a file; if there are several in it, give the command for each.")
             return UserFault(Code.FILE_UNREADABLE, N_("'{file}' is a folder, not a file."), todo, **fields)

@@ -122,7 +122,7 @@ def _take(core: Core, link: Link, chunk: AttachmentChunk) -> None:
     wanted.again_at = core.now + wanted.pause
     wanted.progress_at = core.now
     if chunk.data:
-        core.do(KeepAttachment(wanted.origin, wanted.hash, chunk.offset, chunk.data))
+        core.do(KeepAttachment(wanted.origin, wanted.hash, chunk.offset, chunk.data, wanted.total))
     if wanted.received == wanted.total:
         _end(core, wanted, Reason.NONE, "")
     else:

@@ -412,12 +412,14 @@ class ReadAttachment:
 
 @dataclass(frozen=True, slots=True)
 class KeepAttachment:
-    """The next part of a file that is being fetched. It is not verified yet; a Reply follows when all has come."""
+    """The next part of a file that is being fetched. It is not verified yet; a Reply follows when all has come.
+    total: bytes of the whole file, by what its origin says."""
 
     origin: str
     hash: bytes
     offset: int
     data: bytes
+    total: int
 
 
 @dataclass(frozen=True, slots=True)

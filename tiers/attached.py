@@ -9,13 +9,15 @@ from sync.values import Cell, Row
 from tiers.dataset import Dataset
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_BETWEEN = re.compile(r"[\s,;，、；]+")
+"""Commas are asked for; what a person types instead must not make files stay away without a word."""
 
 
 def hashes_in(cell: Cell) -> list[str]:
     """The files that a cell names, each once, in order; what is no SHA-256 in hexadecimal names none."""
     if not isinstance(cell, str):
         return []
-    parts = (part.strip().lower() for part in cell.split(","))
+    parts = _BETWEEN.split(cell.lower())
     return [part for part in dict.fromkeys(parts) if _HASH.fullmatch(part)]
 
 

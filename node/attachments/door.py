@@ -29,6 +29,10 @@ def examine(data: bytes, kinds: Collection[str], bytes_max: int) -> Examined:
             size=len(data),
             most=bytes_max,
         )
+    if not data:
+        raise UserFault(
+            Code.ATTACHMENT_REFUSED, N_("It is empty: it has no byte."), N_("Save it again where it came from.")
+        )
     kind = kind_of(data)
     if kind == HEIC:
         raise UserFault(
@@ -36,12 +40,19 @@ def examine(data: bytes, kinds: Collection[str], bytes_max: int) -> Examined:
             N_("It is a HEIC picture, out of which metadata cannot be taken here."),
             N_("Save it as JPEG; telephones have a setting for it ('most compatible')."),
         )
+    if not kind:
+        raise UserFault(
+            Code.ATTACHMENT_REFUSED,
+            N_("By its content it is of no kind that is known here. Taken are: {kinds}."),
+            N_("Its name counts for nothing. Open it; if it shows a picture, save that as JPEG."),
+            kinds=", ".join(kinds),
+        )
     if kind not in kinds:
         raise UserFault(
             Code.ATTACHMENT_REFUSED,
             N_("By its content it is '{kind}', and taken are: {kinds}."),
             N_("Its name counts for nothing. Other kinds are switched on in node.toml under [attachments]."),
-            kind=kind or "?",
+            kind=kind,
             kinds=", ".join(kinds),
         )
     cleaned = clean(kind, data)

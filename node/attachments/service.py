@@ -98,10 +98,11 @@ class Attachments:
         """Bytes that are here of one that is coming."""
         return await self.in_thread(partial(self.files.begun, name))
 
-    async def add(self, name: str, offset: int, data: bytes) -> None:
-        """The next part of one that is coming. Raises UserFault ATTACHMENTS_FULL; HomeFault."""
+    async def add(self, name: str, offset: int, data: bytes, total: int) -> None:
+        """The next part of one that is coming, of `total` bytes: one that does not fit as a whole would use the quota
+        for nothing. Raises UserFault ATTACHMENTS_FULL; HomeFault."""
         try:
-            await self.in_thread(partial(self._add, name, offset, data))
+            await self.in_thread(partial(self._add, name, offset, data, total))
         finally:
             self._look_at_quota()
 
@@ -152,9 +153,9 @@ class Attachments:
         self.use(-freed)
         return bool(freed)
 
-    def _add(self, name: str, offset: int, data: bytes) -> None:
+    def _add(self, name: str, offset: int, data: bytes, total: int) -> None:
         before = self.files.begun(name)
-        self.need_room(offset + len(data) - before)
+        self.need_room(max(total, offset + len(data)) - before)
         self.files.add(name, offset, data)
         self.use(self.files.begun(name) - before)
 

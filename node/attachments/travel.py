@@ -172,7 +172,7 @@ class Travel:
 
     async def _keep(self, name: str, act: KeepAttachment) -> None:
         try:
-            await self._node.attachments.add(name, act.offset, act.data)
+            await self._node.attachments.add(name, act.offset, act.data, act.total)
         except (UserFault, LocalFault):
             self._node.writer.submit(StopFetching(act.origin, act.hash, Reason.DISK_FULL))
             raise

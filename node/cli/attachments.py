@@ -20,6 +20,7 @@ VERBS = Verbs()
 ATTACHMENTS = Verbs("attachment", N_("Files that rows refer to by their SHA-256."))
 
 _Hash = Annotated[str, typer.Argument(metavar="HASH", help=_("SHA-256 of the file, 64 hexadecimal digits."))]
+_OF_THE_FILE = (Code.ATTACHMENT_REFUSED, Code.ATTACHMENTS_FULL, Code.DISK_FULL)
 _DryRun = Annotated[bool, typer.Option("--dry-run", help=_("Change nothing; say what would be done."))]
 
 
@@ -47,7 +48,7 @@ def attach(
 
 def _attached(session: Session, file: Path, dry_run: bool) -> dict[str, Any]:
     """What became of a file; its metadata does not leave this process. A node that does not answer is no fault of the
-    file: that is raised."""
+    file: that is raised. One that has no room is told as the file's, so that those before it are told too."""
     from node.attachments.door import examine
     from node.reading import bytes_of
 
@@ -59,7 +60,12 @@ def _attached(session: Session, file: Path, dry_run: bool) -> dict[str, Any]:
         fault = translated(error)
         assert fault is not None
         return {"file": str(file), **fault.as_json()}
-    taken = done(_bring(session, found.data, dry_run))
+    try:
+        taken = done(_bring(session, found.data, dry_run))
+    except UserFault as fault:
+        if fault.code not in _OF_THE_FILE:
+            raise
+        return {"file": str(file), **fault.as_json()}
     return {"file": str(file), **taken, "removed": list(found.removed)}
 
 

@@ -221,19 +221,20 @@ def test_what_its_origin_has_removed_is_not_to_be_had(tmp_path: Path) -> None:
 
 
 def test_a_receiver_without_room_stops_it(tmp_path: Path) -> None:
-    """At its quota it says so, keeps what came within it, and goes on when there is room."""
+    """It says so before any of it is kept: what fits comes all the same, and this too when there is room."""
 
     async def work() -> None:
         async with Topology(tmp_path) as net:
             city, nation = net["city"], net["nation"]
-            name = await attach(city, noise(300))
-            await report(city, "330100", name)
+            name, small = await attach(city, noise(300)), await attach(city, noise(100))
+            await report(city, "330100", name, small)
             await net.level()
             here = node_of(nation).attachments
             settings = here.settings
             here.settings = replace(settings, quota_bytes=100_000)
             assert (await refused(nation, name)).code is Code.ATTACHMENTS_FULL
-            assert "attachments_full" in [alarm["name"] for alarm in (await nation.status())["alarms"]]
+            assert Files(nation.home).begun(name) == 0
+            assert (await nation.command("attachment.fetch", hash=small))["size"]
             here.settings = settings
             assert (await nation.command("attachment.fetch", hash=name))["size"]
 

@@ -72,13 +72,13 @@ HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        (b"", "?"),
-        (b"GIF89a" + bytes(40), "?"),
-        (b"MZ" + bytes(400), "?"),
-        (b"<svg onload='alert(1)'/>", "?"),
+        (b"", "empty"),
+        (b"GIF89a" + bytes(40), "no kind"),
+        (b"MZ" + bytes(400), "no kind"),
+        (b"<svg onload='alert(1)'/>", "no kind"),
         (b"%PDF-1.7\n", "pdf"),
         (HEIC, "HEIC"),
-        (b"PK\x03\x04" + bytes(60), "?"),
+        (b"PK\x03\x04" + bytes(60), "no kind"),
     ],
 )
 def test_kinds_that_are_not_taken(tmp_path: Path, data: bytes, word: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from node.attachments.files import FOLDER
 from node.demo.reader import catalogue_of
 from tests import pictures
 from tests.integration.filled import Filler
+from tests.integration.kit import node_of
 from tests.unit.cli.conftest import Call, Country
 
 REPORT = "work_task_report"
@@ -43,6 +45,7 @@ def test_a_picture_is_attached_and_shown(country: Country, call: Call, tmp_path:
 def test_files_that_are_not_taken_are_told_one_by_one(country: Country, call: Call, tmp_path: Path) -> None:
     """The good ones are in; the exit code says that not all were."""
     (tmp_path / "a.jpg").write_bytes(b"MZ" + bytes(50))
+    (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(pictures.png())
     home = country.home("city")
     names = [str(tmp_path / name) for name in ("a.jpg", "b.png", "none.jpg")]
@@ -52,9 +55,39 @@ def test_files_that_are_not_taken_are_told_one_by_one(country: Country, call: Ca
     assert [one.get("error", {}).get("name", "") for one in called.json["attachments"]] == [
         "ATTACHMENT_REFUSED", "", "FILE_MISSING"
     ]  # fmt: skip
-    words = call("attach", *names, "--home", home)
+    words = call("attach", *names, str(tmp_path / "empty.jpg"), "--home", home)
     assert words.code == 3
     assert "E1851" in words.err
+    assert "It is empty" in words.err
+    assert "of no kind that is known" in words.err
+
+
+def test_files_for_which_there_is_no_room_are_told_beside_those_that_are_in(
+    country: Country, call: Call, tmp_path: Path
+) -> None:
+    """Else nobody would learn what the ones before are called by."""
+    here = node_of(country.net["city"]).attachments
+    settings, names = here.settings, [str(tmp_path / name) for name in ("a.jpg", "b.png")]
+    Path(names[0]).write_bytes(pictures.jpeg(seed=21))
+    Path(names[1]).write_bytes(pictures.png(mode="RGB"))
+    call("attach", names[0], "--home", country.home("city"))
+    used = int(country.do(here.shown())["used_bytes"])
+    here.settings = replace(settings, quota_bytes=used)
+    try:
+        called = call("attach", *names, "--home", country.home("city"), "--json")
+    finally:
+        here.settings = settings
+    assert called.code == 3
+    first, second = called.json["attachments"]
+    assert (len(first["hash"]), second["error"]["name"]) == (64, "ATTACHMENTS_FULL")
+
+
+def test_what_is_fetched_is_written_over_nothing(country: Country, call: Call, tmp_path: Path) -> None:
+    home = country.home("city")
+    one = attached(call, home, tmp_path / "a.jpg", pictures.jpeg(seed=22))
+    called = call("attachment", "fetch", one["hash"], "--to", str(tmp_path / "a.jpg"), "--home", home, "--json")
+    assert (called.code, called.json["error"]["name"]) == (3, "FILE_EXISTS")
+    assert (tmp_path / "a.jpg").read_bytes() == pictures.jpeg(seed=22)
 
 
 def test_a_dry_run_keeps_nothing(country: Country, call: Call, tmp_path: Path) -> None:

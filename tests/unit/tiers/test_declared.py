@@ -220,6 +220,8 @@ def test_files_are_pushed_only_where_a_column_names_some() -> None:
         ("", []),
         ("ab" * 32, ["ab" * 32]),
         (f" {'AB' * 32} ,{'cd' * 32},{'ab' * 32}", ["ab" * 32, "cd" * 32]),
+        (f"{'ab' * 32}，{'cd' * 32}、{'ef' * 32}", ["ab" * 32, "cd" * 32, "ef" * 32]),
+        (f"{'ab' * 32}；{'cd' * 32} {'ef' * 32};\n", ["ab" * 32, "cd" * 32, "ef" * 32]),
         ("before.jpg, " + "ab" * 31, []),
         (7, []),
     ],
