@@ -22,7 +22,7 @@ from certs.files import HomeFiles
 from certs.suites import SUITES
 from node import publications
 from node.attachments.files import Held
-from node.attachments.referring import Referrer, RowReferrer
+from node.attachments.referring import Referrer, RowReferrer, TaskReferrer
 from node.attachments.service import Attachments, Taken, not_here
 from node.attachments.travel import Travel
 from node.audit import AuditLog, SparingAudit, SteadyAudit
@@ -216,7 +216,8 @@ class Node:
         self._server: LinkServer | None = None
         self.attachments = Attachments(home, config.attachments, self.check_disk, self.alarm)
         self.referrers: list[Referrer] = [
-            RowReferrer(self.catalogue, config.node.node_id, self._ways, lambda: self.core().registry)
+            RowReferrer(self.catalogue, config.node.node_id, self._ways, lambda: self.core().registry),
+            TaskReferrer(config.node.node_id),
         ]
         """Who may have an attachment: whoever one of these says that it is shared with."""
         self.travel = Travel(self)

@@ -53,6 +53,11 @@ def need(node: Node, hand: Hand, act: Act) -> None:
         raise forbidden(hand, act, node.people)
 
 
+def need_either(node: Node, hand: Hand, act: Act, other: Act) -> None:
+    """As need, where one of two is enough."""
+    need(node, hand, act if allows(node.people, hand, act, node.today()) else other)
+
+
 def note_refused(node: Node, hand: Hand, act: Act) -> None:
     """Audits that somebody tried what they may not."""
     node.note_sparingly(AuditEvent.ACCESS_REFUSED, f"{hand.said} {act.value}", by=hand.said, act=act.value)

@@ -1,40 +1,48 @@
 """Who refers to an attachment: that is what entitles anybody to it.
 
 Reference   one place here that names a file, and the node that said it: there the file can be asked for
-Referrer    a sort of such places: rows here; the moves of tasks could be another
+Referrer    a sort of such places: rows here, moves of tasks
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from node.store.people import DraftState
 from node.store.readers import Reader
 from node.store.rowsql import quoted
 from sync.registry import Registry
 from sync.rows import key_text
 from sync.values import Route
+from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.attached import columns_naming, hashes_in, named_by
 from tiers.catalogue import Catalogue
 from tiers.dataset import Dataset
+from tiers.flows.fields import FILES, files_in
+from tiers.flows.steps import fields_of
 from tiers.ways import Way
 
 REFERENCES_MAX = 100
 """Of one file: who looks for more asks for the rows."""
 NAMED_MAX = 1_000_000
+DRAFTS_MAX = 10_000
 
 
 class Reference(NamedTuple):
-    """what: the dataset; key as JSON text; columns: those that name the file."""
+    """A row (what: its dataset; key as JSON text; columns: those that name the file), or a task (its id)."""
 
     what: str
     origin: str
     key: str
     columns: tuple[str, ...]
+    task: str = ""
 
     def shown(self) -> dict[str, Any]:
         """As JSON."""
-        return {"dataset": self.what, "origin": self.origin, "key": self.key, "columns": list(self.columns)}
+        said = {"dataset": self.what, "origin": self.origin, "key": self.key, "columns": list(self.columns)}
+        return {**said, "task": self.task}
 
 
 class Referrer(Protocol):
@@ -86,6 +94,48 @@ class RowReferrer:
         return address is not None and is_audience(
             self._registry(), self._node, way.publication.route, address[1], asker
         )
+
+
+class TaskReferrer:
+    """Moves of tasks that name files. A task has two sides: what one of them said, the other may have, and nobody else,
+    whoever carried it. To name a file of the other side entitles to nothing: only what this node said itself counts."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+
+    def references(self, reader: Reader, name: str) -> list[Reference]:
+        """As Referrer.references."""
+        return tasks_naming(reader, self._node, name)
+
+    def is_shared(self, reader: Reader, name: str, asker: str) -> bool:
+        """As Referrer.is_shared."""
+        return any(
+            move.by_node == self._node and asker in (move.issuer, move.holder) and name in named_in(move)
+            for move in reader.moves_holding(name, asker, NAMED_MAX)
+        )
+
+
+def named_in(move: MoveBody) -> list[str]:
+    """The files that a move names."""
+    return files_in(fields_of(move).get(FILES, ""))
+
+
+def tasks_naming(reader: Reader, here: str, name: str) -> list[Reference]:
+    """The tasks that name a file: by their moves, or by a draft that waits here and was told to nobody."""
+    moves = reader.moves_holding(name, name, NAMED_MAX)
+    found = [Reference("", move.by_node, "", (), move.task) for move in moves if name in named_in(move)]
+    found += [
+        Reference("", here, "", (), draft.task)
+        for draft in reader.people.drafts(DRAFTS_MAX, state=DraftState.WAITING.value)
+        if any(name in files_in(fields.get(FILES, "")) for _, fields in draft.moves)
+    ]
+    return list(dict.fromkeys(found))[:REFERENCES_MAX]
+
+
+def all_named_by_tasks(reader: Reader) -> dict[str, int]:
+    """Every file that moves here name, and in how many tasks."""
+    named = {(name, move.task) for move in reader.moves_holding(FILES, FILES, NAMED_MAX) for name in named_in(move)}
+    return Counter(name for name, _ in named)
 
 
 def is_audience(registry: Registry, origin: str, route: Route, addressee: str, node: str) -> bool:

@@ -31,7 +31,7 @@ def not_here(name: str) -> UserFault:
     return UserFault(
         Code.ATTACHMENT_NOT_HAD,
         N_("The attachment '{hash}' is not here."),
-        N_("`tiersync attachment fetch` asks the node for it whose row names it."),
+        N_("`tiersync attachment fetch` asks the node for it whose row or move names it."),
         hash=name[:100],
     )
 

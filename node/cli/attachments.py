@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +16,11 @@ from node.cli.verbs import Verbs
 from node.faults import Code, UserFault, translated
 from node.texts import N_, _
 
+if TYPE_CHECKING:
+    from node.attachments.door import Examined
+
 VERBS = Verbs()
-ATTACHMENTS = Verbs("attachment", N_("Files that rows refer to by their SHA-256."))
+ATTACHMENTS = Verbs("attachment", N_("Files that rows and moves of tasks refer to by their SHA-256."))
 
 _Hash = Annotated[str, typer.Argument(metavar="HASH", help=_("SHA-256 of the file, 64 hexadecimal digits."))]
 _OF_THE_FILE = (Code.ATTACHMENT_REFUSED, Code.ATTACHMENTS_FULL, Code.DISK_FULL)
@@ -47,15 +50,10 @@ def attach(
 
 
 def _attached(session: Session, file: Path, dry_run: bool) -> dict[str, Any]:
-    """What became of a file; its metadata does not leave this process. A node that does not answer is no fault of the
-    file: that is raised. One that has no room is told as the file's, so that those before it are told too."""
-    from node.attachments.door import examine
-    from node.reading import bytes_of
-
-    limits = session.config.attachments
-    too_large = N_("Make the picture smaller, or raise `file_bytes_max` in node.toml under [attachments].")
+    """What became of a file. A node that does not answer is no fault of the file: that is raised. One that has no room
+    is told as the file's, so that those before it are told too."""
     try:
-        found = examine(bytes_of(file, limits.file_bytes_max, too_large), limits.kinds, limits.file_bytes_max)
+        found = _examined(session, file)
     except (UserFault, OSError) as error:
         fault = translated(error)
         assert fault is not None
@@ -67,6 +65,22 @@ def _attached(session: Session, file: Path, dry_run: bool) -> dict[str, Any]:
             raise
         return {"file": str(file), **fault.as_json()}
     return {"file": str(file), **taken, "removed": list(found.removed)}
+
+
+def attach_all(session: Session, files: list[Path]) -> list[str]:
+    """Takes files, all or none that is refused; the SHA-256 of each. Raises UserFault, OSError."""
+    examined = [_examined(session, file) for file in files]
+    return [str(done(_bring(session, one.data, dry_run=False))["hash"]) for one in examined]
+
+
+def _examined(session: Session, file: Path) -> Examined:
+    """What may be taken of a file: its metadata does not leave this process. Raises UserFault, OSError."""
+    from node.attachments.door import examine
+    from node.reading import bytes_of
+
+    limits = session.config.attachments
+    too_large = N_("Make the picture smaller, or raise `file_bytes_max` in node.toml under [attachments].")
+    return examine(bytes_of(file, limits.file_bytes_max, too_large), limits.kinds, limits.file_bytes_max)
 
 
 def _bring(session: Session, data: bytes, dry_run: bool) -> Coroutine[Any, Any, dict[str, Any]]:
@@ -92,10 +106,12 @@ def _show_attached(results: list[dict[str, Any]], dry_run: bool) -> None:
         remark(_("Nothing was kept."))
 
 
-@ATTACHMENTS.verb(N_("List the attachments that are here; or those that rows name and that are not."), "list")
+@ATTACHMENTS.verb(N_("List the attachments that are here; or those that rows or tasks name and that are not."), "list")
 def list_all(
     context: typer.Context,
-    missing: Annotated[bool, typer.Option("--missing", help=_("Those that rows name and that are not here."))] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help=_("Those that rows or tasks name and that are not here."))
+    ] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
@@ -103,9 +119,13 @@ def list_all(
     if session.as_json:
         return say_json(found)
     if missing:
-        table("", [_("SHA-256"), _("rows")], [(one["hash"], one["rows"]) for one in found["missing"]])
+        table(
+            "",
+            [_("SHA-256"), _("rows"), _("tasks")],
+            [(one["hash"], one["rows"], one["tasks"]) for one in found["missing"]],
+        )
         return None
-    heads = [_("SHA-256"), _("kind"), _("size"), _("from"), _("came"), _("rows")]
+    heads = [_("SHA-256"), _("kind"), _("size"), _("from"), _("came"), _("rows"), _("tasks")]
     rows = [
         (
             one["hash"],
@@ -114,17 +134,18 @@ def list_all(
             _("this node") if one["own"] else _("fetched"),
             moment(one["at"], session.zone),
             one["rows"],
+            one["tasks"],
         )
         for one in found["attachments"]
     ]
     table("", heads, rows)
-    words = _("{count} attachments, {bytes}; {missing} that rows name are not here.")
+    words = _("{count} attachments, {bytes}; {missing} that rows or tasks name are not here.")
     said = {"count": found["count"], "bytes": size(found["bytes"]), "missing": found["missing_count"]}
     say(words.format(**said))
     return None
 
 
-@ATTACHMENTS.verb(N_("Show one attachment: whether it is here, and which rows name it."))
+@ATTACHMENTS.verb(N_("Show one attachment: whether it is here, and which rows and tasks name it."))
 def show(context: typer.Context, name: _Hash) -> None:
     session = here(context)
     found = ask(session, "attachment.show", hash=name)
@@ -146,13 +167,16 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         ]
     )
     say()
-    heads = [_("dataset"), _("origin"), _("key"), _("columns")]
-    rows = [(one["dataset"], one["origin"], one["key"], ", ".join(one["columns"])) for one in found["references"]]
+    heads = [_("dataset"), _("origin"), _("key"), _("columns"), _("task")]
+    rows = [
+        (one["dataset"], one["origin"], one["key"], ", ".join(one["columns"]), one["task"])
+        for one in found["references"]
+    ]
     table("", heads, rows)
 
 
 @ATTACHMENTS.verb(
-    N_("Fetch an attachment from the node whose row names it, unless it is here; and write it into a file.")
+    N_("Fetch an attachment from the node whose row or move names it, unless it is here; and write it into a file.")
 )
 def fetch(
     context: typer.Context,
@@ -187,7 +211,7 @@ def _write(session: Session, name: str, to: Path) -> Coroutine[Any, Any, None]:
 
 
 @ATTACHMENTS.verb(
-    N_("Take an attachment away for good, here. Rows go on naming it; nodes that fetched it still have it.")
+    N_("Take an attachment away for good, here. Rows and moves go on naming it; nodes that fetched it still have it.")
 )
 def remove(
     context: typer.Context,
@@ -203,5 +227,9 @@ def remove(
         _show(session, {**found, "here": True})
         remark(_("Nothing was removed."))
         return None
-    say(_("{hash} is removed; {rows} rows here name it.").format(hash=found["hash"], rows=len(found["references"])))
+    say(
+        _("{hash} is removed; {rows} rows and tasks here name it.").format(
+            hash=found["hash"], rows=len(found["references"])
+        )
+    )
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from node.caller import account_of, caller
 from node.cli.asking import ask, command
 from node.cli.catalogues import catalogue_of
-from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table, worded
+from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, size, table, worded
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.cli.wording import role_word
@@ -17,8 +19,14 @@ from node.faults import Code, UserFault
 from node.flows import PARTIES, flow_named
 from node.texts import N_, _, current
 from node.texts.standing import WHOLES
+from tiers.flows.fields import FILES
 
 TASKS = Verbs("task", N_("Tasks that cross tiers: issue, sign, reply, check, close."))
+
+_FilesOption = Annotated[
+    list[Path],
+    typer.Option("--file", metavar="PATH", help=_("A file that the move names, attached first; may stand often.")),
+]
 
 
 @TASKS.verb(N_("Register and issue a new task for a node below."))
@@ -31,6 +39,7 @@ def new(
     task: Annotated[str, typer.Option(metavar="ID", help=_("Id of the task; made if not given."))] = "",
     flow: Annotated[str, typer.Option(metavar="FLOW", help=_("Id of the flow."))] = "W2",
     field: Annotated[list[str], typer.Option(metavar="NAME=TEXT", help=_("A further field; may stand often."))] = [],  # noqa: B006 - typer copies it
+    file: _FilesOption = [],  # noqa: B006 - typer copies it
     org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
     role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
     register_only: Annotated[
@@ -53,6 +62,7 @@ def new(
     said = {"requirement": requirement or title, "due": due}
     said = {name: text for name, text in said.items() if text and found.field(name)}
     fields = {**_fields(field), "title": title, **({} if issuing else said)}
+    fields = _with_files(session, fields, file)
     # Issued with it or not at all: nothing is registered that was never issued because of a slip.
     then = [{"move": issuing.name, "fields": said}] if issuing and not register_only else []
     wish: dict[str, Any] = {"task": task, "flow": found.id, "holder": holder, "fields": fields, "then": then}
@@ -143,10 +153,11 @@ def move(
     task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
     name: Annotated[str, typer.Argument(metavar="MOVE", help=_("Name of the move; `tiersync flow show` lists them."))],
     field: Annotated[list[str], typer.Option(metavar="NAME=TEXT", help=_("A field; may stand often."))] = [],  # noqa: B006 - typer copies it
+    file: _FilesOption = [],  # noqa: B006 - typer copies it
     org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
     role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
 ) -> None:
-    _move(context, task, name, _fields(field), org, role)
+    _move(context, task, name, _fields(field), org, role, file)
 
 
 def _fields(given: list[str]) -> dict[str, str]:
@@ -165,10 +176,28 @@ def _fields(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _move(context: typer.Context, task: str, name: str, fields: dict[str, str], org: str, role: str) -> None:
+def _move(
+    context: typer.Context,
+    task: str,
+    name: str,
+    fields: dict[str, str],
+    org: str,
+    role: str,
+    files: Sequence[Path] = (),
+) -> None:
     session = here(context)
-    given = {field: said for field, said in fields.items() if said}
+    given = _with_files(session, {field: said for field, said in fields.items() if said}, files)
     show_made(session, command(session, "task.move", task=task, move=name, fields=given, org=org, role=role))
+
+
+def _with_files(session: Session, fields: dict[str, str], files: Sequence[Path]) -> dict[str, str]:
+    """The fields of a move that names these files too; they are attached first, so that it names what is there."""
+    if not files:
+        return fields
+    from node.cli.attachments import attach_all
+
+    named = ",".join([*([fields[FILES]] if fields.get(FILES) else []), *attach_all(session, list(files))])
+    return {**fields, FILES: named}
 
 
 @TASKS.verb(N_("Issue a registered task."))
@@ -204,12 +233,13 @@ def _shortcut(name: str, about: str) -> None:
         said: Annotated[
             str, typer.Argument(metavar="TEXT", help=_("What the move must say: a result, a reason, a text."))
         ] = "",
+        file: _FilesOption = [],  # noqa: B006 - typer copies it
         org: Annotated[
             str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))
         ] = "",
         role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
     ) -> None:
-        _move(context, task, name, {_FIELD_OF[name]: said} if name in _FIELD_OF else {}, org, role)
+        _move(context, task, name, {_FIELD_OF[name]: said} if name in _FIELD_OF else {}, org, role, file)
 
     TASKS.verb(about, name)(run_move)
 
@@ -269,11 +299,24 @@ def _show_task(session: Session, task: dict[str, Any]) -> None:
     say()
     heads = [_("no."), _("move"), _("by"), _("on behalf of"), _("at"), _("says"), _("outcome")]
     table(_("Moves"), heads, [_move_row(session, one) for one in [*task["moves"], *task["pending"], *task["refused"]]])
+    _show_files(task["files"])
     for draft in task["drafts"]:
         _say_draft(draft)
     ways = ", ".join(_way(one) for one in task["next"])
     say(_("What this node may do next: {moves}").format(moves=ways or _("nothing")))
     return None
+
+
+def _show_files(files: list[dict[str, Any]]) -> None:
+    if not files:
+        return
+    say()
+    heads = [_("SHA-256"), _("here"), _("kind"), _("size"), _("named by")]
+    rows = [
+        (one["hash"], one["here"], one["kind"], size(one["size"]) if one["here"] else "", ", ".join(one["by"]))
+        for one in files
+    ]
+    table(_("Files"), heads, rows)
 
 
 def _together(task: dict[str, Any], name: str) -> str:

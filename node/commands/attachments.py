@@ -9,39 +9,45 @@ from typing import Any
 
 from node.app import Node
 from node.attachments.files import Files, Held, is_hash
-from node.attachments.referring import all_named, rows_naming
+from node.attachments.referring import Reference, all_named, all_named_by_tasks, rows_naming, tasks_naming
 from node.audit import Event as AuditEvent
 from node.clock import iso
 from node.commands.view import Arguments, View, limit, text
 from node.faults import Code, UserFault
 from node.store.readers import Reader
 from node.texts import N_
+from tiers.catalogue import Catalogue
 
 REASON_CHARACTERS_MAX = 200
 PROGRESS_S = 0.2
 
 
 def list_attachments(view: View, arguments: Arguments) -> dict[str, Any]:
-    """attachment.list {limit?, missing?} -> {count, bytes, attachments: [...], missing: [{hash, rows}]}. missing: files
-    that rows name and that are not here."""
-    named = all_named(view.reader, view.catalogue)
+    """attachment.list {limit?, missing?} -> {count, bytes, attachments: [...], missing: [{hash, rows,
+    tasks}]}. missing: files that rows or moves of tasks name and that are not here."""
+    named, in_tasks = all_named(view.reader, view.catalogue), all_named_by_tasks(view.reader)
     held = list(Files(view.home).all())
     here = {one.hash for one in held}
-    absent = [{"hash": name, "rows": rows} for name, rows in sorted(named.items()) if name not in here]
+
+    def by(name: str) -> dict[str, int]:
+        return {"rows": named.get(name, 0), "tasks": in_tasks.get(name, 0)}
+
+    absent = [{"hash": name, **by(name)} for name in sorted({*named, *in_tasks} - here)]
     shown = [] if arguments.get("missing") is True else held[: limit(arguments)]
     return {
         "count": len(held),
         "bytes": sum(one.size for one in held),
-        "attachments": [{**_shown(one), "rows": named.get(one.hash, 0)} for one in shown],
+        "attachments": [{**_shown(one), **by(one.hash)} for one in shown],
         "missing_count": len(absent),
         "missing": absent[: limit(arguments)],
     }
 
 
 def show_attachment(view: View, arguments: Arguments) -> dict[str, Any]:
-    """attachment.show {hash} -> what it is, and which rows here name it. Raises UserFault ATTACHMENT_UNKNOWN."""
+    """attachment.show {hash} -> what it is, and which rows and tasks here name it. Raises UserFault
+    ATTACHMENT_UNKNOWN."""
     name = hash_of(arguments)
-    held, references = Files(view.home).find(name), rows_naming(view.reader, view.catalogue, name)
+    held, references = Files(view.home).find(name), _references(view.reader, view.catalogue, view.node, name)
     if held is None and not references:
         raise unknown(name)
     found = _shown(held) if held is not None else {"hash": name, "size": 0, "kind": "", "own": False, "at": ""}
@@ -73,7 +79,7 @@ async def _is_named(node: Node, name: str) -> bool:
 
 async def remove(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """attachment.remove {hash, reason, dry_run?} -> as attachment.show, with `removed`. Its bytes are gone for good
-    here; rows go on naming it. Raises UserFault ATTACHMENT_UNKNOWN, BAD_ARGUMENT."""
+    here; rows and moves go on naming it. Raises UserFault ATTACHMENT_UNKNOWN, BAD_ARGUMENT."""
     name, reason = hash_of(arguments), text(arguments, "reason").strip()
     if not 0 < len(reason) <= REASON_CHARACTERS_MAX:
         raise UserFault(
@@ -85,12 +91,17 @@ async def remove(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str,
     held = await node.attachments.find(name)
     if held is None:
         raise unknown(name)
-    references = await node.read(lambda reader: rows_naming(reader, node.catalogue, name))
+    here = node.config.node.node_id
+    references = await node.read(lambda reader: _references(reader, node.catalogue, here, name))
     dry_run, shown = arguments.get("dry_run") is True, _shown(held)
     if not dry_run:
         node.note(AuditEvent.ATTACHMENT_REMOVED, hash=name, size=held.size, reason=reason)
         await node.attachments.remove(name)
     yield {**shown, "references": [one.shown() for one in references], "removed": not dry_run}
+
+
+def _references(reader: Reader, catalogue: Catalogue, here: str, name: str) -> list[Reference]:
+    return [*rows_naming(reader, catalogue, name), *tasks_naming(reader, here, name)]
 
 
 def hash_of(arguments: Arguments) -> str:
@@ -105,7 +116,7 @@ def unknown(name: str) -> UserFault:
     """Nothing is known here of such a file."""
     return UserFault(
         Code.ATTACHMENT_UNKNOWN,
-        N_("No attachment '{hash}' is here, and no row here names it."),
+        N_("No attachment '{hash}' is here, and no row or task here names it."),
         N_("Attachments are called by the 64 digits of their SHA-256; `tiersync attachment list` shows those here."),
         hash=name[:100],
     )

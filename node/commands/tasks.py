@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from node import desk
 from node.app import Node
+from node.attachments.files import Files
 from node.audit import Event as AuditEvent
 from node.clock import iso
 from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text, texts
@@ -17,19 +19,21 @@ from node.hands import Hand
 from node.jobs import MoveWish
 from node.parts import together
 from node.status import detail_shown, reason_name
-from node.store.people import DraftState, handler
+from node.store.people import Draft, DraftState, handler
 from node.texts import N_
 from sync.errors import InputFault
 from sync.phrase import Phrase
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
 from tiers.flows.check import RESTATED, WARNED
+from tiers.flows.fields import FILES, files_in
 from tiers.flows.steps import counted_of, fields_of, moves_open
 from tiers.flows.table import Flow, Party
 
 TASK_BYTES = 8
 ASKED_MORE = 4
 DRAFTS_SHOWN = 100
+FILES_SHOWN = 200
 NOBODY = "-"
 """Where a person's name is expected: tasks that nobody handles."""
 
@@ -189,8 +193,28 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
         "drafts": [desk.shown(draft) for draft in drafts],
         "refused": [_move(body) for body in view.reader.pending_moves(task, refused=True)],
         **_together(view, first),
+        "files": _files(view, [*history, *pending], drafts),
         "next": _next(flow, history, pending, party) if view.node in (first.issuer, first.holder) else [],
     }
+
+
+def _files(view: View, moves: Sequence[MoveBody], drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+    """The files that moves and drafts of a task name, the newest first, and whether they are here."""
+    said: list[tuple[str, Mapping[str, str]]] = [(body.by_node, fields_of(body)) for body in moves]
+    said += [(view.node, fields) for draft in drafts for _, fields in draft.moves]
+    named: dict[str, dict[str, None]] = {}
+    for by, fields in reversed(said):
+        for name in files_in(fields.get(FILES, "")):
+            named.setdefault(name, {})[by] = None
+    files = Files(view.home)
+    return [{**_file(files, name), "by": list(by)} for name, by in islice(named.items(), FILES_SHOWN)]
+
+
+def _file(files: Files, name: str) -> dict[str, Any]:
+    held = files.find(name)
+    if held is None:
+        return {"hash": name, "here": False, "kind": "", "size": 0}
+    return {"hash": name, "here": True, "kind": held.kind, "size": held.size}
 
 
 def _together(view: View, first: MoveBody) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from node.control.place import (
 from node.control.v1 import control_pb2 as pb
 from node.control.v1 import control_pb2_grpc as rpc
 from node.faults import UserFault, translated
-from node.hands import Hand, hand_of, need
+from node.hands import Hand, hand_of, need, need_either
 from node.jobs import PutResult
 from node.queries import PAGE_ROWS, QueryWish, query
 from node.reads import BY_MAX, QUESTION_S, Read
@@ -211,7 +211,7 @@ class _Servicer(rpc.ControlServicer):
     ) -> pb.CommandReply:
         """A file becomes an attachment; the answer comes once it is durable."""
         try:
-            need(self._node, _hand(context), Act.BRING)
+            need_either(self._node, _hand(context), Act.WORK, Act.BRING)
             data, dry_run = await self._whole(request_iterator)
             taken = await self._node.attach(data, _caller(context), dry_run=dry_run)
         except Exception as error:

@@ -51,6 +51,8 @@ _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC L
 _MOVED = "SELECT rowid, task FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _NEWEST_MOVE = "SELECT coalesce(max(rowid), 0) FROM move"
 _MOVES_SINCE = "SELECT rowid, body FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_MOVES_HOLDING = """SELECT body FROM move WHERE instr(body, ?1) > 0 AND instr(body, ?2) > 0 UNION ALL
+    SELECT body FROM pending_move WHERE refused = 0 AND instr(body, ?1) > 0 AND instr(body, ?2) > 0 LIMIT ?3"""
 _EVIDENCE = "SELECT feed, body FROM evidence ORDER BY id"
 _FATES_ABOUT = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reason, detail
     FROM fate JOIN chain ON chain.id = fate.chain WHERE key = ? AND dataset = ? ORDER BY fate.chain, seq LIMIT ?"""
@@ -330,6 +332,14 @@ class Reader:
     def moves_since(self, place: int, limit: int) -> list[tuple[int, MoveBody]]:
         """(place, move) of numbered moves kept since a place, in the order in which they came; places rise."""
         return [(at, MoveBody.FromString(body)) for at, body in self._session.rows(_MOVES_SINCE, (place, limit))]
+
+    def moves_holding(self, text: str, other: str, limit: int) -> list[MoveBody]:
+        """Moves in which two texts stand: those that were decided, and those that wait for the arbiter.
+
+        It looks at every move: for what a person asks, or what is remembered.
+        """
+        values = (text.encode(), other.encode(), limit)
+        return [MoveBody.FromString(body) for (body,) in self._session.rows(_MOVES_HOLDING, values)]
 
     def pending_moves(self, task: str, *, refused: bool = False) -> list[MoveBody]:
         """Moves of a task that the arbiter has not answered, or those it refused; oldest first."""

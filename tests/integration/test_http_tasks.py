@@ -14,6 +14,7 @@ from node.client import ApiFault, Client
 from node.config import CONFIG_NAME, load_file, render
 from node.evidence.check import check_evidence
 from node.settings import TasksSection
+from tests import pictures
 from tests.integration.http_kit import Site
 from tests.integration.test_audited import audited
 from tests.unit.tiers.kit import CATALOGUE
@@ -115,6 +116,27 @@ def test_evidence_is_given_to_whoever_may_see_the_task(site: Site, by: dict[str,
         by["qian"].evidence("nope")
     with site.client("read") as other:
         assert other.get(f"/tasks/{task}/evidence").status_code == 403
+
+
+def test_files_of_a_task_are_brought_and_given_by_its_people(site: Site, by: dict[str, Client]) -> None:
+    """Named in a draft, approved, fetched by whoever may see the task; a viewer brings none, and a token for rows gets
+    none of them."""
+    task = _issued(site, "附件")
+    name = by["li"].attach(pictures.jpeg(seed=41))
+    made = by["li"].move(task, "comment", text="现场", files=name)
+    if made.draft:
+        assert by["wang"].attachment(name), "who approves looks at it first"
+        by["wang"].approve(made.draft)
+    assert [(one["hash"], one["here"]) for one in by["qian"].task(task)["files"]] == [(name, True)]
+    assert by["qian"].attachment(name) == by["li"].attachment(name)
+    with pytest.raises(ApiFault) as fault:
+        by["qian"].attach(pictures.jpeg(seed=42))
+    assert _raised(fault) == (403, "E1510")
+    with pytest.raises(ApiFault) as fault:
+        by["li"].attachment(by["li"].attach(pictures.jpeg(seed=43)))
+    assert fault.value.status == 404, "nothing names it"
+    with site.client("read") as other:
+        assert other.get(f"/attachments/{name}").status_code == 404
 
 
 def test_nobody_does_more_than_their_person_may(site: Site, by: dict[str, Client]) -> None:

@@ -60,6 +60,8 @@ within which limit. Limits are defaults; a site sets its own ([below](#a-sites-o
 - Every flow has four moves that are not listed with it: `comment` (both sides, also after the end), and made by the
   issuer's node itself `warned` and `overdue` (when 80 % of a limit and when all of it has passed) and `restated` (when
   its calendar has moved the end of a limit).
+- Every move may name files in the field `files`: the SHA-256 of at most 20 attachments, with commas between them. Each side
+  of the task can have the files that the other has named; nodes in between and others cannot.
 """,
     "zh": """# 流程
 
@@ -79,6 +81,7 @@ within which limit. Limits are defaults; a site sets its own ([below](#a-sites-o
 - 小时和天数按下发方的日历：紧急工作时昼夜、节假日连续计算，工作时只计办公时间，工作日按调休计算，自然日逐日计算。
 - 每个流程还有四种不逐一列出的操作：`comment` 留言（双方均可，结束后也可），以及由下发方节点自行作出的 `warned` 临期预警和 `overdue` 逾期（时限过去 80 % 和用完时）、
   `restated` 时限重算（日历变动使到期时间改变时）。
+- 任何操作都可以在字段 `files` 中引用文件：最多 20 个附件的 SHA-256，以逗号分隔。任务的任一方可以取得对方引用的文件，中间节点和其他节点不能。
 """,
 }
 
@@ -260,6 +263,7 @@ KINDS = {
     Kind.DATE: ("date", "日期"),
     Kind.INTEGER: ("whole number", "整数"),
     Kind.CHOICE: ("one of", "选项"),
+    Kind.FILES: ("SHA-256 of at most 20 attachments", "附件的 SHA-256，最多 20 个"),
 }
 
 

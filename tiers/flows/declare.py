@@ -2,7 +2,7 @@
 
 The shape of a declaration is shown by tiers/flows/declared/*.toml; what each key means is in tiers/flows/table.py.
 Every flow has, without declaring them, the moves `comment` (both sides, also after the end), `warned`, `overdue`
-and `restated` (made by the issuer's node), and the fields `title`, `text` and `reason`.
+and `restated` (made by the issuer's node), and the fields `title`, `text`, `reason` and `files`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tiers.dataset import SITE_PREFIX
 from tiers.faults import Table
 from tiers.flows.check import COMMENT, IMPLIED, OVERDUE, RESTATED, WARNED, check_flow
 from tiers.flows.clocks import Clock, ClockFault, Limit, read_limit
+from tiers.flows.fields import FILES
 from tiers.flows.guards import OVERRIDE
 from tiers.flows.table import (
     BEFORE,
@@ -47,7 +48,7 @@ _BASES = {"proposal": True, "confirmed": False}
 _SIDES = {p.value: p for p in (Party.ISSUER, Party.HOLDER)}
 _STANDS = {s.value: s for s in Stands}
 _REFUSALS = {"crossed": Reason.CROSSED, "withdrawn": Reason.WITHDRAWN}
-_KINDS = {k.value: k for k in Kind}
+_KINDS = {k.value: k for k in Kind if k is not Kind.FILES}
 _CLOCKS = tuple(c.value for c in Clock)
 _ROLES = {r.value: r for r in Role}
 _GUARDS = {g.value: g for g in Guard}
@@ -55,6 +56,7 @@ _COMMON = (
     FieldRule("title", "标题", "title"),
     FieldRule("text", "内容", "text"),
     FieldRule("reason", "理由", "reason"),
+    FieldRule(FILES, "文件", "files", Kind.FILES),
 )
 _OVERRIDE = FieldRule(OVERRIDE, "未全部办结仍提交的理由", "why it goes on though not all parts are closed")
 
@@ -147,6 +149,8 @@ def _titles(table: Table) -> tuple[str, str]:
 
 
 def _field(name: str, table: Table) -> FieldRule:
+    if name == FILES:
+        table.wrong("", Phrase("'{}' is a field that every flow has", name))
     zh, en = _titles(table)
     kind = table.choice("kind", _KINDS, Kind.TEXT) or Kind.TEXT
     values = tuple(_value(one) for one in table.tables("values"))

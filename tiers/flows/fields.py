@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from sync.phrase import Phrase
@@ -10,6 +11,11 @@ from tiers.flows.table import FieldRule, Kind
 _DAY_US = 86_400_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 _INTEGER_CHARACTERS_MAX = 20
+FILES = "files"
+"""The field of every flow in which a move names files, by the SHA-256 of their bytes."""
+FILES_MAX = 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_BETWEEN = re.compile(r"[\s,;，、；]+")
 
 
 def field_fault(rule: FieldRule, said: str, at: int) -> Phrase | None:
@@ -20,6 +26,20 @@ def field_fault(rule: FieldRule, said: str, at: int) -> Phrase | None:
         return Phrase("'{}' must be one of {}", rule.name, ", ".join(v.value for v in rule.values))
     if rule.kind is Kind.INTEGER:
         return _integer_fault(rule, said)
+    return _files_fault(rule, said) if rule.kind is Kind.FILES else None
+
+
+def files_in(said: str) -> list[str]:
+    """The files that such a field names, each once, in order; what is no SHA-256 in hexadecimal names none."""
+    return [name for name in dict.fromkeys(_BETWEEN.split(said)) if _SHA256.fullmatch(name)]
+
+
+def _files_fault(rule: FieldRule, said: str) -> Phrase | None:
+    names = [name for name in _BETWEEN.split(said) if name]
+    if len(names) > FILES_MAX:
+        return Phrase("'{}' names at most {} files", rule.name, FILES_MAX)
+    if not all(map(_SHA256.fullmatch, names)):
+        return Phrase("'{}' must be SHA-256 of files, each of 64 digits (0-9, a-f), between them commas", rule.name)
     return None
 
 

@@ -62,6 +62,7 @@ class Kind(Enum):
     DATE = "date"
     INTEGER = "integer"
     CHOICE = "choice"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)

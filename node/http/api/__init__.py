@@ -270,20 +270,22 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "POST",
         "/attachments",
         "attach",
-        "A file as an attachment, a picture without its metadata; rows name it by `hash`.",
+        "A file as an attachment, a picture without its metadata; rows and moves of tasks name it by `hash`.",
         files.attach,
         WRITE,
         Attached,
         body=bytes,
+        or_role=TASK,
     ),
     Endpoint(
         "GET",
         "/attachments/{hash}",
         "attachment",
-        "The bytes of an attachment that a row names which the token may read; fetched if it is not here.",
+        "The bytes of an attachment that a row or task names which the token may read; fetched if it is not here.",
         files.fetch,
         READ,
         bytes,
+        or_role=TASK,
     ),
     Endpoint("GET", "/status", "status", "How the node stands (docs/status.schema.json).", looking.status, WATCH),
     Endpoint(
@@ -340,7 +342,7 @@ def _serve(node: Node, site: Site, ends: Mapping[str, Endpoint]) -> Callable[[Re
         grant = None
         if one.role is not None:
             grant = await site.access.grant(request)
-            if one.role:
+            if one.role and not (one.or_role and grant.may(one.or_role)):
                 grant.need(one.role, request.path_params.get("dataset", ""))
             if one.act is not None:
                 need(node, grant.hand, one.act)

@@ -54,8 +54,9 @@ def _operation(one: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
         "security": [] if one.role is None else [{"token": []}],
     }
     if one.role:
+        other = f" or `{one.or_role}`" if one.or_role else ""
         whose = f", and a person who may `{one.act.value}`" if one.act is not None else ""
-        operation["description"] = f"Needs the role `{one.role}`{whose}."
+        operation["description"] = f"Needs the role `{one.role}`{other}{whose}."
     if one.writes:
         operation["parameters"].append(
             {

@@ -72,7 +72,8 @@ class Call(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """role: what the token must be good for, '' for nothing more than being one, None for none at all.
+    """role: what the token must be good for, '' for nothing more than being one, None for none at all. or_role: is
+    enough instead of it.
 
     body, answer: msgspec types, or bytes. writes: takes an Idempotency-Key. streams: answers as text/event-stream too.
     act: what the token's person must be allowed.
@@ -90,6 +91,7 @@ class Endpoint(NamedTuple):
     writes: bool = False
     streams: bool = False
     act: Act | None = None
+    or_role: str = ""
 
 
 def params_of(request: Request, known: tuple[Param, ...]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Attachments over HTTP: taken in as by the command line, and given to who may read a row that names them.
+"""Attachments over HTTP: taken in as by the command line, and given to who may read a row or a task that names
+them.
 
-One that is not here is fetched from the node whose row names it. What comes from elsewhere is never run by a browser.
+One that is not here is fetched from the node whose row or move names it. What comes from elsewhere is never run
+by a browser.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ from node.attachments.files import Held, is_hash
 from node.attachments.kinds import MEDIA_TYPES, PICTURES
 from node.attachments.referring import Reference
 from node.commands.attachments import unknown
-from node.commands.tokens import READ
+from node.commands.tokens import READ, TASK, WRITE
 from node.faults import Code, UserFault
+from node.hands import allows, need_either
 from node.http.api.endpoint import Call, json_answer
 from node.http.api.shapes import Attached
 from node.http.bounds import DEADLINE
 from node.store.readers import Reader
 from node.texts import N_
+from tiers.people import Act
 
 FETCH_S: Final = 20.0
 PART_BYTES: Final = 256 * 1024
@@ -29,6 +33,8 @@ PART_BYTES: Final = 256 * 1024
 
 async def attach(call: Call) -> Response:
     """A file becomes an attachment. The same bytes again change nothing."""
+    if not call.granted.may(WRITE):
+        need_either(call.node, call.granted.hand, Act.WORK, Act.BRING)
     data = await call.request.body()
     taken = await call.node.attach(data, f"token {call.granted.token.id}")
     return json_answer(Attached(taken.hash, taken.size, taken.kind, list(taken.removed), taken.new))
@@ -76,14 +82,17 @@ async def _wait_for(call: Call, name: str) -> None:
     except TimeoutError as error:
         raise UserFault(
             Code.ATTACHMENT_COMING,
-            N_("The attachment '{hash}' is being fetched from the node whose row names it."),
+            N_("The attachment '{hash}' is being fetched from the node that names it."),
             N_("Ask again: it goes on from where it is."),
             hash=name,
         ) from error
 
 
 def _may_read(call: Call, reference: Reference) -> bool:
-    """Whether the token sees a column that names the file."""
+    """Whether the token sees a column, or a task, that names the file."""
+    if reference.task:
+        person = call.granted.hand
+        return call.granted.may(TASK) and allows(call.node.people, person, Act.SEE, call.node.today())
     dataset = call.node.catalogue.datasets.get(reference.what)
     if dataset is None or not call.granted.may(READ, dataset.id):
         return False

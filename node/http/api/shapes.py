@@ -191,7 +191,8 @@ class MadeOut(Struct):
 class TaskOut(Struct):
     """As `tiersync task show --json`: the task with its moves, what is pending or refused, and what may be done next.
     person: who at this node handles it. owner: which side must act, as a rule by the move `usual`. ends: when its limit
-    ends, as the issuer's node said; due: the day that a person set. warned: it has told that time is running out."""
+    ends, as the issuer's node said; due: the day that a person set. warned: it has told that time is running out.
+    files: what moves and drafts name by SHA-256, and whether it is here."""
 
     task: str
     flow: str
@@ -213,6 +214,7 @@ class TaskOut(Struct):
     pending: list[dict[str, Any]]
     refused: list[dict[str, Any]]
     drafts: list[dict[str, Any]]
+    files: list[dict[str, Any]]
     next: list[dict[str, Any]]
 
 

@@ -155,7 +155,7 @@ def test_rows_that_name_files_are_told(country: Country, call: Call, tmp_path: P
     shown = call("attachment", "show", one["hash"], "--home", home, "--json").json
     assert [(ref["dataset"], ref["columns"]) for ref in shown["references"]] == [(REPORT, ["evidence"])]
     missing = call("attachment", "list", "--missing", "--home", home, "--json").json["missing"]
-    assert {"hash": absent, "rows": 1} in missing
+    assert {"hash": absent, "rows": 1, "tasks": 0} in missing
     assert absent in call("attachment", "list", "--missing", "--home", home).out
 
 

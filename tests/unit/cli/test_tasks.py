@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from node.testing.running import InProcess
 from sync.effects import DropMoves, Reply, SaveMoves, Write
 from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import MoveBody
+from tests import pictures
 from tests.unit.cli.conftest import Call, Country
 
 
@@ -60,6 +62,36 @@ def test_an_issuer_lengthens_a_limit(call: Call, country: Country) -> None:
     longer = call("--home", nation, "task", "extend", issued.json["task"], *more).json
     assert (longer["due"], longer["moves"][-1]["move"]) == ("2027-01-31", "extend")
     assert longer["moves"][-1]["fields"] == {"due": "2027-01-31", "reason": "雨季"}
+
+
+def test_a_move_brings_its_files(call: Call, country: Country, tmp_path: Path) -> None:
+    """Attached without what they say beside their pixels, named in the move, listed with the task; one that is not
+    taken ends it before anything is attached or made."""
+    nation, city = country.home("nation"), country.home("city")
+    path, bad = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    path.write_bytes(pictures.jpeg(seed=51))
+    bad.write_bytes(b"MZ" + bytes(50))
+    wish = ("--title", "x", "--due", "2026-12-31", "--file", str(path), "--json")
+    issued = call("--home", nation, "task", "new", country.node("city"), *wish).json
+    task, (one,) = issued["task"], issued["files"]
+    assert (one["here"], one["kind"], one["by"]) == (True, "jpeg", [country.node("nation")])
+    assert issued["moves"][0]["fields"] == {"title": "x", "files": one["hash"]}
+    assert one["hash"] in call("--home", nation, "task", "show", task).out
+    (shown,) = call("--home", nation, "attachment", "show", one["hash"], "--json").json["references"]
+    assert shown["task"] == task
+    _wait(country, call, city, task, "issued")
+    other = tmp_path / "c.jpg"
+    other.write_bytes(pictures.jpeg(seed=52))
+    refused = call("--home", city, "task", "sign", task, "--file", str(other), "--file", str(bad), "--json")
+    assert refused.json["error"]["name"] == "ATTACHMENT_REFUSED"
+    assert not call("--home", city, "task", "show", task, "--json").json["pending"]
+    signed = call("--home", city, "task", "sign", task, "--file", str(other), "--json").json
+    assert [(f["here"], f["by"]) for f in signed["files"]] == [
+        (True, [country.node("city")]),
+        (False, [country.node("nation")]),
+    ]
+    named = call("--home", city, "task", "move", task, "comment", "--field", "text=x", "--field", "files=x", "--json")
+    assert named.json["error"]["name"] == "MOVE_REFUSED"
 
 
 def _wait(country: Country, call: Call, home: str, task: str, state: str) -> None:

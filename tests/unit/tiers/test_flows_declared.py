@@ -208,6 +208,7 @@ colour = "red"
 [flow.x_a.field]
 level = { zh = "x", en = "x", kind = "choice" }
 heads = { zh = "x", en = "x", kind = "integer", least = 5, most = 2, within_days = 3 }
+files = { zh = "x", en = "x" }
 [flow.x_a.state]
 open.zh = "x"
 open.en = "x"
@@ -236,6 +237,7 @@ def test_every_mistake_of_a_flow_is_told_at_once() -> None:
         "flow.x_a.field.level.values: are those of a choice, each once",
         "flow.x_a.field.heads.most: is above least, of an integer",
         "flow.x_a.field.heads.within_days: is a bound of a date",
+        "flow.x_a.field.files: 'files' is a field that every flow has",
         "flow.x_a.state.open.owner: must be one of issuer, holder",
         "flow.x_a.state.open.limit.of: '3 moon' is no limit",
         "flow.x_a.state.open.limit.otherwise: '3' is no limit",

@@ -11,7 +11,7 @@ from sync.judge import MoveJudgement
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
-from tests.unit.tiers.desks import TASK, Desk, deliver, desks, facts, forged, settle
+from tests.unit.tiers.desks import FLOWS, TASK, Desk, deliver, desks, facts, forged, settle, sides
 from tests.unit.tiers.kit import (
     CITY,
     CITY_STANDS,
@@ -24,6 +24,7 @@ from tests.unit.tiers.kit import (
     PROVINCE,
     PROVINCE_STANDS,
 )
+from tiers.flows.fields import files_in
 
 # --- what must not have effect ----------------------------------------------------------------------------------------
 
@@ -60,6 +61,41 @@ def test_a_move_must_say_what_its_rule_asks_for() -> None:
     holder.post.append(body)
     settle(issuer, holder)
     assert issuer.history()[-1].reason == Reason.MISSING_FIELD
+
+
+HASHES = [f"{n:064x}" for n in range(21)]
+NAMED = {
+    "one": (HASHES[0], True),
+    "with commas and blanks": (f"{HASHES[0]}, {HASHES[1]}\n{HASHES[2]}、{HASHES[3]}", True),
+    "as many as may be": (",".join(HASHES[:20]), True),
+    "one too many": (",".join(HASHES), False),
+    "in capitals": ("AB" * 32, False),
+    "too short": ("ab" * 31, False),
+    "a path": ("../../store.db", False),
+    "one good and one not": (f"{HASHES[0]},x", False),
+}
+
+
+@pytest.mark.parametrize("flow", sorted(FLOWS))
+@pytest.mark.parametrize("case", NAMED)
+def test_files_are_named_by_sha_256_in_every_flow(flow: str, case: str) -> None:
+    """In any move, at the desk, and at the other side where a desk of another program let it through."""
+    said, good = NAMED[case]
+    by, to = sides(FLOWS[flow])
+    issuer, holder = Desk(by, FLOWS[flow]), Desk(to, FLOWS[flow])
+    fields = {**issuer.fields, "files": said}
+    if good:
+        issuer.begin(holder.node, fields)
+        settle(issuer, holder)
+        assert facts(issuer) == facts(holder)
+        assert set(files_in(said)) <= set(HASHES)
+        return
+    with pytest.raises(InputFault) as told:
+        issuer.begin(holder.node, fields)
+    assert (told.value.reason, "'files'" in str(told.value)) == (Reason.RULE_BROKEN, True)
+    body = issuer.begin(holder.node)
+    body.fields.add(name="files", text=said)
+    assert holder.hear(body, by).reason is Reason.RULE_BROKEN
 
 
 NOT_HEARD: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
