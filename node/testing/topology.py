@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -224,7 +224,7 @@ class Topology:
         self._configure(member)
         await member.start()
         # Its own enrolment comes with the first link; only then may it invite nodes below itself.
-        await member.until(_is_calm if place.parent else _has_no_backlog)
+        await member.until(self._calm(place.parent))
         return member
 
     def _configure(self, member: Member) -> None:
@@ -241,7 +241,7 @@ class Topology:
         statuses: dict[str, dict[str, Any]] = {}
         for name, member in self.members.items():
             if member.running is not None:
-                statuses[name] = await member.until(_is_calm if member.place.parent else _has_no_backlog, timeout_s)
+                statuses[name] = await member.until(self._calm(member.place.parent), timeout_s)
         return statuses
 
     async def level(self, timeout_s: float = SETTLE_S) -> None:
@@ -256,6 +256,9 @@ class Topology:
                             wanted[name][feed["feed"]] = feed["seq"]
         for name, heads in wanted.items():
             await self.members[name].until(partial(_reached, heads=heads), timeout_s)
+
+    def _calm(self, parent: str) -> Callable[[dict[str, Any]], bool]:
+        return partial(_is_calm if parent else _has_no_backlog, here={m.node for m in self.members.values()})
 
     def _audience(self, origin: str, route: str, addressee: str) -> list[str]:
         """Names of the places that hold a feed of `origin` (docs/wire.md, "Routes"), relays among them."""
@@ -283,17 +286,22 @@ class Topology:
         return [*up[: up.index(top) + 1], *reversed(down[: down.index(top)])]
 
 
-def _is_calm(status: dict[str, Any]) -> bool:
+def _is_calm(status: dict[str, Any], here: Collection[str]) -> bool:
     up = any(link["to_parent"] and link["phase"] == "exchange" for link in status["links"])
-    return up and _has_no_backlog(status)
+    return up and _has_no_backlog(status, here)
 
 
-def _has_no_backlog(status: dict[str, Any]) -> bool:
+def _has_no_backlog(status: dict[str, Any], here: Collection[str]) -> bool:
+    """What is for nodes below waits where there are none, and so does what is for one node that is not among `here`."""
     return (
         status["state"] in ("working", "succeeded")
         and not status["jobs"]
-        and all(feed["waiting"] == 0 or feed["route"] == "descendants" for feed in status["feeds"] if feed["own"])
+        and all(feed["waiting"] == 0 or _may_wait(feed, here) for feed in status["feeds"] if feed["own"])
     )
+
+
+def _may_wait(feed: Mapping[str, Any], here: Collection[str]) -> bool:
+    return feed["route"] == "descendants" or bool(feed["addressee"] and feed["addressee"] not in here)
 
 
 def _reached(status: dict[str, Any], heads: Mapping[str, int]) -> bool:

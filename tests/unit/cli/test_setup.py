@@ -168,7 +168,7 @@ def test_an_invite_whose_letter_cannot_be_written_is_not_made(call: Call, countr
 
     before = counted()
     (tmp_path / "file").touch()
-    assert call("--home", nation, *wish, "--out", str(tmp_path / "file")).json["error"]["code"] == "E1705"
+    assert call("--home", nation, *wish, "--out", str(tmp_path / "file")).json["error"]["code"] == "E1208"
     assert counted() == before
     (tmp_path / "out" / "c120000.cn-demo.invite").mkdir(parents=True)
     assert call("--home", nation, *wish, "--out", str(tmp_path / "out")).json["error"]["code"] == "E1202"
