@@ -306,38 +306,34 @@ def _quality(table: Any, mistakes: Mistakes) -> dict[str, MarkSetting]:
 
 def _webhooks(table: Any, sound: _Found, mistakes: Mistakes) -> dict[str, Webhook]:
     """Targets of changes by name; they need changes to be kept."""
-    if not isinstance(table, dict):
-        mistakes.add(WEBHOOKS, Text(N_("must be a section such as [{name}]"), name="webhooks.cim"))
-        return {}
-    found: dict[str, Webhook] = {}
-    for name, part in table.items():
-        place = f"{WEBHOOKS}.{name}"
-        if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name) is None:
-            mistakes.add(place, Text(N_("is not a name of lower-case letters, digits, - and _")))
-            continue
-        target = _read(Webhook, part, place, mistakes, {})
-        if target is not None:
-            found[name] = target
-    if table and sound.get("http.changes_keep_days") == 0:
+    found = _named(Webhook, table, WEBHOOKS, "webhooks.cim", mistakes)
+    if isinstance(table, dict) and table and sound.get("http.changes_keep_days") == 0:
         mistakes.add("http.changes_keep_days", Text(N_("is needed: webhooks are told of changes that are kept")))
     return found
 
 
 def _notify(table: Any, mistakes: Mistakes) -> dict[str, Notify]:
     """Where people are told, by name."""
+    found = _named(Notify, table, NOTIFY, "notify.duty", mistakes)
+    for name, target in found.items():
+        _notified(target, f"{NOTIFY}.{name}", mistakes)
+    return found
+
+
+def _named(section: type[S], table: Any, heading: str, example: str, mistakes: Mistakes) -> dict[str, S]:
+    """Sections under one heading, by the names that an administrator gives them."""
     if not isinstance(table, dict):
-        mistakes.add(NOTIFY, Text(N_("must be a section such as [{name}]"), name="notify.duty"))
+        mistakes.add(heading, Text(N_("must be a section such as [{name}]"), name=example))
         return {}
-    found: dict[str, Notify] = {}
+    found: dict[str, S] = {}
     for name, part in table.items():
-        place = f"{NOTIFY}.{name}"
+        place = f"{heading}.{name}"
         if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name) is None:
             mistakes.add(place, Text(N_("is not a name of lower-case letters, digits, - and _")))
             continue
-        target = _read(Notify, part, place, mistakes, {})
+        target = _read(section, part, place, mistakes, {})
         if target is not None:
             found[name] = target
-            _notified(target, place, mistakes)
     return found
 
 
