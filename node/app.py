@@ -507,7 +507,12 @@ class Node:
         self._steady.append(event, **fields)
 
     def alarm(self, name: str, **fields: str | int) -> None:
-        """Tells who runs the node of something that a person should look at. In the loop."""
+        """Tells who runs the node of something that a person should look at. In the loop.
+
+        Once the writer is over nothing is told any more: it said itself why, and all that failed by it would hide that.
+        """
+        if self.writer.stopped.done():
+            return
         self._alarm(Alarm(name, fields))
         self._notify()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from node.faults import Code, Exit, UserFault
 from node.founding import found_nation
 from node.serve import LOG_FOLDER, Served
 from node.store.faults import StoreFault, StoreTrouble
+from node.subscribing import Subscriptions
 from node.telemetry import LOG_NAME
 from node.testing import Topology
 from sync.events import AnchorKnown
@@ -80,7 +82,9 @@ def test_a_node_whose_writer_fails_ends_with_words_and_comes_back_with_the_next_
     words_said: str,
     code: int,
 ) -> None:
-    """It says why and ends, so that whatever supervises it starts it again; its log names the alarm."""
+    """It says why and ends, so that whatever supervises it starts it again; its log names the alarm, and what fails
+    only because the writer is over adds none.
+    """
     home = tmp_path / "nation"
     found_nation(home, tmp_path / "root", "cn-test", "100000", "国家平台", LISTEN, SystemClock(), SystemRandomness())
     plain = Engine.step
@@ -90,9 +94,14 @@ def test_a_node_whose_writer_fails_ends_with_words_and_comes_back_with_the_next_
             raise failure
         return plain(self, items, now)
 
+    async def asks_too_late(self: Subscriptions) -> None:
+        await asyncio.wait([self._node.writer.stopped])
+        raise StoreFault(StoreTrouble.STOPPED, "the node has stopped")
+
     monkeypatch.setenv("TIERSYNC_LANG", "en")
     with monkeypatch.context() as broken:
         broken.setattr(Engine, "step", failing)
+        broken.setattr(Subscriptions, "_look_if_changed", asks_too_late)
         assert program(["--home", str(home), "run"]) == code
     assert words_said in capsys.readouterr().err
     log = [json.loads(line) for line in (home / LOG_FOLDER / LOG_NAME).read_text("utf-8").splitlines()]
