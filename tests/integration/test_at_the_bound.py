@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from collections.abc import Sequence
@@ -94,14 +93,16 @@ def test_a_node_whose_writer_fails_ends_with_words_and_comes_back_with_the_next_
             raise failure
         return plain(self, items, now)
 
-    async def asks_too_late(self: Subscriptions) -> None:
-        await asyncio.wait([self._node.writer.stopped])
-        raise StoreFault(StoreTrouble.STOPPED, "the node has stopped")
+    def fails_with_it(self: Subscriptions) -> None:
+        node = self._node
+        node.writer.stopped.add_done_callback(
+            lambda _: node.alarm("subscriptions_failed", detail="the node has stopped")
+        )
 
     monkeypatch.setenv("TIERSYNC_LANG", "en")
     with monkeypatch.context() as broken:
         broken.setattr(Engine, "step", failing)
-        broken.setattr(Subscriptions, "_look_if_changed", asks_too_late)
+        broken.setattr(Subscriptions, "start", fails_with_it)
         assert program(["--home", str(home), "run"]) == code
     assert words_said in capsys.readouterr().err
     log = [json.loads(line) for line in (home / LOG_FOLDER / LOG_NAME).read_text("utf-8").splitlines()]
