@@ -35,6 +35,7 @@ from tiers.dataset import SOURCE_COLUMN
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows.clocks import Calendar
 from tiers.flows.guards import NO_FACTS, Facts
+from tiers.flows.keeping import Asked, Started
 from tiers.flows.standing import say_due
 from tiers.flows.steps import Author, last_number, propose, start
 from tiers.flows.table import Flow, Guard
@@ -260,6 +261,16 @@ class MoveWish(NamedTuple):
     """Made by the node itself, for no person."""
     after: int | None = None
     """Made only while this is the number of the task's last move; 0: only if there is no such task yet."""
+
+
+def automatic(task: str, asked: Asked) -> MoveWish:
+    """The move that a task asks for."""
+    return MoveWish("", task, asked.act.move, "", "", "", {}, automatic=True, after=asked.number)
+
+
+def first_of(begun: Started) -> MoveWish:
+    """The first move of a task that another one starts."""
+    return MoveWish(begun.flow, begun.task, begun.move, begun.holder, "", "", begun.fields, automatic=True, after=0)
 
 
 @dataclass(slots=True)

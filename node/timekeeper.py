@@ -10,24 +10,19 @@ told or started twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from hashlib import sha256
 from typing import NamedTuple
 
 from node.app import Node
 from node.calendar import DATASET, calendar_of
-from node.jobs import MoveWish
+from node.jobs import MoveWish, automatic, first_of
 from node.store.readers import Reader
 from sync.errors import InputFault, LocalFault
 from sync.reasons import Reason
-from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.calendar import WorkCalendar
-from tiers.flows.check import RESTATED, STATE, TASK
-from tiers.flows.standing import Act, TaskStanding, standing
-from tiers.flows.steps import fields_of
-from tiers.flows.table import Flow, Start
+from tiers.flows.keeping import Asked, asked, started
 
 PAUSE_S = 60.0
 """Tasks that moved are looked at so often; a limit that ends before is not waited for any longer."""
@@ -35,17 +30,10 @@ MOVES_AT_ONCE = 50
 """Others that ask the store wait for no more than these."""
 
 
-class _Watched(NamedTuple):
-    """What a task asks for next: an automatic move, while `number` is its last one."""
-
-    number: int
-    act: Act
-
-
 class _Found(NamedTuple):
     """Of tasks that were looked at: what each asks for (None: nothing), and what is to be started."""
 
-    watched: dict[str, _Watched | None]
+    watched: dict[str, Asked | None]
     starts: list[MoveWish]
 
 
@@ -57,7 +45,7 @@ class Timekeeper:
         self._running: asyncio.Task[None] | None = None
         self._place = 0
         self._calendar: tuple[int, WorkCalendar] | None = None
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Asked] = {}
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down."""
@@ -93,7 +81,7 @@ class Timekeeper:
             await self._take_calendar()
             starts = await self._look_at_moved()
             await self._look_at_due()
-            wishes = [*starts, *(_automatic(task, one) for task, one in self._watched.items() if self._is_due(one))]
+            wishes = [*starts, *(automatic(task, one) for task, one in self._watched.items() if self._is_due(one))]
             done = [(wish.task, wish.move) for wish in wishes if await self._make(wish)]
             made += done
             if not done:
@@ -124,7 +112,7 @@ class Timekeeper:
         for first in range(0, len(due), MOVES_AT_ONCE):
             await self._look_at(due[first : first + MOVES_AT_ONCE])
 
-    def _is_due(self, watched: _Watched) -> bool:
+    def _is_due(self, watched: Asked) -> bool:
         return watched.act.at_us <= self._node.clock.now_us()
 
     async def _look_at(self, tasks: Iterable[str]) -> list[MoveWish]:
@@ -146,8 +134,9 @@ class Timekeeper:
             if flow is None:
                 found.watched[task] = None
                 continue
-            found.watched[task] = _watched(standing(flow, history, self._calendar[1], now), history[-1], now)
-            found.starts.extend(wish for wish in _starts(flow, flows, history) if not reader.moves(wish.task))
+            found.watched[task] = asked(flow, history, self._calendar[1], now)
+            begun = (one for one in started(flow, flows, history) if not reader.moves(one.task))
+            found.starts.extend(map(first_of, begun))
         return found
 
     async def _make(self, wish: MoveWish) -> bool:
@@ -161,39 +150,3 @@ class Timekeeper:
             return False
         self._watched.pop(wish.task, None)
         return True
-
-
-def _watched(found: TaskStanding | None, last: MoveBody, now: int) -> _Watched | None:
-    """A limit that ends at another time than was said last, as after a change of the calendar, is said anew at once."""
-    if found is None or found.due is None:
-        return None
-    if (last.due_at, last.due_provisional) != found.due:
-        return _Watched(last.number, Act(RESTATED, now))
-    return _Watched(last.number, found.act) if found.act is not None else None
-
-
-def _automatic(task: str, watched: _Watched) -> MoveWish:
-    return MoveWish("", task, watched.act.move, "", "", "", {}, automatic=True, after=watched.number)
-
-
-def _starts(flow: Flow, flows: Mapping[str, Flow], history: Sequence[MoveBody]) -> Iterator[MoveWish]:
-    """What the moves of a task start, as often as it is asked: the id of the new task is always the same."""
-    made = [body.move for body in history if body.accepted]
-    for start in flow.starts:
-        if made.count(start.on) >= start.after and start.flow in flows:
-            yield _started(start, flows[start.flow], history)
-
-
-def _started(start: Start, flow: Flow, history: Sequence[MoveBody]) -> MoveWish:
-    first, last = history[0], history[-1]
-    said = {name: text for body in history if body.accepted for name, text in fields_of(body).items() if text}
-    known = {TASK: first.task, STATE: last.state, **{f"@{name}": text for name, text in said.items()}}
-    fields = {name: known.get(text, "") if text.startswith("@") else text for name, text in start.fields.items()}
-    task = started_id(first.issuer, first.task, start)
-    return MoveWish(flow.id, task, flow.opening.name, first.holder, "", "", fields, automatic=True, after=0)
-
-
-def started_id(issuer: str, task: str, start: Start) -> str:
-    """The id of the task that a task starts."""
-    cause = "\0".join((issuer, task, start.on, str(start.after), start.flow))
-    return f"{start.flow.lower()}-{sha256(cause.encode()).hexdigest()[:32]}"
