@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -33,15 +34,18 @@ from tiers.dataset import Cadence, Dataset
 from tiers.deadlines import due_us
 from tiers.dues import Evidence, Standing, Why, debtors, judge
 from tiers.filters import AllOf, Compare, OneOf, filter_sql
-from tiers.flows import REMINDER
+from tiers.flows import REMINDER, SUPERVISION
 from tiers.flows.steps import fields_of
 from tiers.flows.table import Flow
 from tiers.parts import may_own
 from tiers.periods import Period, day_of, ended_periods, parse_period, period_of
 from tiers.rollup import ALL, COUNTED, PARTS
+from tiers.supervision import overdue_by
 
 FATES_READ_MAX = 10_000
 TASKS_READ_MAX = 10_000
+ASKED_MAX = 100
+"""Older periods of a dataset that are looked at because somebody asked about them."""
 
 
 class Item(NamedTuple):
@@ -57,6 +61,13 @@ class Item(NamedTuple):
     why: Why
     arrived: int
     own: bool
+
+
+class Owed(NamedTuple):
+    """What is owed to this node: for the newest periods, and for older ones that somebody asked about."""
+
+    newest: list[Item]
+    older: list[Item]
 
 
 class _Seen(NamedTuple):
@@ -95,13 +106,22 @@ def periods_in(dataset: Dataset, month: str) -> list[Period]:
 async def look(node: Node) -> list[Item]:
     """Marks what has come, closes what is over, settles reminders, counts what is overdue; what is owed to this node.
     Raises InputFault, StoreFault."""
+    return (await look_at_all(node)).newest
+
+
+async def look_at_all(node: Node) -> Owed:
+    """The same, with what is owed for older periods that a supervision or a reminder may be about."""
     overdue = 0
-    owed: list[Item] = []
+    owed, older = list[Item](), list[Item]()
+    asked = await node.read(partial(_asked_about, node))
     for dataset in datasets_of(node):
         periods = periods_now(node, dataset)
-        found = await items(node, dataset, periods)
-        owed += (item for item in found if not item.own)
-        overdue += sum(item.standing is Standing.OVERDUE and not item.own for item in found)
+        others = _older(node, dataset, periods, asked.get(dataset.id, set()))
+        found = await items(node, dataset, [*others, *periods])
+        newest = set(map(str, periods))
+        owed += (item for item in found if not item.own and item.period in newest)
+        older += (item for item in found if not item.own and item.period not in newest)
+        overdue += sum(item.standing is Standing.OVERDUE and not item.own and item.period in newest for item in found)
         await _close(node, dataset, periods)
     await _write(node, partial(_tidy, node))
     await _settle(node)
@@ -109,7 +129,43 @@ async def look(node: Node) -> list[Item]:
     node.dues = counted(
         node.catalogue.flows[REMINDER], node.config.node.node_id, known, overdue, iso(node.clock.now_us())
     )
-    return owed
+    return Owed(owed, older)
+
+
+def _older(node: Node, dataset: Dataset, periods: Sequence[Period], asked: Iterable[str]) -> list[Period]:
+    """Periods before the newest ones that must be looked at as well."""
+    zone, now, cycles = (
+        ZoneInfo(node.config.run.time_zone),
+        node.clock.now_us(),
+        node.config.tasks.supervise_after_cycles,
+    )
+    wanted = {*overdue_by(dataset, cycles, now, zone)} if cycles else set()
+    for text in sorted(asked)[-ASKED_MAX:]:
+        with suppress(ValueError):
+            wanted.add(parse_period(text))
+    known = {period for period in wanted if period.cadence in dataset.deadlines and period.span_us(zone)[1] <= now}
+    return sorted(known - {*periods}, key=lambda period: (period.first, period.until))
+
+
+def _asked_about(node: Node, reader: Reader) -> dict[str, set[str]]:
+    """Periods by dataset that open reminders and supervisions of this node are about."""
+    found: dict[str, set[str]] = {}
+    flows, here = node.catalogue.flows, node.config.node.node_id
+    for last in reader.tasks(TASKS_READ_MAX):
+        if last.issuer == here and last.flow in (REMINDER, SUPERVISION) and not flows[last.flow].has_ended(last.state):
+            said = fields_of(reader.moves(last.task)[0])
+            found.setdefault(said.get("dataset", ""), set()).add(said.get("period", ""))
+    return found
+
+
+def is_supervision(first: MoveBody) -> bool:
+    """Whether a supervision is about what is owed for a period."""
+    said = fields_of(first)
+    try:
+        parse_period(said.get("period", ""))
+    except ValueError:
+        return False
+    return first.flow == SUPERVISION and bool(said.get("dataset"))
 
 
 def counted(

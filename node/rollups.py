@@ -1,5 +1,5 @@
 """The node works its statistics out by itself, now and then, where something changed that they are made of; then it
-looks at deadlines, and at what arrived that it should mark.
+looks at deadlines, at what arrived that it should mark, and at what it should supervise.
 
 Periods that are still open are worked out when rows came or a link changed, and once an hour; closed ones once a day,
 and when one closes. Nothing is kept of it beside the rows: after a start all is looked at once.
@@ -18,6 +18,7 @@ from node.app import Node
 from node.marking import Marking
 from node.quality import ISSUES
 from node.rolling import Outcome, closes_us, linked_now, periods_of, roll_up, rollups_of
+from node.supervising import Supervising
 from sync.errors import LocalFault
 from tiers.periods import day_of
 from tiers.rollup import RollUp
@@ -34,6 +35,7 @@ class RollUps:
         self._seen: dict[str, Any] = {}
         self._looked: dict[str, Any] = {}
         self._marking = Marking(node)
+        self._supervising = Supervising(node)
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down; not at all where it is switched off."""
@@ -53,11 +55,13 @@ class RollUps:
             for rollup in rollups_of(self._node):
                 with self.alarm("rollup_failed", dataset=rollup.dataset.id):
                     await self.look(rollup)
-            owed: list[dues.Item] = []
+            owed = dues.Owed([], [])
             with self.alarm("deadlines_failed"):
-                owed = await dues.look(self._node)
+                owed = await dues.look_at_all(self._node)
             with self.alarm("marking_failed"):
-                await self._marking.look(owed)
+                await self._marking.look(owed.newest)
+            with self.alarm("supervising_failed"):
+                await self._supervising.look([*owed.older, *owed.newest])
 
     @contextmanager
     def alarm(self, name: str, **about: str) -> Iterator[None]:

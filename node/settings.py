@@ -456,6 +456,23 @@ class TasksSection:
         (),
         _all_matching(r"\w+\.(\w+|\*)", N_("'{value}' is not of the form FLOW.MOVE, such as W2.sign or W9D.*")),
     )
+    supervise_after_cycles: int = setting(
+        "下级数据逾期多少个周期后自动登记督办（W2）；0 为不自动登记",
+        "Cycles after which data of a node below that is overdue is supervised (W2) by itself; 0: never",
+        2,
+        _between(0, 12),
+    )
+    supervise_cases_per_day: int = setting(
+        "下级案件超期一倍时限仍未办结的，每天最多自动登记多少件督办；0 为不自动登记",
+        "Supervisions a day, at most, of cases of nodes below that are overdue by once their limit; 0: none by itself",
+        0,
+        _between(0, 1_000),
+    )
+    supervision_issued: bool = setting(
+        "自动登记的督办是否由节点直接下发；否则由人下发",
+        "Whether the node also issues the supervisions that it registers by itself; else a person does",
+        False,
+    )
 
 
 def pages_at(settings: HttpSection, port: int) -> str:

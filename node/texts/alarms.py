@@ -121,6 +121,10 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("What arrived could not be looked through for what is to be marked; the detail says why."),
         N_("As the detail says; the node tries again by itself."),
     ),
+    "supervising_failed": AlarmWords(
+        N_("What this node supervises by itself could not be looked at; the detail says why."),
+        N_("As the detail says; the node tries again by itself."),
+    ),
     "timekeeper_failed": AlarmWords(
         N_("The tasks that this node issued could not be looked at: nobody is warned of limits meanwhile."),
         N_("As the detail says; it is tried again by itself."),

@@ -57,7 +57,8 @@ def configs(draw: st.DrawFn) -> Config:
     seasons = st.just(CalendarSection()) | st.just(CalendarSection(("09:00-17:00",), "11-01..02-28", ("10:00-16:00",)))
     calendar = replace(draw(seasons), natural_days_roll=draw(st.booleans()))
     free = st.lists(st.sampled_from(["W2.sign", "W9D.*"]), max_size=2).map(tuple)
-    tasks = TasksSection(draw(st.sampled_from(["by_flow", "all", "off"])), draw(free))
+    numbers = draw(st.integers(0, 12)), draw(st.integers(0, 1_000))
+    tasks = TasksSection(draw(st.sampled_from(["by_flow", "all", "off"])), draw(free), *numbers, draw(st.booleans()))
     deadlines = draw(
         st.dictionaries(
             st.sampled_from(["case_stat.daily", "x_heat.monthly"]),

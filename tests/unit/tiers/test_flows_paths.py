@@ -26,6 +26,8 @@ PATHS: dict[str, tuple[str, str, str]] = {
     ),
     "a key task that is withdrawn while it is reviewed": ("W1", "issue receive begin submit withdraw", "withdrawn"),
     "a supervision from registration to close": ("W2", "issue sign begin report reply check close", "closed"),
+    "a supervision that nobody had issued when the data came": ("W2", "lapse", "withdrawn"),
+    "a supervision whose data comes": ("W2", "issue remedied sign reply close", "closed"),
     "a supervision that is suspended": (
         "W2", "issue sign ask_suspension grant_suspension resume extend reply return begin reply check close", "closed"
     ),
@@ -122,6 +124,7 @@ CROSSINGS: dict[str, tuple[str, str, str, str, str, Reason]] = {
     "withdraw × decline": ("W1", "issue", "decline", "withdraw", "withdrawn", Reason.WITHDRAWN),
     "approve × comment": ("W1", "issue receive begin submit", "comment", "approve", "approved", Reason.NONE),
     "withdraw × reply": ("W2", "issue sign", "reply", "withdraw", "withdrawn", Reason.WITHDRAWN),
+    "what was missing comes × reply": ("W2", "issue sign", "reply", "remedied", "replied", Reason.NONE),
     "extend × reply": ("W2", "issue sign", "reply", "extend", "replied", Reason.NONE),
     "end suspension × resume": (
         "W2", "issue sign ask_suspension grant_suspension", "resume", "recall", "correcting", Reason.CROSSED

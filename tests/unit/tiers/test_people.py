@@ -94,7 +94,7 @@ def test_nobody_approves_what_they_wrote() -> None:
 def test_notes_need_no_approval_and_what_changes_a_task_does() -> None:
     """A remark and a progress report say something; a longer limit is more than that, though it is quiet."""
     notes = {rule.name for rule in W2.moves if is_note(W2, rule, rule.fields)}
-    assert notes == {"remark", "report", "comment", "warned", "overdue", "restated"}
+    assert notes == {"remark", "report", "remedied", "comment", "warned", "overdue", "restated"}
     approval, people = Approval(Wanted.ALL, ("W2.sign", "W9D.*")), roster()
     needing = {rule.name for rule in W2.moves if approval.needed(people, W2, rule, rule.fields, Role.OFFICER)}
     assert needing == {rule.name for rule in W2.moves} - notes - {"sign"}
