@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from node.app import Node
 from node.clock import iso
 from node.engine import Job, Step
-from node.facts import timed
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand, forbidden
 from node.jobs import MoveWish, bodies_of, other_side
@@ -69,10 +68,9 @@ async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: Ar
     PERSON_FORBIDS, BAD_ARGUMENT.
     """
     ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
-    known = await timed(node, wishes)
 
     def job(ticket: Ticket[Made]) -> Job:
-        plain = HandIn(ticket, _desk(node), hand, known, ids)
+        plain = HandIn(ticket, _desk(node), hand, wishes, ids)
         return plain if around is None else around(plain)
 
     return await node.writer.call(job)
@@ -85,9 +83,8 @@ async def decide(node: Node, hand: Hand, number: int, state: DraftState, reason:
     draft = await node.read(lambda reader: reader.people.draft(number))
     if draft is None:
         raise no_draft(number)
-    wishes = await timed(node, wishes_of(draft))
-    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
-    job = partial(Decide, hand=hand, number=number, state=state, reason=reason, wishes=wishes, move_ids=ids)
+    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in draft.moves]
+    job = partial(Decide, hand=hand, number=number, state=state, reason=reason, move_ids=ids)
     made: Made = await node.writer.call(lambda ticket: job(ticket, _desk(node)))
     return made
 
@@ -169,8 +166,6 @@ class Decide:
     number: int
     state: DraftState
     reason: str
-    wishes: Sequence[MoveWish]
-    """Its moves, which never change, with what is known at this moment beside the task's history."""
     move_ids: Sequence[str]
     _draft: Draft = field(init=False)
 
@@ -201,13 +196,13 @@ class Decide:
         return _four_eyes(draft)
 
     def _approve(self, store: Store) -> Sequence[Step]:
-        draft, desk, ids = self._draft, self.desk, self.move_ids
+        draft, desk, ids, wishes = self._draft, self.desk, self.move_ids, wishes_of(self._draft)
         try:
-            bodies = bodies_of(store, self.wishes, desk.standing, desk.flows, ids, desk.at, desk.calendar)
+            bodies = bodies_of(store, wishes, desk.standing, desk.flows, ids, desk.at, desk.calendar)
         except InputFault as fault:
             self._end(DraftState.STALE, as_phrase(fault.detail).packed(), store)
             return (Reply(self.token, _stale(draft, fault)),)
-        made = Made(draft.task, tuple(ids), draft.org, self.wishes[0].role, decided=self._as_ended(DraftState.APPROVED))
+        made = Made(draft.task, tuple(ids), draft.org, wishes[0].role, decided=self._as_ended(DraftState.APPROVED))
         # The end of the draft stands behind its moves: where the core refuses them for now, it goes on waiting.
         end = partial(self._end, DraftState.APPROVED, "")
         opened = partial(_opened, bodies[0], draft.keeper)

@@ -15,6 +15,7 @@ from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.steps import (
     HEARD_MAX,
+    MADE_MAX,
     Fault,
     counted_at,
     counted_fault,
@@ -102,7 +103,8 @@ def _conflict(flow: Flow, body: MoveBody, history: Sequence[MoveBody], counted: 
     place = place_of(flow, history)
     fault = legal_fault(flow, place, body.move, Party.HOLDER, fields_of(body), counted)
     own = flow.rule(body.move)
-    if (fault is not None and fault.reason is not Reason.WRONG_STATE) or (own is not None and own.stands):
+    assert own is not None
+    if own.stands or (fault is not None and fault.reason is not Reason.WRONG_STATE):
         return fault
     for later in history:
         rule = flow.rule(later.move)
@@ -120,6 +122,8 @@ def _as_holder(
     if body.number <= last:
         held = next(m for m in history if m.number == body.number)
         return _again(held, body)
+    if body.number > MADE_MAX[Party.ISSUER]:
+        return _refused(Fault(Reason.LIMIT_EXCEEDED, Phrase("a task has at most {} moves", MADE_MAX[Party.ISSUER])))
     if body.number > last + 1:
         return _parked(Reason.MISSING_DEPENDENCY, Phrase("move {} of task '{}'", last + 1, body.task))
     if any(m.move_id == body.move_id for m in history):

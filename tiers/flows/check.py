@@ -77,6 +77,10 @@ def _owners(flow: Flow) -> Iterator[Phrase]:
         if state.owner is None or state.limit is None or not state.next:
             yield Phrase("state '{}' needs an owner, a limit and a next move: nothing may hang", state.name)
             continue
+        if state.stage and state.suspends:
+            yield Phrase("state '{}' stops the clock of a stage, and shares one", state.name)
+        if state.draft and state.owner is not Party.ISSUER:
+            yield Phrase("state '{}' is a draft: the holder has nothing to do with it yet", state.name)
         rule = flow.rule(state.next)
         if rule is None:
             yield Phrase("state '{}' names no move: '{}'", state.name, state.next)

@@ -86,7 +86,7 @@ class _Term(NamedTuple):
 def standing(flow: Flow, history: Sequence[MoveBody], calendar: Calendar, now: int) -> TaskStanding | None:
     """Where a task stands; None if it is over, or in a state of a newer version."""
     state = next((s for s in flow.states if s.name == state_of(history)), None)
-    if state is None or state.final or state.owner is None:
+    if state is None or state.owner is None:
         return None
     stage = _stage(flow, history, state)
     try:
@@ -127,7 +127,7 @@ def _stage(flow: Flow, history: Sequence[MoveBody], state: State) -> _Stage:
     visits = list(_visits(history))
     began = visits.pop()
     until, waits, suspended = began.since_us, list[Span](), list[Span]()
-    for visit in reversed(visits if not state.suspends else ()):
+    for visit in reversed(visits):
         known = next((s for s in flow.states if s.name == visit.state), None)
         if known is not None and known.suspends:
             waits.append((visit.since_us, until))

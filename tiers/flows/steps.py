@@ -20,7 +20,7 @@ from sync.reasons import Reason
 from sync.values import ID_TEXT_BYTES_MAX, is_identifier, is_node_id
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
 from tiers.flows.fields import field_fault
-from tiers.flows.guards import NO_FACTS, Facts, guard_fault
+from tiers.flows.guards import NO_FACTS, Facts, Wish, guard_fault
 from tiers.flows.table import BEFORE, Flow, MoveRule, Party, Stands
 from tiers.profile import Standing, TierProfile, profile_of, stands_below
 
@@ -31,7 +31,9 @@ HEARD_MAX = 1_000
 """So many moves of a task are decided; a holder's beyond them is refused without a number."""
 MADE_MAX = {Party.HOLDER: HEARD_MAX - 100, Party.ISSUER: HEARD_MAX + 100}
 """So many moves a task may have when a side makes another: the holder stops before it is not heard, and the issuer can
-still bring the task to its end."""
+still bring the task to its end. More are not heard of the issuer either."""
+MOMENT_MAX = 253_402_214_400_000_000
+"""The last day of the calendar, 9999-12-31, in µs since 1970: what cannot be shown as a time is none."""
 
 
 class Author(NamedTuple):
@@ -65,10 +67,12 @@ def party_of(body: MoveBody) -> Party:
 
 
 class Place(NamedTuple):
-    """Where a task is: its state, and how often each move was made in it and counted."""
+    """Where a task is: its state, and how often each move was made in it and counted. due_at: when the limit of the
+    state ends, as the issuer said; 0 where that is not known."""
 
     state: str
     made: Mapping[str, int]
+    due_at: int = 0
 
 
 def place_of(flow: Flow, history: Sequence[MoveBody], pending: Sequence[MoveBody] = ()) -> Place:
@@ -80,7 +84,7 @@ def place_of(flow: Flow, history: Sequence[MoveBody], pending: Sequence[MoveBody
         if rule is not None and state in rule.starts:
             state = rule.after(state)
             made[body.move] += 1
-    return Place(state, made)
+    return Place(state, made, history[-1].due_at if history and history[-1].state == state else 0)
 
 
 def legal_fault(
@@ -114,7 +118,8 @@ def legal_fault(
         return Fault(Reason.WRONG_STATE, Phrase("'{}' cannot be made in state '{}'", move, place.state))
     if rule.most and place.made.get(move, 0) >= rule.most:
         return Fault(Reason.WRONG_STATE, Phrase("'{}' can be made {} time(s) in a task", move, rule.most))
-    guarded = (guard_fault(guard, move, fields, facts) for guard in rule.guards)
+    wish = Wish(move, fields, is_late=0 < place.due_at < at)
+    guarded = (guard_fault(guard, wish, facts) for guard in rule.guards)
     if (hindered := next((fault for fault in guarded if fault), None)) is not None:
         return Fault(Reason.WRONG_STATE, hindered)
     return None
@@ -154,6 +159,8 @@ def size_fault(body: MoveBody) -> Fault | None:
         return Fault(Reason.TOO_LONG, Phrase("a name or detail has more than {} characters", WORD_CHARACTERS_MAX))
     if not (is_node_id(body.issuer) and is_node_id(body.holder)) or body.issuer == body.holder:
         return Fault(Reason.NOT_YOUR_MOVE, Phrase("issuer and holder must be two nodes"))
+    if not all(0 <= said <= MOMENT_MAX for said in (body.at, body.counted_at, body.due_at)):
+        return Fault(Reason.RULE_BROKEN, Phrase("a time lies outside the years 1970 to 9999"))
     if len(body.arguments) > ARGUMENTS_MAX or any(len(said) > ARGUMENT_CHARACTERS_MAX for said in body.arguments):
         return Fault(
             Reason.TOO_LONG,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, NamedTuple
 
-from node.desk import Decide, Desk, HandIn, Made, wishes_of
+from node.desk import Decide, Desk, HandIn, Made
 from node.hands import Hand
 from node.jobs import MoveWish
 from node.store.people import DraftState
@@ -16,7 +16,6 @@ from sync.events import LocalMove
 from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import MoveBody
 from tests.unit.tiers.kit import CATALOGUE, CITY, PROVINCE_STANDS
-from tiers.flows.guards import Facts
 from tiers.people import Approval, Wanted
 
 AT = 1_790_000_000_000_000
@@ -55,7 +54,6 @@ class PaperDesk:
         self.approval = approval
         self.day = date(2026, 10, 1)
         self.recovering = False
-        self.overdue: bool | None = None
         self._serial = 0
 
     def close(self) -> None:
@@ -77,11 +75,9 @@ class PaperDesk:
     def decide(self, name: str, number: int, state: DraftState = DraftState.APPROVED, reason: str = "") -> Outcome:
         """The end of a draft."""
         draft = self.store.people.draft(number)
-        wishes = wishes_of(draft) if draft is not None else []
-        wishes = [wish._replace(facts=Facts(overdue=self.overdue)) for wish in wishes]
-        ids = [self._id() for _ in wishes]
+        ids = [self._id() for _ in draft.moves] if draft is not None else []
         hand = Hand(name, name)
-        return self._run(lambda ticket: Decide(ticket, self._desk(), hand, number, state, reason, wishes, ids))
+        return self._run(lambda ticket: Decide(ticket, self._desk(), hand, number, state, reason, ids))
 
     def drafts(self, state: str = "waiting") -> list[int]:
         """Numbers of the drafts in a state, the oldest first."""

@@ -19,7 +19,7 @@ from tests.unit.tiers.kit import (
     signer,
 )
 from tiers.catalogue import Catalogue
-from tiers.flows.steps import Author, counted_of, moves_open, propose, start, state_of
+from tiers.flows.steps import Author, counted_of, fields_of, moves_open, propose, start, state_of
 from tiers.flows.table import Flow, Kind, Party, Stands
 from tiers.judging import TierJudge
 from tiers.profile import Standing
@@ -180,6 +180,8 @@ def illegal_effects(desk: Desk, newest: int = START_US) -> list[str]:
                 found.append(f"{place}: {body.move} in {state} by {body.by_node}")
             elif rule.most and made[body.move] > rule.most:
                 found.append(f"{place}: {body.move} for the {made[body.move]}th time")
+            elif wrong := [name for name in rule.fields if not _is_said(desk.flow, name, fields_of(body))]:
+                found.append(f"{place}: {body.move} without {wrong}")
             else:
                 state = rule.after(state)
         if counted_of(body) > newest:
@@ -187,6 +189,16 @@ def illegal_effects(desk: Desk, newest: int = START_US) -> list[str]:
         if body.state != state or body.number != place:
             found.append(f"{place}: state {body.state}, not {state}")
     return found
+
+
+def _is_said(flow: Flow, name: str, said: Mapping[str, str]) -> bool:
+    """Whether a field says what its kind allows, as far as a look at it tells."""
+    rule, text = flow.field(name), said.get(name, "").strip()
+    if rule is None or not text:
+        return False
+    if rule.kind is Kind.CHOICE:
+        return text in {one.value for one in rule.values}
+    return rule.kind is Kind.TEXT or any(digit.isdigit() for digit in text)
 
 
 def desks(*moves: str) -> tuple[Desk, Desk]:

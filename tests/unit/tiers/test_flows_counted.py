@@ -11,7 +11,7 @@ from sync.errors import InputFault
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody
-from tests.unit.tiers.desks import START_US, W2, desks, facts, forged, illegal_effects, settle
+from tests.unit.tiers.desks import FLOWS, START_US, W2, desks, desks_of, facts, forged, illegal_effects, settle
 from tests.unit.tiers.kit import CITY_STANDS, PROVINCE, PROVINCE_STANDS
 from tiers.flows.guards import Facts
 from tiers.flows.steps import HEARD_MAX, MADE_MAX, counted_of, legal_fault, place_of
@@ -131,32 +131,78 @@ def test_a_move_is_made_so_often_and_no_more() -> None:
     flow = replace(W2, moves=limited)
     issuer, holder = desks("issue", "sign", "begin", "report")
     holder.make("report")
-    place = place_of(flow, holder.history(), holder.pending())
+    lost = MoveBody(move="report", accepted=False, state=holder.state(), number=6)
+    early = MoveBody(move="sign")  # what is pending and cannot be made as things stand changes nothing
+    place = place_of(flow, [*holder.history(), lost], [early, *holder.pending()])
+    assert (place.state, place.made["report"], place.made["sign"]) == ("correcting", 2, 1)
     fault = legal_fault(flow, place, "report", Party.HOLDER, {"text": "x"}, 0)
     assert fault is not None
     assert (fault.reason, str(fault.detail)) == (Reason.WRONG_STATE, "'report' can be made 2 time(s) in a task")
     assert legal_fault(flow, place_of(flow, issuer.history()), "report", Party.HOLDER, {"text": "x"}, 0) is None
 
 
+OPEN = "2 part(s) of the task are open: 'sign' must say 'override_reason'"
 GUARDS = {
-    "open parts": (Guard.PARTS_CLOSED, Facts(parts_open=2), {}, False),
-    "open parts, and why": (Guard.PARTS_CLOSED, Facts(parts_open=2), {"override_reason": "flood"}, True),
-    "no parts open": (Guard.PARTS_CLOSED, Facts(parts_open=0), {}, True),
-    "parts unknown": (Guard.PARTS_CLOSED, Facts(), {}, True),
-    "too late": (Guard.IN_TIME, Facts(overdue=True), {}, False),
-    "in time": (Guard.IN_TIME, Facts(overdue=False), {}, True),
-    "time unknown": (Guard.IN_TIME, Facts(), {}, True),
+    "open parts": (Facts(parts_open=2), {}, OPEN),
+    "open parts, and a reason of blanks": (Facts(parts_open=2), {"override_reason": "  "}, OPEN),
+    "open parts, and why": (Facts(parts_open=2), {"override_reason": "flood"}, ""),
+    "no parts open": (Facts(parts_open=0), {}, ""),
+    "parts unknown": (Facts(), {}, ""),
 }
 
 
 @pytest.mark.parametrize("case", GUARDS)
 def test_a_guard_asks_what_is_known(case: str) -> None:
     """What is not known where it is asked hinders nothing there."""
-    guard, known, said, allowed = GUARDS[case]
-    flow = replace(W2, moves=tuple(replace(r, guards=(guard,)) if r.name == "sign" else r for r in W2.moves))
+    known, said, words = GUARDS[case]
+    guarded = (replace(r, guards=(Guard.PARTS_CLOSED,)) if r.name == "sign" else r for r in W2.moves)
+    flow = replace(W2, moves=tuple(guarded))
     _, holder = desks("issue")
     fault = legal_fault(flow, place_of(flow, holder.history()), "sign", Party.HOLDER, said, 0, known)
-    assert (fault is None) is allowed
+    assert (fault.detail if fault else "", fault.reason if fault else Reason.WRONG_STATE) == (words, Reason.WRONG_STATE)
+
+
+IN_TIME = {
+    "at the last moment": (0, True),
+    "a microsecond after it": (1, False),
+}
+
+
+@pytest.mark.parametrize("case", IN_TIME)
+def test_what_must_be_in_time_is_refused_after_the_end_that_the_issuer_said(case: str) -> None:
+    """At the holder's desk, and past it: by the arbiter, and by the holder where an arbiter lets it through."""
+    late, allowed = IN_TIME[case]
+    issuer, holder = desks_of(FLOWS["W1"])
+    issuer.make("issue")
+    told = issuer.history()[-1]
+    told.due_at = START_US + HOUR_US
+    issuer.post[-1].due_at = told.due_at
+    settle(issuer, holder)
+    issuer.now = holder.now = told.due_at + late
+    body = forged(holder, "decline")
+    issuer.hear(body, CITY_STANDS)
+    verdict = issuer.post.pop()
+    assert (verdict.accepted, verdict.state) == (allowed, "declined" if allowed else "issued")
+    verdict.accepted, verdict.state = True, "declined"
+    assert (holder.hear(verdict, PROVINCE_STANDS).fate is Fate.APPLIED) is allowed
+    holder.pending().clear()
+    assert allowed or not holder.may("decline")
+    if not allowed:
+        assert verdict.detail == "the time for '{}' has passed"
+
+
+def test_whether_a_move_built_on_pending_ones_is_in_time_the_arbiter_knows() -> None:
+    """The holder received late, and declines before it hears how long it has from there on."""
+    issuer, holder = desks_of(FLOWS["W1"])
+    issuer.make("issue")
+    issuer.history()[-1].due_at = issuer.post[-1].due_at = START_US + HOUR_US
+    settle(issuer, holder)
+    issuer.now = holder.now = START_US + 2 * HOUR_US
+    assert not holder.may("decline")
+    holder.make("receive")
+    holder.make("decline")
+    settle(issuer, holder)
+    assert issuer.state() == holder.state() == "declined"
 
 
 def test_the_history_says_the_issuer_first() -> None:

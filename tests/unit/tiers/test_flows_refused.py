@@ -11,7 +11,7 @@ from sync.judge import MoveJudgement
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
-from tests.unit.tiers.desks import FLOWS, TASK, Desk, deliver, desks, facts, forged, settle, sides
+from tests.unit.tiers.desks import FLOWS, START_US, TASK, Desk, deliver, desks, facts, forged, settle, sides
 from tests.unit.tiers.kit import (
     CITY,
     CITY_STANDS,
@@ -25,6 +25,8 @@ from tests.unit.tiers.kit import (
     PROVINCE_STANDS,
 )
 from tiers.flows.fields import files_in
+from tiers.flows.steps import MADE_MAX, MOMENT_MAX
+from tiers.flows.table import Party
 
 # --- what must not have effect ----------------------------------------------------------------------------------------
 
@@ -105,10 +107,15 @@ NOT_HEARD: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
     "for another holder": (lambda b: setattr(b, "holder", DISTRICT), Reason.NOT_YOUR_MOVE),
     "to a node that is no side": (lambda b: setattr(b, "issuer", NATION), Reason.NOT_YOUR_MOVE),
     "issuer and holder in one": (lambda b: setattr(b, "issuer", CITY), Reason.NOT_YOUR_MOVE),
+    "its own move as accepted": (lambda b: setattr(b, "accepted", True), Reason.NOT_YOUR_MOVE),
+    "a state of its own": (lambda b: setattr(b, "state", "signed"), Reason.NOT_YOUR_MOVE),
+    "a limit of its own": (lambda b: setattr(b, "due_at", START_US), Reason.NOT_YOUR_MOVE),
     "a move id without end": (lambda b: setattr(b, "move_id", "x" * 65), Reason.TOO_LONG),
     "no move id": (lambda b: setattr(b, "move_id", ""), Reason.TOO_LONG),
     "a role without end": (lambda b: setattr(b, "by_role", "x" * 201), Reason.TOO_LONG),
     "a field without end": (lambda b: b.fields.append(MoveField(name="more", text="x" * 8_001)), Reason.TOO_LONG),
+    "a time that no calendar has": (lambda b: setattr(b, "at", MOMENT_MAX + 1), Reason.RULE_BROKEN),
+    "a time before all": (lambda b: setattr(b, "at", -1), Reason.RULE_BROKEN),
     "a field twice": (lambda b: b.fields.append(MoveField(name="reason", text="x")), Reason.RULE_BROKEN),
 }
 
@@ -123,6 +130,37 @@ def test_what_is_not_a_proposal_of_the_holder_is_refused_without_a_verdict(case:
     judged = issuer.hear(body, CITY_STANDS)
     assert (judged.fate, judged.reason, judged.record, judged.answers) == (Fate.REFUSED, reason, (), ())
     assert len(issuer.history()) == 2
+
+
+def test_a_proposal_counts_by_who_sealed_it() -> None:
+    """A third node speaks neither in the holder's name nor in its own, in a task of others."""
+    issuer, holder = desks("issue")
+    body = forged(holder, "sign")
+    for by_node in (CITY, DISTRICT):
+        body.by_node = by_node
+        judged = issuer.hear(body, DISTRICT_STANDS)
+        assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+    assert len(issuer.history()) == 2
+
+
+def test_the_issuer_s_word_counts_by_who_sealed_it_and_whom_it_is_for() -> None:
+    """Not what another says in the issuer's name, nor what is told to a node that is no side of the task."""
+    issuer, holder = desks("issue", "sign")
+    body = _next_fact(issuer, "withdraw")
+    for here, by in ((holder, NATION_STANDS), (holder, CITY_STANDS), (Desk(DISTRICT_STANDS), PROVINCE_STANDS)):
+        judged = here.hear(body, by)
+        assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+    assert holder.state() == "signed"
+
+
+def test_a_fault_of_a_move_s_own_is_told_before_what_it_crossed() -> None:
+    """Its author mends it the sooner; also where the state would not let it be made any more."""
+    issuer, holder = desks("issue", "sign")
+    body = forged(holder, "reply")
+    del body.fields[:]
+    issuer.make("withdraw")
+    issuer.hear(body, CITY_STANDS)
+    assert issuer.history()[-1].reason == Reason.MISSING_FIELD
 
 
 def test_a_task_of_another_pair_cannot_be_entered() -> None:
@@ -187,6 +225,8 @@ LIES: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
     "the holder's move as its own": (lambda b: setattr(b, "move", "report"), Reason.NOT_YOUR_MOVE),
     "the holder's move in the holder's name": (lambda b: setattr(b, "by_node", CITY), Reason.NOT_YOUR_MOVE),
     "an own move not accepted": (lambda b: setattr(b, "accepted", False), Reason.NOT_YOUR_MOVE),
+    "no number": (lambda b: setattr(b, "number", 0), Reason.NOT_YOUR_MOVE),
+    "a number that no task has": (lambda b: setattr(b, "number", MADE_MAX[Party.ISSUER] + 1), Reason.LIMIT_EXCEEDED),
     "a taken move id": (lambda b: setattr(b, "move_id", "p330000-1"), Reason.RULE_BROKEN),
 }
 
@@ -263,6 +303,7 @@ def test_a_move_before_its_predecessor_waits_for_it() -> None:
     first, second = _next_fact(issuer, "issue"), _next_fact(issuer, "extend")
     judged = holder.hear(second, PROVINCE_STANDS)
     assert (judged.fate, judged.reason) == (Fate.PARKED, Reason.MISSING_DEPENDENCY)
+    assert str(judged.detail) == "move 2 of task 'task-1'"
     assert holder.hear(first, PROVINCE_STANDS).fate is Fate.APPLIED
     assert facts(issuer) == facts(holder)
 
@@ -272,10 +313,11 @@ def test_an_arbiter_that_lost_its_tail_waits_until_it_has_it_back() -> None:
     issuer, holder = desks("issue")
     kept = list(issuer.history())
     body = holder.make("sign")
-    for lost in (1, 2):
-        issuer.history()[:] = kept[: 2 - lost]
+    for held, base in ((1, 2), (0, 2), (0, 0)):
+        issuer.history()[:], body.base = kept[:held], base
         judged = issuer.hear(body, CITY_STANDS)
         assert (judged.fate, judged.reason) == (Fate.PARKED, Reason.MISSING_DEPENDENCY)
+    body.base = 2
     issuer.history()[:] = kept
     issuer.parked.clear()
     assert issuer.hear(body, CITY_STANDS).fate is Fate.APPLIED

@@ -6,14 +6,14 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
-from tests.unit.tiers.desks import W2
+from tests.unit.tiers.desks import FLOWS, W2
 from tests.unit.tiers.kit import CITY, PROVINCE
 from tests.unit.tiers.test_clocks import calendar, shown, us
 from tiers.flows.clocks import read_limit
-from tiers.flows.standing import TaskStanding, standing
+from tiers.flows.standing import Act, TaskStanding, overdue_max, say_due, standing
 from tiers.flows.table import Flow, Party, Start, StateLimit
 
-HOLDER = {"sign", "begin", "reply", "ask_extension", "ask_suspension", "resume", "report"}
+HOLDER = {"sign", "receive", "begin", "reply", "ask_extension", "ask_suspension", "resume", "report"}
 
 
 class Story:
@@ -149,7 +149,65 @@ def test_the_issuer_s_node_warns_once_and_tells_once_that_it_is_overdue() -> Non
 
 
 def test_who_slept_through_the_warning_does_not_warn_of_what_is_over() -> None:
-    assert act(issued().at("2026-10-08T09:00")) == ("overdue", "2026-09-30 18:00:00")
+    """Its last moment is in time; however often a consequence counts the limit, it is over after the first time."""
+    assert act(issued().at("2026-09-30T18:00")) == ("warned", "2026-09-30 16:24:00")
+    found = issued().at("2026-10-08T09:00").act
+    assert found == Act("overdue", us("2026-09-30T18:00") + 1)
+    counting = replace(W2, starts=(Start("overdue", "W2", MappingProxyType({}), after=3),))
+    story = Story(counting).move("register", "2026-09-29T15:00").move("issue", "2026-09-29T16:00", due="2026-10-12")
+    assert act(story.at("2026-10-01T09:00")) == ("overdue", "2026-09-30 18:00:00")
+
+
+def test_what_was_told_to_be_over_is_not_warned_of_when_the_calendar_lets_it_end_later() -> None:
+    story = issued().move("overdue", "2026-09-29T16:30")
+    assert story.at("2026-09-30T17:00").act is None
+
+
+def test_consequences_count_together_how_often_it_is_told() -> None:
+    starts = tuple(Start(on, "W2", MappingProxyType({}), after=n) for on, n in (("overdue", 2), ("overdue", 3)))
+    assert overdue_max(replace(W2, starts=(*starts, Start("return", "W2", MappingProxyType({}), after=9)))) == 3
+    assert overdue_max(replace(W2, starts=())) == 1
+
+
+def test_the_issuer_says_with_a_move_when_the_limit_ends_then() -> None:
+    """With what the move leads to; a task that is over, or whose limit nobody can reckon, has none."""
+    for history, says in ((at_work(), "2026-10-12 18:00:00"), (at_work("9999-12-31"), ""), (issued("soon"), "")):
+        body = history.history.pop()
+        say_due(W2, history.history, body, calendar())
+        assert (shown(body.due_at) if body.due_at else "") == (says or "2026-09-30 18:00:00" * (body.move == "issue"))
+    over = at_work().move("withdraw", "2026-10-08T09:00").history.pop()
+    say_due(W2, at_work().history, over, calendar())
+    assert (over.due_at, over.due_provisional) == (0, False)
+
+
+def test_standstills_of_one_stage_add_up() -> None:
+    """Two refused requests, of a working day each (the 9th, the worked Saturday): the limit ends two days later."""
+    story = at_work().move("ask_extension", "2026-10-09T10:00", due="2026-11-01")
+    story.move("refuse_extension", "2026-10-09T11:00").move("ask_extension", "2026-10-10T10:00", due="2026-11-01")
+    found = story.move("refuse_extension", "2026-10-10T11:00").at("2026-10-10T12:00")
+    assert (end(found), found.since_us) == ("2026-10-14 18:00:00", us("2026-09-30T09:00"))
+
+
+def test_work_that_was_returned_has_its_time_anew() -> None:
+    """What came between was the issuer's: the clock begins again, and does not go on from the first work."""
+    story = at_work().move("reply", "2026-10-09T17:00").move("return", "2026-10-10T09:00")
+    assert story.at("2026-10-10T10:00").since_us == us("2026-10-10T09:00")
+    assert story.move("begin", "2026-10-10T15:00").at("2026-10-10T16:00").since_us == us("2026-10-10T15:00")
+
+
+def test_a_state_goes_on_after_a_standstill_without_a_stage_of_its_own() -> None:
+    """W1: in progress, asked for more time, refused: in progress since the beginning."""
+    story = Story(FLOWS["W1"]).move("draft", "2026-09-28T15:00").move("issue", "2026-09-28T16:00", due="2026-10-12")
+    story.move("receive", "2026-09-29T09:00").move("begin", "2026-09-29T10:00")
+    story.move("ask_extension", "2026-09-30T10:00", due="2026-11-01").move("refuse_extension", "2026-09-30T11:00")
+    found = story.at("2026-09-30T12:00")
+    assert (found.since_us, end(found)) == (us("2026-09-29T10:00"), "2026-10-13 18:00:00")
+
+
+def test_a_state_of_a_newer_version_on_the_way_breaks_off_what_it_belongs_to() -> None:
+    story = at_work().move("report", "2026-10-08T09:00").move("begin", "2026-10-08T10:00")
+    story.history[-2].state = "of_a_newer_version"
+    assert story.at("2026-10-09T10:00").since_us == us("2026-10-08T10:00")
 
 
 def test_a_new_limit_is_warned_of_anew() -> None:
