@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from node.clock import SystemClock
 from node.identity import NodeIdentity, read_home
 from node.testing.peer import dial, held, run_of
+from node.texts import N_
 from sync.effects import LogEntry
 from sync.reasons import Reason
 from sync.suites import HEADER, PAYLOAD, SEAL, Suite
@@ -55,6 +56,12 @@ TRICKS: dict[str, Callable[[LogEntry, Suite, NodeIdentity], LogEntry]] = {
     "payload changed": payload_changed,
     "payload and header changed": header_made_anew,
     "next entry forged": next_entry_forged,
+}
+
+TRICK_WORDS: Final[dict[str, str]] = {
+    "payload changed": N_("payload changed"),
+    "payload and header changed": N_("payload and header changed"),
+    "next entry forged": N_("next entry forged"),
 }
 
 

@@ -14,9 +14,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from node.control.client import ControlClient
+from node.demo.words import place
 from node.faults import UserFault
 from node.testing import Member, Topology
-from node.texts import N_, _
+from node.texts import N_, _, current
 
 STAGE_TITLES: Mapping[str, str] = {
     "start": N_("Five nodes start and enrol by one-time invites"),
@@ -25,11 +26,14 @@ STAGE_TITLES: Mapping[str, str] = {
     "lag": N_("Single cases become supervised: how fast does the nation see them?"),
     "outage": N_("The province is killed; its cities go on; it comes back"),
     "tamper": N_("The province offers a tampered copy of a city's entries"),
-    "supervision": N_("A supervision item: issued, signed for, replied to, checked, closed"),
+    "key_task": N_("A key task (W1): from the nation over the province to two cities, and back"),
+    "cut_off": N_("Supervision (W2) while the line is cut: the city goes on, and two moves cross"),
+    "evidence": N_("The tasks are proved by files, without any node"),
     "judge": N_("An independent reader compares the five stores"),
 }
 REFRESH_PER_S = 8
 SAID_LINES = 6
+_DIGITS = 12
 _PHASE_STYLE = {"exchange": "green", "compare": "yellow", "hello": "yellow"}
 
 
@@ -166,17 +170,20 @@ def verdict_tables(value: Mapping[str, Any]) -> Group:
     from rich.table import Table
 
     checks = Table(title=_("Checks"), title_justify="left")
-    for heading in (_("check"), "", _("seen")):
+    for heading in (_("check"), "", _("what was seen")):
         checks.add_column(heading, overflow="fold")
+    tail = "_zh" if current().language == "zh" else ""
     for check in value["checks"]:
         mark = Text("✓", style="green") if check["ok"] else Text("✗", style="bold red")
-        checks.add_row(check["name"], mark, check["detail"])
+        # Texts of their own: what a node said may look like markup.
+        checks.add_row(Text(check["title" + tail]), mark, Text(check["detail" + tail]))
     digests = Table(title=_("Table digests, by an independent reader"), title_justify="left")
-    for heading in (_("feed"), _("at"), _("rows"), _("digest"), _("origin"), ""):
+    for heading in (_("feed"), _("held by"), _("rows"), _("digest"), _("digest at the origin"), ""):
         digests.add_column(heading, overflow="fold")
     for one in value["digests"]:
         mark = Text("=", style="green") if one["agrees"] else Text("≠", style="bold red")
-        digests.add_row(one["feed"], one["at"], str(one["rows"]), one["digest"][:16], one["origin_digest"][:16], mark)
+        held = (str(one["rows"]), *(one[name][:_DIGITS] for name in ("digest", "origin_digest")))
+        digests.add_row(one["feed"], place(one["at"]).say(), *held, mark)
     nodes = Table(title=_("Stores, re-verified from their bytes"), title_justify="left")
     headings = (
         _("node"),
@@ -191,9 +198,13 @@ def verdict_tables(value: Mapping[str, Any]) -> Group:
         nodes.add_column(heading)
     for one in value["nodes"]:
         figures = (str(one[name]) for name in ("rows", "entries", "seals", "findings", "unchecked"))
-        nodes.add_row(one["name"], *figures, f"{one['peak_kib'] // 1024} MiB")
+        nodes.add_row(place(one["name"]).say(), *figures, f"{one['peak_kib'] // 1024} MiB")
     lag = value["lag"]
+    took = value["coordination_seconds"]
     lines = [
+        _("Tasks between the tiers, with the outage in their midst and the proof: {seconds} s").format(
+            seconds="-" if took is None else took
+        ),
         _lag_line(_("Lag, city to nation over the province"), lag["steady"]),
         _lag_line(_("Lag, municipality to nation"), lag["municipality"]),
         _lag_line(_("Lag, city to nation, of what was written while the province was down"), lag["outage"]),

@@ -13,13 +13,15 @@ from rich.console import Console
 
 from node.clock import SystemRandomness
 from node.demo.live import LivePicture, Silent, verdict_tables
-from node.demo.stages import STAGES, Demo
+from node.demo.scene import Demo
+from node.demo.stages import STAGES
 from node.demo.verdict import Verdict
+from node.demo.words import plain
 from node.faults import UserFault
 from node.store import driver
 from node.testing import DEMO, Topology
 from node.testing.peer import SessionOver
-from node.texts import _
+from node.texts import N_, Text, _
 from sync.errors import SyncError
 
 ENDS_EARLY = (AssertionError, OSError, SessionOver, UserFault, SyncError, driver.Error)
@@ -59,6 +61,7 @@ async def _run(folder: Path, console: Console, watched: bool) -> Verdict:
                     await stage(demo)
         except ENDS_EARLY as error:
             notes = "\n".join(getattr(error, "__notes__", ()))
-            verdict.check("went_through", False, f"{type(error).__name__}: {error}\n{notes}")
+            what = plain(f"{type(error).__name__}: {error}\n{notes}")
+            verdict.check("went_through", False, Text(N_("The demo goes through to its end")), what)
     verdict.seconds = time.monotonic() - started
     return verdict

@@ -8,63 +8,32 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 from math import inf
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from certs.suites import SUITES
-from node.clock import Randomness
-from node.demo.hostile import offer_tampered
+from node.demo.coordination import coordination
+from node.demo.hostile import TRICK_WORDS, offer_tampered
 from node.demo.reader import catalogue_of, compare, fsck, held_back_cells, wait_visible, watch_visible
-from node.demo.verdict import NodeFigures, Verdict, lag_of
+from node.demo.scene import BELOW_PROVINCE, WAIT_S, Demo
+from node.demo.verdict import NodeFigures, lag_of
+from node.demo.words import joined, place, plain
 from node.store.fsck import Report
-from node.testing import Member, Topology
-from node.testing.running import peak_memory_kib
+from node.testing import Member
+from node.texts import N_, Text
+from node.texts.reasons import words
 from sync.values import FeedName
-from tiers.dataset import Dataset
 
 CITIES = ("hangzhou", "ningbo", "shanghai")
 MUNICIPALITY = "shanghai"
 INPUT = "input/myla311-2018-01-cut.csv.gz"
-BELOW_PROVINCE = ("hangzhou", "ningbo")
 LAG_SAMPLES = 20
 LAG_PAUSE_S = 0.04
 OUTAGE_ROWS = 10
 OUTAGE_PAUSE_S = 0.02
 MEMORY_KIB_MAX = 150 * 1024
-WAIT_S = 40.0
-
-
-class Picture(Protocol):
-    """Whoever watches: told which stage it is and what happens."""
-
-    def stage(self, title: str) -> None: ...
-
-    def says(self, line: str) -> None: ...
-
-
-@dataclass(slots=True)
-class Demo:
-    """What the stages share."""
-
-    net: Topology
-    verdict: Verdict
-    picture: Picture
-    randomness: Randomness
-    peak_kib: dict[str, int] = field(default_factory=dict)
-    keys: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def case(self) -> Dataset:
-        return catalogue_of(self.net["nation"]).datasets["case"]
-
-    def note_memory(self) -> None:
-        """Keeps the highest memory of each process so far; one that was killed has its own peak noted before."""
-        for name, member in self.net.members.items():
-            if member.running is not None:
-                self.peak_kib[name] = max(self.peak_kib.get(name, 0), peak_memory_kib(member.pid))
 
 
 def demo_input() -> Path:
@@ -79,8 +48,9 @@ async def enrolled(demo: Demo) -> None:
         listed = await member.command("invite.list", status="used")
         used.update(invite["node"] for invite in listed["invites"])
     below = {member.node for member in demo.net.members.values() if member.place.parent}
-    detail = f"{len(demo.net.members)} nodes, {len(used)} one-time invites used"
-    demo.verdict.check("nodes_enrolled", used == below, detail)
+    detail = Text(N_("{nodes} nodes, {invites} invites used"), nodes=len(demo.net.members), invites=len(used))
+    title = Text(N_("Every node joined by a one-time invite of its parent"))
+    demo.verdict.check("nodes_enrolled", used == below, title, detail)
 
 
 async def publish_codes(demo: Demo) -> None:
@@ -88,7 +58,8 @@ async def publish_codes(demo: Demo) -> None:
     demo.picture.stage("codes")
     report = await load(demo.net["nation"], "class_code", "class_code", _code_file())
     taken = report["taken"]
-    demo.verdict.check("codes_published", taken > 0, f"{taken} codes")
+    title, detail = Text(N_("The nation's code table is in force")), Text(N_("{count} codes"), count=taken)
+    demo.verdict.check("codes_published", taken > 0, title, detail)
     for name in CITIES:
         await demo.net[name].until(lambda s: _seq(s, "class_code.all") > 0)
 
@@ -100,9 +71,10 @@ async def load_cities(demo: Demo) -> None:
     for name, report in zip(CITIES, reports, strict=True):
         counts = report
         demo.verdict.loaded[name] = {k: counts[k] for k in ("read", "taken", "not_ours", "rejected")}
-        demo.picture.says(f"{name}: {counts['taken']} / {counts['read']}")
+        demo.picture.says(f"{place(name).say()}: {counts['taken']} / {counts['read']}")
     taken = sum(report["taken"] for report in reports)
-    demo.verdict.check("rows_loaded", taken > 0, f"{taken} rows at {len(CITIES)} cities")
+    detail = Text(N_("{rows} rows at {cities} cities"), rows=taken, cities=len(CITIES))
+    demo.verdict.check("rows_loaded", taken > 0, Text(N_("The cities loaded real service requests")), detail)
     await demo.net.level()
     demo.note_memory()
 
@@ -226,14 +198,16 @@ async def province_outage(demo: Demo) -> None:
     said = []
     for name, writer in writers.items():
         before, down, after = (len(writer.between(*span)) for span in ((0, killed), (killed, starts), (back, inf)))
-        said.append((min(before, down, after, queued[name]), f"{name} {before}/{down}/{after}, {queued[name]} waited"))
-    detail = "rows before/during/after the outage: " + "; ".join(text for _, text in said)
-    demo.verdict.check("cities_go_on", all(least > 0 for least, _ in said), detail)
+        form = N_("{place}: {before} rows before it, {down} during it, {after} after it; {queued} waited")
+        text = Text(form, place=place(name), before=before, down=down, after=after, queued=queued[name])
+        said.append((min(before, down, after, queued[name]), text))
+    title = Text(N_("The cities go on writing while the province is down"))
+    demo.verdict.check("cities_go_on", all(least > 0 for least, _ in said), title, joined(text for _, text in said))
     written = {key for writer in writers.values() for key in writer.committed}
     arrived = len(written & seen.keys())
-    demo.verdict.check(
-        "converged_after_kill", arrived == len(written), f"{arrived} of {len(written)} rows at the nation"
-    )
+    detail = Text(N_("{arrived} of {written} rows at the nation"), arrived=arrived, written=len(written))
+    title = Text(N_("All of it arrives afterwards"))
+    demo.verdict.check("converged_after_kill", arrived == len(written), title, detail)
     committed = [item for writer in writers.values() for item in writer.between(killed, starts).items()]
     demo.verdict.lag_outage = lag_of([(seen[key] - at) * 1000 for key, at in committed if key in seen])
 
@@ -258,57 +232,14 @@ async def tampered_copy(demo: Demo) -> None:
     await province.start()
     await net.level()
     for answer in answers:
-        demo.verdict.check(
-            "refused_" + answer.trick.replace(" ", "_"),
-            answer.reason.name in ("BAD_PAYLOAD_DIGEST", "BAD_SEAL"),
-            f"{answer.reason.name}: {answer.detail}",
-        )
-        demo.picture.says(f"{answer.trick}: {answer.reason.name}")
-    demo.verdict.check("nothing_false_stored", before == after, f"head {before} before, {after} after")
-
-
-async def supervision(demo: Demo) -> None:
-    """One supervision item (督办, flow W2) from the nation to a city, through to its close."""
-    demo.picture.stage("supervision")
-    nation, city = demo.net["nation"], demo.net["hangzhou"]
-    task = f"W2-{demo.randomness.bytes(4).hex()}"
-    case = demo.keys["hangzhou"][0]
-    steps: tuple[tuple[Member, str, Mapping[str, str], str], ...] = (
-        (nation, "register", {"title": f"重点督办 {case}"}, "registered"),
-        (nation, "issue", {"requirement": "限期核实并整改", "due": "2026-12-31"}, "issued"),
-        (city, "sign", {}, "signed"),
-        (city, "reply", {"result": "已整改完毕"}, "replied"),
-        (nation, "check", {}, "checking"),
-        (nation, "close", {}, "closed"),
-    )
-    for member, move, fields, state in steps:
-        wish = {"flow": "W2", "task": task, "move": move, "holder": city.node, "org": "城市管理", "role": "officer"}
-        await member.command("task.move", **wish, fields=dict(fields))
-        for other in (nation, city):
-            await _task_reaches(other, task, state)
-        demo.picture.says(f"{member.place.name}: {move} -> {state}")
-    ends = [await member.command("task.show", task=task) for member in (nation, city)]
-    same = _history(ends[0]) == _history(ends[1])
-    demo.verdict.check("supervision_closed", same, f"{task}: {len(_history(ends[0]))} moves, the same at both ends")
-
-
-async def _task_reaches(member: Member, task: str, state: str) -> None:
-    """Waits, woken by each commit of the node, until a task shows a state."""
-    client = await member.client()
-    async with asyncio.timeout(WAIT_S):
-        async for _ in client.follow(20):
-            shown = await client.command("task.show", task=task) if await _knows(client, task) else {}
-            if shown.get("state") == state and not shown.get("pending"):
-                return
-
-
-async def _knows(client: Any, task: str) -> bool:
-    listed = await client.command("task.list")
-    return any(item["task"] == task for item in listed["tasks"])
-
-
-def _history(shown: Mapping[str, Any]) -> list[tuple[int, str, str]]:
-    return [(m["number"], m["move"], m["state"]) for m in shown["moves"]]
+        trick, why = Text(TRICK_WORDS[answer.trick]), Text(words(answer.reason).title)
+        refused = answer.reason.name in ("BAD_PAYLOAD_DIGEST", "BAD_SEAL")
+        detail = Text("{name}: {why}", name=answer.reason.name, why=why)
+        title = Text(N_("The nation refuses a tampered copy: {trick}"), trick=trick)
+        demo.verdict.check("refused_" + answer.trick.replace(" ", "_"), refused, title, detail)
+        demo.picture.says(f"{trick.say()}: {why.say()}")
+    detail = Text(N_("last entry {before} before, {after} after"), before=before, after=after)
+    demo.verdict.check("nothing_false_stored", before == after, Text(N_("Nothing false was stored")), detail)
 
 
 async def judge(demo: Demo) -> None:
@@ -333,7 +264,8 @@ async def judge(demo: Demo) -> None:
         for upper in (nation, province):
             leaked += sum(held_back_cells(upper, case, net[name].node).values())
     kept = sum(demo.verdict.held_back.values())
-    demo.verdict.check("held_back", leaked == 0 < kept, f"{kept} cells stay at the cities, {leaked} found above them")
+    detail = Text(N_("{kept} cells at the cities, {leaked} of them found above"), kept=kept, leaked=leaked)
+    demo.verdict.check("held_back", leaked == 0 < kept, Text(N_("What is held back stays in its city")), detail)
     demo.note_memory()
     statuses = {name: await member.status() for name, member in net.members.items()}
     await net.stop()
@@ -352,10 +284,13 @@ async def judge(demo: Demo) -> None:
                 demo.peak_kib.get(name, 0),
             )
         )
-        demo.verdict.check(f"fsck_{name}", proven(report), _said(report))
+        title = Text(N_("The store of {place}, verified from its bytes"), place=place(name))
+        demo.verdict.check(f"fsck_{name}", proven(report), title, _said(report))
     peaks = [demo.peak_kib.get(name, 0) for name in net.members]
-    told = f"{min(peaks) // 1024} to {max(peaks) // 1024} MiB per node, {MEMORY_KIB_MAX // 1024} allowed"
-    demo.verdict.check("memory", all(0 < peak < MEMORY_KIB_MAX for peak in peaks), told)
+    least, most, allowed = (kib // 1024 for kib in (min(peaks), max(peaks), MEMORY_KIB_MAX))
+    told = Text(N_("{least} to {most} MiB; {allowed} are allowed"), least=least, most=most, allowed=allowed)
+    small = all(0 < peak < MEMORY_KIB_MAX for peak in peaks)
+    demo.verdict.check("memory", small, Text(N_("Each node needs little memory")), told)
 
 
 def proven(report: Report) -> bool:
@@ -363,9 +298,11 @@ def proven(report: Report) -> bool:
     return report.sound and not report.unchecked and report.entries > 0 and report.seals > 0
 
 
-def _said(report: Report) -> str:
-    wrong = [*map(str, report.findings[:3]), *(f"unchecked: {line}" for line in report.unchecked[:3])]
-    return "; ".join(wrong) or f"sound: {report.entries} entries, {report.seals} seals"
+def _said(report: Report) -> Text:
+    unchecked = (Text(N_("unchecked: {what}"), what=plain(str(line))) for line in report.unchecked[:3])
+    wrong = [*(plain(str(finding)) for finding in report.findings[:3]), *unchecked]
+    sound = Text(N_("sound: {entries} entries, {seals} seals"), entries=report.entries, seals=report.seals)
+    return joined(wrong) if wrong else sound
 
 
 async def load(member: Member, dataset: str, mapping: str, file: Path) -> dict[str, Any]:
@@ -407,6 +344,6 @@ STAGES: tuple[Callable[[Demo], Awaitable[None]], ...] = (
     supervise_some,
     province_outage,
     tampered_copy,
-    supervision,
+    coordination,
     judge,
 )

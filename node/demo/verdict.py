@@ -7,15 +7,24 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any, NamedTuple
 
+from node.texts import Text
+
 FORMAT = 1
 
 
 class Check(NamedTuple):
-    """One promise of the demo: `name` is stable for machines, `detail` says what was seen."""
+    """One promise of the demo: `name` is stable for machines, `title` is what was promised, `detail` what was seen."""
 
     name: str
     ok: bool
-    detail: str
+    title: Text
+    detail: Text
+
+    def as_json(self) -> dict[str, Any]:
+        """In both languages, whatever the one that it was run in."""
+        title, detail = self.title.both(), self.detail.both()
+        said = {"title": title["en"], "title_zh": title["zh"], "detail": detail["en"], "detail_zh": detail["zh"]}
+        return {"name": self.name, "ok": self.ok, **said}
 
 
 class FeedDigest(NamedTuple):
@@ -79,11 +88,13 @@ class Verdict:
     held_back: dict[str, int] = field(default_factory=dict)
     """Held-back cells: how many the city holds per column, none of which may be found above it."""
     loaded: dict[str, dict[str, int]] = field(default_factory=dict)
+    coordination_seconds: float | None = None
+    """How long the tasks between the tiers took, with the outage in their midst and the proof; None: not reached."""
     seconds: float = 0.0
 
-    def check(self, name: str, ok: bool, detail: str) -> bool:
+    def check(self, name: str, ok: bool, title: Text, detail: Text) -> bool:
         """Notes a check; gives `ok` back."""
-        self.checks.append(Check(name, ok, detail))
+        self.checks.append(Check(name, ok, title, detail))
         return ok
 
     @property
@@ -100,7 +111,8 @@ class Verdict:
             "format": FORMAT,
             "verdict": "passed" if self.passed else "failed",
             "seconds": round(self.seconds, 1),
-            "checks": [c._asdict() for c in self.checks],
+            "coordination_seconds": _rounded(self.coordination_seconds),
+            "checks": [c.as_json() for c in self.checks],
             "digests": [{**d._asdict(), "agrees": d.agrees} for d in self.digests],
             "nodes": [n._asdict() for n in self.nodes],
             "lag": {
@@ -111,3 +123,7 @@ class Verdict:
             "held_back": self.held_back,
             "loaded": self.loaded,
         }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

@@ -16,15 +16,17 @@ from rich.console import Console
 
 import node.demo.run
 from certs.suites import SUITES
-from node.demo.hostile import TRICKS, offer_tampered
+from node.demo.hostile import TRICK_WORDS, TRICKS, offer_tampered
 from node.demo.reader import catalogue_of, compare, fsck
 from node.demo.stages import proven
 from node.demo.verdict import FeedDigest, NodeFigures, Verdict, lag_of
+from node.demo.words import joined, place, plain
 from node.faults import Code, UserFault
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.fsck import Report
 from node.testing import Topology
 from node.testing.peer import SessionOver
+from node.texts import Text
 from sync.values import FeedName
 from tests.integration.kit import CODED, cases, coded, has_heard, open_door, put, run, seq
 
@@ -40,8 +42,8 @@ def validator(name: str) -> Draft202012Validator:
 
 def made_by_hand() -> Verdict:
     """A verdict with everything in it."""
-    verdict = Verdict(seconds=61.04)
-    verdict.check("nodes_enrolled", True, "5 nodes")
+    verdict = Verdict(seconds=61.04, coordination_seconds=12.345)
+    verdict.check("nodes_enrolled", True, Text("all joined"), Text("{count} nodes", count=5))
     digest = "ab" * 32
     verdict.digests.append(FeedDigest("c330100.p330000.cn-demo/case.parent", "province", 3, digest, 3, digest))
     verdict.nodes.append(NodeFigures("nation", "n100000.cn-demo", 12, 7, 6, 0, 0, 81_000))
@@ -59,9 +61,18 @@ def test_a_verdict_is_as_its_schema_says() -> None:
     assert whole.passed
     schema.validate(json.loads(json.dumps(whole.as_json())))
     broken = Verdict()
-    broken.check("went_through", False, "the province did not start")
+    broken.check("went_through", False, Text("goes through"), Text("the province did not start"))
     assert broken.as_json()["verdict"] == "failed"
     schema.validate(broken.as_json())
+
+
+def test_what_was_seen_is_said_in_both_languages() -> None:
+    """Whatever the language that the demo was run in: who reads the JSON may speak the other."""
+    verdict = Verdict()
+    verdict.check("memory", True, Text("Each node needs little memory"), joined([place("hangzhou"), place("nation")]))
+    said = verdict.as_json()["checks"][0]
+    assert (said["title"], said["title_zh"]) == ("Each node needs little memory", "每个节点占用内存不大")
+    assert (said["detail"], said["detail_zh"]) == ("Hangzhou\nthe nation", "杭州\n国家")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,7 @@ def test_a_verdict_needs_checks_and_digests_that_agree() -> None:
     verdict.digests.append(verdict.digests[0]._replace(rows=0, origin_rows=0))
     assert not verdict.passed, "two empty tables say nothing"
     verdict = made_by_hand()
-    verdict.check("held_back", False, "1 found")
+    verdict.check("held_back", False, Text("nothing leaks"), Text("1 found"))
     assert verdict.as_json()["verdict"] == "failed"
 
 
@@ -125,7 +136,7 @@ def test_a_demo_that_breaks_off_ends_with_a_failed_verdict(
     monkeypatch.setattr(Topology, "_build", fails)
     verdict = asyncio.run(node.demo.run._run(tmp_path, Console(file=StringIO()), watched=False))
     assert [(check.name, check.ok) for check in verdict.checks] == [("went_through", False)]
-    assert type(error).__name__ in verdict.checks[0].detail
+    assert type(error).__name__ in str(verdict.checks[0].detail)
     validator("demo").validate(verdict.as_json())
 
 
@@ -158,7 +169,7 @@ def test_what_ci_asks_of_the_json_is_that_it_is_valid_and_passed() -> None:
     good = made_by_hand().as_json()
     assert said(good)[0] == 0
     failed = made_by_hand()
-    failed.check("memory", False, "151 MiB")
+    failed.check("memory", False, Text("small"), Text("151 MiB"))
     assert said(failed.as_json()) == (1, "demo --json: valid, failed, 2 checks memory\n")
     assert "'more' was unexpected" in said({**good, "more": 1})[1]
     assert said({**good, "more": 1})[0] == 1
@@ -183,7 +194,8 @@ def test_the_demos_own_means_work_on_a_small_tree(tmp_path: Path) -> None:
             assert [answer.trick for answer in answers] == list(TRICKS)
             for answer in answers:
                 refused = answer.reason.name in ("BAD_PAYLOAD_DIGEST", "BAD_SEAL")
-                verdict.check("refused_" + answer.trick.replace(" ", "_"), refused, answer.detail)
+                name = "refused_" + answer.trick.replace(" ", "_")
+                verdict.check(name, refused, Text(TRICK_WORDS[answer.trick]), plain(answer.detail))
             assert seq(await nation.status(), str(feed)) == 1
             await net.stop()
             for name, member in net.members.items():
