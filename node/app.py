@@ -34,6 +34,7 @@ from node.clock import Clock, Randomness, iso
 from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, overrides
 from node.engine import Engine, Job
 from node.enrol.home import in_use
+from node.excused import Excused
 from node.extensions import extensions_in_use, unregistered
 from node.faults import Code, UserFault
 from node.granting import GrantJob, take_granted, take_granted_before_compare
@@ -205,6 +206,8 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self.silent: list[Silent] = []
         """Who had fallen silent when it was last looked."""
+        self.excused = Excused(config.node.node_id, lambda: self.clock.now_us(), self.core)
+        """What announced maintenance excuses (node/maintenance.py)."""
         self.standing = self._standing(identity.nation, signing=None)
         self.door = Door(self.catalogue, self.standing)
         self.writer = Writer(self._open_engine, clock, self._act)
@@ -545,7 +548,9 @@ class Node:
         own, now, catalogue = self.config.node.node_id, self.clock.now_us(), self.catalogue
         factor = self.config.data.silence_factor
         found = await self.read(
-            lambda reader: find_silent(reader, catalogue, own, factor, now, spans_declared(self.home))
+            lambda reader: find_silent(
+                reader, catalogue, own, factor, now, spans_declared(self.home), self.excused.covered_us
+            )
         )
         told = {one[:3] for one in self.silent}
         self.silent = found
@@ -649,7 +654,8 @@ class Node:
     def _link_troubled(self, peer: str, trouble: LinkTrouble) -> None:
         """A session ended for a reason that a person may have to know."""
         if trouble.reason is not Reason.CLONE:  # the core says so itself
-            self._alarm(Alarm("link_closed", {"peer": peer, "reason": trouble.reason.name, "detail": trouble.detail}))
+            said = {"peer": peer, "reason": trouble.reason.name, "detail": trouble.detail}
+            self._alarm_unless_excused(Alarm("link_closed", said))
 
     def _server_credentials(self) -> grpc.ServerCredentials:
         return grpc.ssl_server_credentials(
@@ -693,7 +699,7 @@ class Node:
             elif isinstance(act, CloseLink):
                 self.board.close(act)
             elif isinstance(act, Alarm):
-                self._alarm(act)
+                self._alarm_unless_excused(act)
             elif isinstance(act, KeepAttachment):
                 self.travel.keep(act)
             elif isinstance(act, ReadAttachment):
@@ -702,11 +708,21 @@ class Node:
             self.note(AuditEvent.SCOPE_CHANGED, scope=str(self.standing.scope))
         self._notify()
 
+    def _alarm_unless_excused(self, act: Alarm) -> None:
+        if not self.excused.holds(act):
+            self._alarm(act)
+            return
+        self.log.info("alarm_in_maintenance", alarm=act.name, **{f"about_{k}": v for k, v in act.fields.items()})
+        self._audit_alarm(act)
+
     def _alarm(self, act: Alarm) -> None:
         self.alarm_count += 1
         self.alarms.append({"name": act.name, "at": iso(self.clock.now_us()), **act.fields})
         del self.alarms[:-ALARMS_KEPT]
         self.log.warning("alarm", alarm=act.name, **{f"about_{k}": v for k, v in act.fields.items()})
+        self._audit_alarm(act)
+
+    def _audit_alarm(self, act: Alarm) -> None:
         fields = {k: str(v) for k, v in act.fields.items()}
         for event in _AUDITED.get(act.name, ()):
             # Whoever runs a neighbour can bring these about without end.

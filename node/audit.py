@@ -93,6 +93,8 @@ class Event(Enum):
     SUBSCRIPTION_APPROVED = "subscription_approved"
     SUBSCRIPTION_REFUSED = "subscription_refused"
     SUBSCRIPTION_WITHDRAWN = "subscription_withdrawn"
+    MAINTENANCE_ANNOUNCED = "maintenance_announced"
+    MAINTENANCE_CANCELLED = "maintenance_cancelled"
     SUBSCRIPTION_BEGUN = "subscription_begun"
     SUBSCRIPTION_ENDED = "subscription_ended"
 

@@ -27,6 +27,7 @@ from node.settings import (
     LimitsSection,
     ListenSection,
     LogSection,
+    MaintenanceSection,
     MarkSetting,
     NodeSection,
     Note,
@@ -94,6 +95,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("http", HttpSection, "供本平台其他系统使用的 HTTP 接口", "HTTP API for the platform's other systems"),
     ("rollup", RollUpSection, "统计汇总", "Statistics that are rolled up"),
     ("calendar", CalendarSection, "办公时间与时限（建议稿）", "Office hours and limits (a proposal)"),
+    ("maintenance", MaintenanceSection, "公告的维护（建议稿）", "Announced maintenance (a proposal)"),
     ("tasks", TasksSection, "跨级事项", "Tasks that cross tiers"),
 )
 _OPTIONAL: Final = frozenset({"parent"})

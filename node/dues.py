@@ -189,8 +189,9 @@ async def items(node: Node, dataset: Dataset, periods: Sequence[Period], *, mark
     mute = _own_source_is_silent(node, dataset)
     found = []
     for period in periods:
-        due, cut_off = due_us(dataset, period, zone), closes_us(node, dataset, period)
+        named, cut_off = due_us(dataset, period, zone), closes_us(node, dataset, period)
         for owing in owed_by(node, registry, dataset, period):
+            due = max(named, min(node.excused.put_off(owing.node, named), cut_off))
             at = (owing.node, str(period))
             own = owing.node == node.config.node.node_id
             hop = node.parent if own else registry.next_hop(node.config.node.node_id, owing.node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from node.excused import Excused
 from node.status import status_of
 from sync.core import Core
 from sync.days import hlc_us
@@ -35,7 +36,7 @@ class _Sent(NamedTuple):
     expects: bool = False
 
 
-def overview_of(replica: Replica, log: Log, now_us: int) -> dict[str, Any]:
+def overview_of(replica: Replica, log: Log, now_us: int, excused: Excused) -> dict[str, Any]:
     """In the writer's thread: the status, and `seen` = {node: how it stands}. Bounded by the number of feeds."""
     core = replica.core
     status = status_of(replica, log)
@@ -46,14 +47,16 @@ def overview_of(replica: Replica, log: Log, now_us: int) -> dict[str, Any]:
     }
     sent = _unconfirmed(core, log)
     seen = {
-        member["node"]: _seen(core, member, stated.get(member["node"], 0), sent.get(member["node"], _Sent()), now_us)
+        node: _seen(core, member, stated.get(node, 0), sent.get(node, _Sent()), now_us, excused)
         for member in status["tree"]
-        if member["node"] != core.me.node
+        if (node := member["node"]) != core.me.node
     }
     return {**status, "seen": seen, "now_us": now_us}
 
 
-def _seen(core: Core, member: Mapping[str, Any], stated_us: int, sent: _Sent, now_us: int) -> dict[str, Any]:
+def _seen(
+    core: Core, member: Mapping[str, Any], stated_us: int, sent: _Sent, now_us: int, excused: Excused
+) -> dict[str, Any]:
     node = member["node"]
     feeds = [state for name, state in core.feeds.items() if name.origin == node]
     missing, missing_us = _missing(core, node)
@@ -62,12 +65,12 @@ def _seen(core: Core, member: Mapping[str, Any], stated_us: int, sent: _Sent, no
     linked = any(link.phase in _WORKING for link in links)
     heard_us = max([stated_us, *(link.heard_at for link in links if hop == node and link.phase in _WORKING)])
     parked = sum(state.parked for state in feeds)
-    sent_for_us = now_us - sent.oldest_us if sent.oldest_us else 0
+    sent_for_us = _counted(excused, node, sent.oldest_us, now_us) if sent.oldest_us else 0
     known = Evidence(
         enrolled=member["enrolled"],
         greeted=bool(links),
         linked=linked,
-        silent_us=max(0, now_us - heard_us) if heard_us else None,
+        silent_us=_counted(excused, node, heard_us, now_us) if heard_us else None,
         batch=any(
             state.head.seq and name.publication not in _BOOKKEEPING and node in (name.origin, core.source(name))
             for name, state in core.feeds.items()
@@ -92,7 +95,15 @@ def _seen(core: Core, member: Mapping[str, Any], stated_us: int, sent: _Sent, no
         "parked": parked,
         "refused": sum(state.refused for state in feeds),
         "disputed": known.disputed,
+        "maintenance": window._asdict()
+        if (window := excused.maintenance.in_force((node,), now_us)) is not None
+        else None,
     }
+
+
+def _counted(excused: Excused, node: str, since_us: int, now_us: int) -> int:
+    """A time until now, less what announced maintenance excuses of it."""
+    return max(0, now_us - since_us - excused.covered_us(node, since_us, now_us))
 
 
 def _is_in_sight(core: Core, member: Mapping[str, Any], stated_us: int) -> bool:

@@ -32,6 +32,7 @@ from node.enrol.invites import advertised
 from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
 from node.faults import Code, Exit, translated
 from node.identity import read_home
+from node.maintenance import Windows
 from node.rollups import RollUps
 from node.stating import Days
 from node.subscribing import Subscriptions
@@ -96,6 +97,9 @@ class Served:
             node.http_port = await _http(node, stack)
             _webhooks(node, stack)
             _notify(node, stack)
+            windows = Windows(node)
+            await windows.start()
+            stack.push_async_callback(windows.stop)
             rollups = RollUps(node)
             rollups.start()
             stack.push_async_callback(rollups.stop)

@@ -441,6 +441,24 @@ class CalendarSection:
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceSection:
+    """How much of announced maintenance excuses a node here (a proposal)."""
+
+    hours: int = setting(
+        "一次公告的维护最多多少小时有效；更长的公告无效；0 表示一律无效",
+        "Hours that an announced window may have to count; 0: none counts",
+        72,
+        _between(0, 336),
+    )
+    hours_in_30_days: int = setting(
+        "每个节点任意 30 日内的维护合计最多多少小时有效",
+        "Hours of a node's windows together that count in any 30 days",
+        120,
+        _between(0, 720),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TasksSection:
     """How tasks that cross tiers are worked on at this node."""
 
@@ -645,3 +663,4 @@ class Config:
     calendar: CalendarSection = CalendarSection()
     attachments: AttachmentsSection = AttachmentsSection()
     tasks: TasksSection = TasksSection()
+    maintenance: MaintenanceSection = MaintenanceSection()

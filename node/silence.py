@@ -6,7 +6,7 @@ late but not there. At the door rows count that were there already; of another n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,17 +46,24 @@ class Silent(NamedTuple):
 
 
 def find_silent(
-    reader: Reader, catalogue: Catalogue, node: str, factor: int, now_us: int, spans: Mapping[str, int]
+    reader: Reader,
+    catalogue: Catalogue,
+    node: str,
+    factor: int,
+    now_us: int,
+    spans: Mapping[str, int],
+    excused: Callable[[str, int, int], int],
 ) -> list[Silent]:
     """In order of origin and dataset. Reads a line for each source, dataset and feed. Raises StoreFault.
 
-    spans: microseconds for the sources that say themselves how long they may bring nothing new.
+    spans: microseconds for the sources that say themselves how long they may bring nothing new. excused: how much of a
+    time does not count for a node, because of announced maintenance.
     """
     allowed = {name: span for name, d in catalogue.datasets.items() if (span := allowed_us(d.cadence, factor))}
     found = []
     for origin, dataset, source, heard in _heard(reader, node, spans):
         span = spans[source] if source in spans else allowed.get(dataset, 0)
-        if span and now_us - heard > span:
+        if span and now_us - heard - excused(origin, heard, now_us) > span:
             found.append(Silent(origin, dataset, source, heard, span))
     return sorted(found)
 

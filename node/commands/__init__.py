@@ -20,6 +20,7 @@ from node.commands import (
     fsck,
     invites,
     loads,
+    maintenance,
     people,
     quality,
     reconcile,
@@ -95,6 +96,7 @@ _PLAIN: Mapping[str, Plain] = MappingProxyType(
         "service.offerable": services.list_offerable,
         "service.publish": services.publish_service,
         "service.withdraw": services.withdraw_service,
+        "maintenance.list": maintenance.list_windows,
         "subscription.apply": subscriptions.apply,
         "subscription.check": subscriptions.check,
         "subscription.approve": subscriptions.approve,
@@ -122,6 +124,8 @@ _PLAIN: Mapping[str, Plain] = MappingProxyType(
 _BY_HAND: Mapping[str, Command] = MappingProxyType(
     {
         "task.move": tasks.move,
+        "maintenance.announce": maintenance.announce,
+        "maintenance.cancel": maintenance.cancel,
         "task.assign": people.assign,
         "task.default": people.assign_flow,
         "draft.approve": drafts.approve,

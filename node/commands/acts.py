@@ -15,7 +15,7 @@ _BY_ACT: Mapping[Act, str] = {
         service.offerable quality.list trace rollup.list rollup.show parked refused reread codes.list codes.show
         codes.extensions due.list due.position draft.list draft.show people.list
         calendar.due calendar.days attachment.list attachment.show task.evidence
-        subscription.list subscription.show""",
+        subscription.list subscription.show maintenance.list""",
     Act.BRING: """
         load.start load.rejects load.finish source.begin source.load source.took source.failed source.reset
         source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
@@ -27,6 +27,7 @@ _BY_ACT: Mapping[Act, str] = {
     Act.ADMINISTER: """
         service.publish service.withdraw token.list token.make token.revoke child.succeed invite.make invite.make_many
         invite.list invite.withdraw invite.approve people.add people.change people.deputy people.leave
+        maintenance.announce maintenance.cancel
         subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw""",
 }
 ACTS: Mapping[str, Act] = MappingProxyType({name: act for act, names in _BY_ACT.items() for name in names.split()})

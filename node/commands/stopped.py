@@ -13,11 +13,13 @@ from certs import files
 from certs.anchor import open_anchor
 from certs.files import HomeFiles
 from certs.suites import SUITES
+from node.announced import said_by, that_counts
 from node.attachments.files import Files
 from node.clock import SystemClock
 from node.commands.view import View
 from node.config import Config
 from node.dues import counted, reminders_at
+from node.excused import Excused
 from node.extensions import extensions_in_use, unregistered
 from node.granting import take_granted
 from node.quality import counts
@@ -117,7 +119,10 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     found["unregistered"] = unregistered(extensions_in_use(view.reader, view.catalogue))
     factor = config.data.silence_factor
     spans = spans_declared(view.home)
-    silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans)
+    excused = Excused(view.node, lambda: view.now_us, lambda: stopped.replica.core)
+    registry, seen = stopped.replica.core.registry, view.reader.windows.all()
+    excused.maintenance = that_counts(said_by(view.reader, view.now_us), seen, registry, config)
+    silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans, excused.covered_us)
     found["silent"] = [one.shown() for one in silent]
     found["dues"] = counted(view.catalogue.flows[REMINDER], view.node, reminders_at(view.reader), 0, "")
     found["alarms"], found["alarm_count"] = [], 0

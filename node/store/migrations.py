@@ -29,6 +29,7 @@ from node.store.schema import (
     PEOPLE_TABLES,
     SEQ_BITS,
     SOURCE_TABLES,
+    WINDOW_TABLE,
 )
 from node.store.session import Session
 from sync.schema import CellType, RowSchema
@@ -45,7 +46,8 @@ _HEIRS = "0007_heirs"
 _HEARD = "0008_heard_open"
 _PEOPLE = "0009_people"
 _REJECTS = "0010_door_rejects"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS)
+_WINDOWS = "0011_windows"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS, _WINDOWS)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -126,6 +128,11 @@ def _people_tables(db: Database) -> None:
 def _door_rejects(db: Database) -> None:
     for statement in DOOR_REJECTS:
         db.execute(statement)
+
+
+@_migrations(name=_WINDOWS)
+def _window_table(db: Database) -> None:
+    db.execute(WINDOW_TABLE)
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

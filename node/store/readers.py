@@ -30,6 +30,7 @@ from node.store.sources import Claimed, SourceDay, Sources, SourceState
 from node.store.state import load_state
 from node.store.tokens import Token, Tokens
 from node.store.turned import Turned
+from node.store.windows import WindowsSeen
 from sync.effects import FateRow, FeedState, LogEntry
 from sync.phrase import unpacked
 from sync.ports import ParkedRef, Rebuilt
@@ -120,6 +121,7 @@ class Reader:
         self._tokens = Tokens(self._session)
         self.turned = Turned(self._session)
         self.dues = Dues(self._session)
+        self.windows = WindowsSeen(self._session)
         self.people = People(self._session)
         self.changes = Changes(self._session)
         """Its reads alone are for use here."""

@@ -177,6 +177,11 @@ DUE_TABLES = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+WINDOW_TABLE = """CREATE TABLE window_seen (
+    announcer TEXT NOT NULL, node TEXT NOT NULL, starts INTEGER NOT NULL, ends INTEGER NOT NULL, seen INTEGER NOT NULL,
+    PRIMARY KEY (announcer, node, starts, ends)
+) STRICT, WITHOUT ROWID"""
+
 CHANGE_TABLES = (
     """CREATE TABLE change (
         id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, dataset TEXT NOT NULL, origin INTEGER NOT NULL,

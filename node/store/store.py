@@ -41,6 +41,7 @@ from node.store.sources import Sources
 from node.store.state import load_state
 from node.store.tokens import Tokens
 from node.store.turned import Turned
+from node.store.windows import WindowsSeen
 from sync.effects import (
     Append,
     BurnInvite,
@@ -104,6 +105,7 @@ class Store:
         self.changes = Changes(self._session)
         self.sources = Sources(self._session)
         self.dues = Dues(self._session)
+        self.windows = WindowsSeen(self._session)
         self.people = People(self._session)
         self._acts = self._table_of_writes()
         try:

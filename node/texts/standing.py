@@ -61,6 +61,18 @@ WHOLES: Final[dict[str, str]] = {
     "completed": N_("completed"),
     "withdrawn": N_("withdrawn"),
 }
+WINDOW_STATES: Final[dict[str, str]] = {
+    "announced": N_("announced"),
+    "under_way": N_("under way"),
+    "over": N_("over"),
+    "cancelled": N_("cancelled"),
+}
+WINDOW_FLAWS: Final[dict[str, str]] = {
+    "not_entitled": N_("no: neither the node itself nor its parent announced it"),
+    "late": N_("no: it came when it had begun"),
+    "too_long": N_("no: too long"),
+    "too_much": N_("no: too much in 30 days"),
+}
 REMINDERS: Final[dict[str, str]] = {"reminded": N_("reminded"), "answered": N_("answered")}
 
 

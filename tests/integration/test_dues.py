@@ -14,8 +14,10 @@ from node import dues
 from node.cli.doctor import examine
 from node.cli.dues import _details, _scores
 from node.cli.session import Session
+from node.clock import iso
 from node.commands.dues import list_dues
 from node.exporting.notice import write_sheets
+from node.maintenance import Windows
 from node.testing import Member, Topology
 from node.testing.topology import Place
 from node.texts import translator
@@ -60,7 +62,10 @@ def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path)
             after = midnight_us(day + timedelta(days=1), ZONE)
             province, wenzhou = net["province"], net["wenzhou"]
             await bring(net["hangzhou"], day)
+            span = {"from": iso(after + DAY_US - HOUR_US), "until": iso(after + DAY_US + HOUR_US // 2)}
+            await wenzhou.command("maintenance.announce", **span, reason="机房停电")
             await net.level()
+            await Windows(node_of(province)).look()
             await net["ningbo"].stop()
             await province.until(has_no_link(net["ningbo"]))
             set_clocks(net, after + HOUR_US)
@@ -75,6 +80,9 @@ def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path)
                 "ningbo": ("waiting", "link_down"),
                 "wenzhou": ("waiting", "not_filled"),
             }
+            set_clocks(net, after + DAY_US + 1)
+            told = await standings(province, day)
+            assert (told["ningbo"][0], told["wenzhou"][0]) == ("overdue", "waiting"), "it announced its maintenance"
             set_clocks(net, after + DAY_US + HOUR_US)
             assert (await standings(province, day))["wenzhou"] == ("overdue", "not_filled")
             assert set(await standings(net["nation"], day)) == set(CITIES), "the province owes none of its own"

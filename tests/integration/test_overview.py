@@ -13,7 +13,7 @@ from tests.integration.kit import cases, has_no_link, node_of, put, run
 async def _overview(member: Member) -> dict[str, Any]:
     node = node_of(member)
     now = node.clock.now_us()
-    return await node.writer.ask(lambda replica, store: overview_of(replica, store, now))
+    return await node.writer.ask(lambda replica, store: overview_of(replica, store, now, node.excused))
 
 
 def test_what_the_parent_has_not_signed_for_is_counted_until_it_has(tmp_path: Path) -> None:

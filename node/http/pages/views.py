@@ -24,12 +24,14 @@ from node.texts.standing import FATES, GRADES, PHASES, REMINDERS, STANDINGS, STA
 from node.texts.steps import detail, next_step, reason, steps
 from node.tree import in_order
 from tiers.grades import Grade
+from tiers.maintenance import Window
 
 REFRESH_S: Final = 30
 FRESH_US: Final = 1_000_000
 """An overview as old as this is shown to the next reader too: the writer is not asked once a reader."""
 ALARMS_SHOWN: Final = 20
 REFUSALS_SHOWN: Final = 50
+WINDOWS_SHOWN: Final = 50
 _TROUBLED: Final = frozenset({Grade.LAGGING, Grade.AWAY, Grade.INTERRUPTED, Grade.QUALITY})
 
 
@@ -70,6 +72,7 @@ class _Tree:
             "alarm_count": self._node.alarm_count,
             "sources": told["sources"],
             "silent": [one.shown() for one in self._node.silent],
+            "windows": self._windows(),
             "states": STATES,
             "phases": PHASES,
             "own_waiting": sum(feed["waiting"] for feed in found["feeds"] if feed["own"]),
@@ -105,11 +108,17 @@ class _Tree:
             "here": [_refusal(visit, one) for one in told["here"] if one["feed"] in feeds][:REFUSALS_SHOWN],
         }
 
+    def _windows(self) -> list[Window]:
+        """What is announced, counts and is not over, in order of time."""
+        now = self._node.clock.now_us()
+        windows = [one for one in self._node.excused.maintenance.windows if one.ends > now]
+        return sorted(windows, key=lambda one: (one.starts, one.node))[:WINDOWS_SHOWN]
+
     async def _newest(self) -> dict[str, Any]:
         now = self._node.clock.monotonic_us()
         if now - self._at_us >= FRESH_US:
-            wall = self._node.clock.now_us()
-            self._found = await self._node.writer.ask(lambda replica, store: overview_of(replica, store, wall))
+            wall, excused = self._node.clock.now_us(), self._node.excused
+            self._found = await self._node.writer.ask(lambda replica, store: overview_of(replica, store, wall, excused))
             self._at_us = now
         return self._found
 

@@ -45,7 +45,8 @@ def test_an_answer_without_news_ends_no_silence(store: Store, tmp_path: Path) ->
     reader = Reader(tmp_path / "store.db", [SCHEMA])
 
     def silent(at: int) -> list[str]:
-        return [one.source for one in find_silent(reader, catalogue(), "c330100.p330000.cn-demo", 2, at, spans)]
+        here, none = "c330100.p330000.cn-demo", lambda *_: 0
+        return [one.source for one in find_silent(reader, catalogue(), here, 2, at, spans, none)]
 
     try:
         assert silent(BEGUN + 9 * DAY_US) == []

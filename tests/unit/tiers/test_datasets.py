@@ -64,6 +64,7 @@ SYSTEM = (
     "reconciliation",
     "quality_issue",
     "quality_answer",
+    "maintenance_window",
 )
 
 HELD_BACK = {
@@ -203,11 +204,13 @@ def _audiences(name: str, **cells: Cell) -> set[str]:
 
 
 def test_only_what_concerns_no_sibling_goes_down() -> None:
-    """Scores, supervision, status and quality of one node are not for its siblings."""
+    """Scores, supervision, status and quality of one node are not for its siblings; of maintenance only a node's own
+    goes to those below it."""
     down = {p.dataset for p in CATALOGUE.publications.values() if p.route in (Route.DESCENDANTS, Route.EVERYWHERE)}
     assert down == {"admin_division", "calendar_day", "class_code", "eval_indicator", "guidance_doc"} | {
         "service_catalogue",
         "work_task",
+        "maintenance_window",
     }
 
 

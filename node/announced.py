@@ -1,0 +1,60 @@
+"""Announcements of maintenance as rows of `maintenance_window`, and what of them counts here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from node.config import Config
+from node.store.readers import Reader
+from node.store.windows import Announced
+from sync.days import DAY_MAX, day_begins_us
+from sync.registry import Registry
+from tiers.maintenance import Bounds, Maintenance, Window, counted
+
+DATASET: Final = "maintenance_window"
+KEPT_US: Final = 400 * 86_400_000_000
+"""What ended longer ago is not looked at any more."""
+PER_ANNOUNCER_MAX: Final = 10_000
+_LAST_US: Final = day_begins_us(DAY_MAX)
+_NAMES: Final = ("node", "starts", "ends", "reason", "ended")
+
+
+class Said(NamedTuple):
+    """An announcement as its row says it. ended: when it was over before its end, else None."""
+
+    which: Announced
+    reason: str
+    ended: int | None
+
+    def window(self, seen: int) -> Window:
+        """As the rules look at it."""
+        which, ends = self.which, self.which.ends
+        early = ends if self.ended is None else min(ends, self.ended)
+        return Window(which.node, which.announcer, which.starts, early, seen, self.reason)
+
+
+def said_by(reader: Reader, now: int) -> list[Said]:
+    """All announcements that are held here and not long over. So many of each announcer at most."""
+    where, cells = '"ends" > ?', (now - KEPT_US,)
+    found = []
+    for (origin,) in reader.groups(DATASET, ("_origin",), where, cells):
+        of_one = '"_origin" = ? AND ' + where
+        for node, starts, ends, reason, ended in reader.query(
+            DATASET, of_one, (origin, *cells), _NAMES, PER_ANNOUNCER_MAX
+        ):
+            which = Announced(str(origin), str(node), int(starts or 0), int(ends or 0))
+            if 0 < which.starts < which.ends < _LAST_US:
+                found.append(Said(which, str(reason or ""), None if ended is None else int(ended)))
+    return found
+
+
+def that_counts(said: Sequence[Said], seen: Mapping[Announced, int], registry: Registry, config: Config) -> Maintenance:
+    """What of announcements counts at this node. seen: when each was first here."""
+    windows = [one.window(seen[one.which]) for one in said if one.which in seen]
+    return Maintenance(counted(windows, registry.parent, bounds_of(config)))
+
+
+def bounds_of(config: Config) -> Bounds:
+    """As the settings say."""
+    return Bounds(config.maintenance.hours, config.maintenance.hours_in_30_days)

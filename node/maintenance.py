@@ -1,0 +1,98 @@
+"""Announcements of maintenance are read again whenever one comes or goes, and it is noted when each was first here:
+what was told too late counts nothing (tiers/maintenance.py). Alarms that waited for the end of a window are told then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from node.announced import DATASET, Said, said_by, that_counts
+from node.app import Node
+from node.commands.work import in_store
+from node.store.store import Store
+from node.store.windows import Announced
+from sync.errors import LocalFault
+from sync.link import Phase
+from sync.replica import Replica
+
+PAUSE_S: Final = 1.0
+"""A node that commits all the time is not asked after each commit."""
+
+
+class Windows:
+    """The task that does it. Used in the loop."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._running: asyncio.Task[None] | None = None
+        self._as_of: int | None = None
+        self._said: Sequence[Said] = ()
+        self._seen: Mapping[Announced, int] = {}
+
+    async def start(self) -> None:
+        """Knows at once what was announced before."""
+        await self.look()
+        self._running = asyncio.create_task(self._run(), name="maintenance")
+
+    async def stop(self) -> None:
+        """Ends it wherever it is."""
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+
+    async def _run(self) -> None:
+        while True:
+            changed = self._node.changed
+            try:
+                await self.look()
+            except LocalFault as fault:
+                self._node.log.warning("maintenance_not_looked_at", detail=str(fault))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), self._next_s())
+            await asyncio.sleep(PAUSE_S)
+
+    def _next_s(self) -> float | None:
+        """Until the next window ends; None: there is none."""
+        now = self._node.clock.now_us()
+        ends = [one.ends for one in self._node.excused.maintenance.windows if one.ends > now]
+        return (min(ends) - now) / 1_000_000 if ends else None
+
+    async def look(self) -> None:
+        """Takes in what was announced, and raises what waited for the end of a window. Raises StoreFault."""
+        node = self._node
+        written = await node.writer.ask(lambda _, store: store.written(DATASET))
+        if written != self._as_of:
+            await self._read(node.clock.now_us())
+            self._as_of = written
+        node.excused.maintenance = that_counts(self._said, self._seen, node.core().registry, node.config)
+        for about, alarm in node.excused.over():
+            if await node.writer.ask(partial(_lasts, name=alarm.name, about=about)):
+                node.alarm(alarm.name, **alarm.fields)
+
+    async def _read(self, now: int) -> None:
+        said = await self._node.read(lambda reader: said_by(reader, now))
+        known = await self._node.read(lambda reader: reader.windows.all())
+        here = {one.which for one in said}
+        if here != known.keys():
+            known = await in_store(
+                self._node, partial(_note, fresh=here - known.keys(), gone=known.keys() - here, at=now)
+            )
+        self._said, self._seen = said, known
+
+
+def _note(store: Store, fresh: set[Announced], gone: set[Announced], at: int) -> Mapping[Announced, int]:
+    store.windows.see(sorted(fresh), at)
+    store.windows.forget(sorted(gone))
+    return store.windows.all()
+
+
+def _lasts(replica: Replica, _: Store, name: str, about: str) -> bool:
+    """Whether what an alarm tells of is so still. In the writer's thread."""
+    if name == "link_closed":
+        return not any(link.peer == about and link.phase is Phase.EXCHANGE for link in replica.core.links.values())
+    return (name, about) in replica.core.alarmed
