@@ -30,6 +30,7 @@ from node.audit import Event as AuditEvent
 from node.builtin import builtin_texts
 from node.calendar import DATASET as CALENDAR
 from node.calendar import KeptCalendar
+from node.certifying import Certifier
 from node.clock import Clock, Randomness, iso
 from node.config import CATALOGUE_BYTES_MAX, CONFIG_NAME, Config, check_marked, overrides
 from node.engine import Engine, Job
@@ -54,7 +55,6 @@ from node.reader_thread import ReaderThread
 from node.reading import text_of
 from node.reads import Read, is_watched
 from node.revising import PAUSE_S_MAX, ReviseJob
-from node.settings import ParentSection
 from node.silence import LOOKED_EVERY_S, Silent, find_silent, spans_declared
 from node.store.changes import LIFE_BYTES
 from node.store.faults import HomeFault, StoreFault, StoreTrouble
@@ -217,6 +217,17 @@ class Node:
             config.node.node_id, identity.trust, self.core, clock, self.watch, self._sparing, self._alarm, log
         )
         self._server: LinkServer | None = None
+        self.certifier = Certifier(
+            identity,
+            self.core,
+            self._whom_to_dial,
+            lambda: self.link_state[0] == "connected",
+            lambda: self.changed,
+            clock,
+            randomness,
+            self.note,
+            self.note_sparingly,
+        )
         self.attachments = Attachments(home, config.attachments, self.check_disk, self.alarm)
         self.referrers: list[Referrer] = [
             RowReferrer(self.catalogue, config.node.node_id, self._ways, lambda: self.core().registry),
@@ -254,12 +265,13 @@ class Node:
             self._follow_scope()
             if self.config.listen.exchange:
                 limit = self.config.limits.sessions_max
-                self._server = LinkServer(self.board, self._gate, self.watch, limit, self.log)
+                certify = self.certifier.answer
+                self._server = LinkServer(self.board, self._gate, self.watch, limit, certify, self.log)
                 self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
             if self.config.parent is not None:
                 dialler = Dialler(
                     self.board,
-                    self._whom_to_dial(self.config.parent),
+                    self._whom_to_dial(),
                     self.watch,
                     self.clock,
                     self.randomness,
@@ -664,7 +676,9 @@ class Node:
             require_client_auth=True,
         )
 
-    def _whom_to_dial(self, parent: ParentSection) -> Parent:
+    def _whom_to_dial(self) -> Parent:
+        parent = self.config.parent
+        assert parent is not None
         verify = partial(self._gate.verify_parent, parent.node_id)
         return Parent(parent.node_id, parent.address, HomeFiles(self.home), self.identity, verify)
 

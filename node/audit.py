@@ -60,6 +60,8 @@ class Event(Enum):
     CHILD_SUCCEEDED = "child_succeeded"
 
     CERTIFICATE_ISSUED = "certificate_issued"
+    CERTIFICATE_PASSED_ON = "certificate_passed_on"
+    CERTIFICATE_REFUSED = "certificate_refused"
     KEY_CUSTODY_REFUSED = "key_custody_refused"
 
     LINK_ACCEPTED = "link_accepted"

@@ -139,11 +139,13 @@ def _audit_refusal(home: Path, clock: Clock, error: Exception) -> None:
 async def _enrolment(node: Node, stack: AsyncExitStack) -> int:
     """Opens the enrolment port where this node has children to come; 0 where it has none."""
     listen, identity = node.config.listen, node.identity
-    if not listen.enrolment or identity.authority is None:
+    if not listen.enrolment or not node.profile.below:
         return 0
     issuer = make_issuer(identity, node.config, node.randomness, node.core)
     exchange = advertised(node.config, "exchange", node.exchange_port)
-    service = EnrolmentService(node.writer, issuer, identity, exchange, node.clock, node.audit, log=node.log)
+    service = EnrolmentService(
+        node.writer, issuer, identity, exchange, node.clock, node.audit, node.certifier, log=node.log
+    )
     server = EnrolmentServer(service)
     stack.push_async_callback(server.stop)
     return await server.start(listen.enrolment, server_credentials(identity))

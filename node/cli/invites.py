@@ -31,6 +31,7 @@ _STATUS = {
     "open": N_("open"),
     "pending": N_("waits for approval"),
     "approved": N_("approved"),
+    "awaiting": N_("waits for its certificate"),
     "used": N_("used"),
     "withdrawn": N_("withdrawn"),
     "expired": N_("expired"),
@@ -180,7 +181,10 @@ def _show(session: Session, made: dict[str, Any]) -> None:
 def list_all(
     context: typer.Context,
     status: Annotated[
-        str, typer.Option(metavar="STATUS", help=_("Only these: open, pending, approved, used, withdrawn, expired."))
+        str,
+        typer.Option(
+            metavar="STATUS", help=_("Only these: open, pending, approved, awaiting, used, withdrawn, expired.")
+        ),
     ] = "",
 ) -> None:
     _list(here(context), status)

@@ -170,6 +170,7 @@ def _tell(step: Any) -> None:
         "read": _("The invite is for {node}. Fingerprint of the keys made here: {fingerprint}"),
         "dialled": _("{parent} answers, and is who the invite says."),
         "pending": _("{parent} has the request. Read the fingerprint to its administrator: {fingerprint}"),
+        "awaiting": _("{parent} has enrolled {node}, and waits for its certificate from above."),
         "enrolled": _("{parent} has enrolled {node}."),
     }
     text = words.get(step.step.value, "{node}")

@@ -72,6 +72,7 @@ class Step(Enum):
     READ = "read"
     DIALLED = "dialled"
     PENDING = "pending"
+    AWAITING = "awaiting"
     ENROLLED = "enrolled"
 
 
@@ -107,7 +108,14 @@ class _Wish:
 
 
 class _Waiting(Exception):
-    """The parent has the submission and says: not yet. Or it could not be reached while we wait for its word."""
+    """The parent has the submission and says: not yet. Or it could not be reached while we wait for its word.
+
+    answer: what it said, where it has enrolled this node and waits itself for the certificate from above.
+    """
+
+    def __init__(self, answer: SubmitReply | None = None) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class _Busy(Exception):
@@ -265,7 +273,9 @@ async def _until_enrolled(
     stub: Any, wish: _Wish, wait_s: float, pause: _Pause, progress: Callable[[Progress], None]
 ) -> SubmitReply:
     """The reply that enrols, once it comes within `wait_s`."""
-    invite, waits = wish.invite, False
+    invite = wish.invite
+    waits: Step | None = None
+    awaited: SubmitReply | None = None
 
     def enough(state: RetryCallState) -> bool:
         busy = state.outcome is not None and isinstance(state.outcome.exception(), _Busy)
@@ -282,14 +292,19 @@ async def _until_enrolled(
                 except _Unreachable as fault:
                     if not waits:
                         raise await why_unreachable(invite, str(fault)) from fault
-                    raise _Waiting from fault
+                    raise _Waiting(awaited) from fault
                 if answer.state == SubmitState.SUBMIT_STATE_ENROLLED:
                     return answer
-                if not waits:
-                    progress(Progress(Step.PENDING, invite.node, invite.parent, wish.fingerprint))
-                waits = True
-                raise _Waiting
+                awaited = answer if answer.certifier else None
+                step = Step.AWAITING if awaited else Step.PENDING
+                if waits is not step:
+                    progress(Progress(step, invite.node, invite.parent, wish.fingerprint))
+                waits = step
+                raise _Waiting(awaited)
     except _Waiting as fault:
+        if fault.answer is not None:
+            by, detail = _printable(fault.answer.certifier), _printable(fault.answer.detail)
+            raise words.of_awaiting(invite, by, fault.answer.reason, detail) from fault
         raise words.of_waiting(invite, wish.fingerprint) from fault
     except _Busy as fault:
         raise words.of_busy(invite) from fault

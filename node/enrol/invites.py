@@ -19,6 +19,7 @@ from node.enrol.jobs import AddJob, ChangeJob, UnknownInvite, make_room
 from node.enrol.lists import DAYS, Wish, wishes_from_csv
 from node.faults import Code, Mistakes, UserFault
 from node.identity import NodeIdentity
+from node.link.v1.link_pb2 import SubmitReply
 from node.settings import split_address
 from node.store.faults import InviteSpent
 from node.store.invites import KeptInvite
@@ -59,7 +60,8 @@ class InviteView:
     region: str
     title: str
     status: str
-    """open, pending, approved, used, withdrawn; or expired."""
+    """open, pending, approved, used, withdrawn; or expired; or awaiting: used, and its certificate has yet to come from
+    above."""
     approval: str
     fingerprint: str
     expires: int
@@ -184,7 +186,7 @@ class Invitations:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _invite(self, wish: Wish, now: int) -> Invite:
-        """The invite that a wish amounts to. Raises InputFault, UserFault WRONG_STATE."""
+        """The invite that a wish amounts to. Raises InputFault."""
         profile = self._profile(wish)
         title = wish.title.strip()
         if not 0 < len(title) <= TITLE_LETTERS_MAX:
@@ -217,19 +219,12 @@ class Invitations:
         return Scope(tuple(i for i in found if not (i.since or i.until) or granted.holds(Scope((i,)))))
 
     def _profile(self, wish: Wish) -> TierProfile:
-        authority = self._identity.authority
-        if authority is None:
-            raise UserFault(
-                Code.WRONG_STATE,
-                N_("{node} has no CA, so it cannot enrol nodes below itself."),
-                N_("Districts are enrolled by the province in this version: ask its administrator for their invites."),
-                node=self._identity.node,
-            )
         profile = PROFILES.get(wish.profile)
         if profile is None or profile.is_root:
             raise InputFault(Reason.NOT_ENROLLED, f"'{wish.profile}' is not a profile of a node below another")
-        if profile.has_own_ca and authority.depth < 1:
-            raise InputFault(Reason.OUT_OF_SCOPE, "this node's CA may issue certificates of nodes, not of CAs below it")
+        authority = self._identity.authority
+        if profile.has_own_ca and (authority is None or authority.depth < 1):
+            raise InputFault(Reason.OUT_OF_SCOPE, "this node issues certificates of nodes at most, not of CAs below it")
         return profile
 
     def _node(self, wish: Wish, profile: TierProfile) -> str:
@@ -322,14 +317,18 @@ def _approved(state: InviteState, fingerprint: str, now: int) -> InviteState:
 
 def _view(kept: KeptInvite, now: int) -> InviteView:
     state, invite = kept.state, kept.state.invite
-    over = state.status is Status.OPEN and invite.expires <= now
+    status = state.status.value
+    if state.status is Status.OPEN and invite.expires <= now:
+        status = "expired"
+    elif state.status is Status.USED and not SubmitReply.FromString(kept.reply).chain:
+        status = "awaiting"
     return InviteView(
         token=invite.token,
         node=invite.node,
         profile=invite.profile,
         region=invite.region,
         title=invite.title,
-        status="expired" if over else state.status.value,
+        status=status,
         approval=invite.approval.value,
         fingerprint=state.fingerprint,
         expires=invite.expires,

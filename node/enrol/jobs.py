@@ -45,7 +45,8 @@ class Issuer:
     """What a parent issues with. `core` is asked in the writer's thread alone."""
 
     node: str
-    authority: Authority
+    authority: Authority | None
+    """None where certificates have to come from above (node/certifying.py)."""
     parent: Parent
     zone: tzinfo
     """Whose calendar says on which date an enrolment takes effect."""
@@ -55,7 +56,8 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a submission, committed. `issued`: once enrolled, the serialised SubmitReply to send."""
+    """What became of a submission, committed. `issued`: once enrolled, the serialised SubmitReply to send; without a
+    chain as long as none has come from above."""
 
     decision: Decision
     invite: Invite | None = None
@@ -116,25 +118,27 @@ class SubmitJob:
         issued = self._issue(invite, keys, record)
         data = issued.SerializeToString()
         store.invites.prepare(burnt(state, keys, self.now), data)
-        answer = Answer(decision, invite, issued=data, leaf_fingerprint=fingerprint(issued.chain[0]))
+        leaf = fingerprint(issued.chain[0]) if issued.chain else b""
+        answer = Answer(decision, invite, issued=data, leaf_fingerprint=leaf)
         # The core asks for the token to be burnt only if the record can count.
         return (RegistryChange(_Answering(self.token, answer), (record,), burn=invite.token),)
 
     def _issue(self, invite: Invite, keys: Keys, record: EnrolmentRecord) -> SubmitReply:
         authority, serial = self.issuer.authority, self.issuer.randomness.bytes
-        leaf = issue_leaf(authority, invite.node, keys.transport, self.now, serial(SERIAL_BYTES))
-        ca_chain: tuple[bytes, ...] = ()
-        if keys.authority is not None:
-            below = issue_ca(authority, invite.node, keys.authority, self.now, serial(SERIAL_BYTES))
-            ca_chain = authority.chain_of(below)
-        return SubmitReply(
+        reply = SubmitReply(
             state=SubmitState.SUBMIT_STATE_ENROLLED,
-            chain=authority.chain_of(leaf),
-            ca_chain=ca_chain,
             parent=self.issuer.node,
             fingerprint=keys.fingerprint,
             record=record,
         )
+        if authority is None:
+            return reply
+        leaf = issue_leaf(authority, invite.node, keys.transport, self.now, serial(SERIAL_BYTES))
+        reply.chain.extend(authority.chain_of(leaf))
+        if keys.authority is not None:
+            below = issue_ca(authority, invite.node, keys.authority, self.now, serial(SERIAL_BYTES))
+            reply.ca_chain.extend(authority.chain_of(below))
+        return reply
 
     def _record(self, invite: Invite, keys: Keys) -> EnrolmentRecord:
         """A node that joins again gets its next version; under another log key, its older chain ends where we hold it.
@@ -154,6 +158,20 @@ class SubmitJob:
             if name.origin == invite.node and s.head.seq
         ]
         return make_record(invite, keys, before.version + 1, effective, key_lost=True, closings=ends)
+
+
+@dataclass(slots=True)
+class CertifiedJob:
+    """Keeps what came from above for a node that was enrolled: the whole reply, to be sent again if it is lost."""
+
+    token: Ticket[None]
+    invite: str
+    reply: bytes
+
+    def run(self, store: Store) -> Sequence[Event | Reply]:
+        """As node.engine.Job.run."""
+        store.invites.certified(self.invite, self.reply)
+        return (Reply(self.token, None),)
 
 
 @dataclass(slots=True)

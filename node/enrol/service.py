@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import zoneinfo
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import grpc
 import structlog
@@ -20,18 +20,18 @@ from structlog.typing import FilteringBoundLogger
 from certs.enrol import Outcome
 from certs.proof import NONCE_BYTES, Parent, Submission
 from node.audit import AuditLog, Event
+from node.certifying import NoCertificate
 from node.clock import Clock, Randomness
 from node.config import Config
 from node.enrol.bounds import Nonces, Rates
-from node.enrol.jobs import Answer, Issuer, SubmitJob
-from node.faults import Code, UserFault
+from node.enrol.jobs import Answer, CertifiedJob, Issuer, SubmitJob
+from node.faults import UserFault
 from node.identity import NodeIdentity
 from node.link.options import NO_COMPRESSION
 from node.link.port import take_port
 from node.link.v1 import link_pb2_grpc
 from node.link.v1.link_pb2 import BeginReply, BeginRequest, SubmitReply, SubmitRequest, SubmitState
 from node.store.records import ANCHOR
-from node.texts import N_
 from node.writer import Writer
 from sync.core import Core
 from sync.errors import InputFault, LocalFault
@@ -83,15 +83,16 @@ class _Refused(Exception):
         self.detail = detail
 
 
+class Certificates(Protocol):
+    """Where a node that has no CA gets its children's certificates from; as node.certifying.Certifier."""
+
+    async def obtain(self, node: str, csr: bytes) -> Sequence[bytes]:
+        """A chain (DER, without the root) for an enrolled node, checked. Raises NoCertificate."""
+        ...
+
+
 def make_issuer(identity: NodeIdentity, config: Config, randomness: Randomness, core: Callable[[], Core]) -> Issuer:
-    """What this node enrols children with. Raises UserFault WRONG_STATE if it has no CA."""
-    if identity.authority is None:
-        raise UserFault(
-            Code.WRONG_STATE,
-            N_("{node} has no CA, so it cannot enrol nodes below itself."),
-            N_("Districts are enrolled by the province in this version: ask its administrator for their invites."),
-            node=identity.node,
-        )
+    """What this node enrols children with."""
     parent = Parent(identity.federation, identity.trust.fingerprint, identity.own.fingerprint)
     zone = zoneinfo.ZoneInfo(config.run.time_zone)
     return Issuer(identity.node, identity.authority, parent, zone, randomness, core)
@@ -116,6 +117,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         exchange_address: str,
         clock: Clock,
         audit: AuditLog,
+        certificates: Certificates,
         limits: Limits = Limits(),
         log: FilteringBoundLogger | None = None,
     ) -> None:
@@ -125,6 +127,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         self._exchange_address = exchange_address
         self._clock = clock
         self._audit = audit
+        self._certificates = certificates
         self._nonces = Nonces(issuer.randomness)
         self._rates = Rates(limits.burst, limits.per_token_s)
         self._strangers = Rates(STRANGERS_BURST, STRANGERS_PER_S)
@@ -249,13 +252,32 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
                 state=SubmitState.SUBMIT_STATE_PENDING, parent=self._identity.node, fingerprint=fingerprint
             )
         again = decision.outcome is Outcome.AGAIN
-        await self._note(Event.INVITE_USED, invite_id=submission.token, node=node, fingerprint=fingerprint, again=again)
-        if not again:
-            await self._note(Event.CERTIFICATE_ISSUED, node=node, certificate=answer.leaf_fingerprint.hex())
-            self._log.info("enrolled", node=node)
         reply = SubmitReply.FromString(answer.issued)
+        if not again or reply.chain:
+            await self._note(
+                Event.INVITE_USED, invite_id=submission.token, node=node, fingerprint=fingerprint, again=again
+            )
+        if not again:
+            if reply.chain:
+                await self._note(Event.CERTIFICATE_ISSUED, node=node, certificate=answer.leaf_fingerprint.hex())
+            self._log.info("enrolled", node=node)
         if reply.record.closes_older and not again:
             await self._note(Event.ENROLMENT_CLOSED, node=node, versions_before=reply.record.version)
+        if not reply.chain:
+            try:
+                reply.chain.extend(await self._certificates.obtain(node, submission.csr))
+            except NoCertificate as none:
+                self._log.info("certificate_awaited", node=node, by=none.by, reason=none.reason.name)
+                return SubmitReply(
+                    state=SubmitState.SUBMIT_STATE_PENDING,
+                    parent=self._identity.node,
+                    fingerprint=fingerprint,
+                    reason=int(none.reason),
+                    detail=none.detail,
+                    certifier=none.by,
+                )
+            whole = reply.SerializeToString()
+            await self._writer.call(lambda t: CertifiedJob(t, submission.token, whole))
         reply.anchor.CopyFrom(await self._anchor())
         reply.exchange_address = self._exchange_address
         return reply

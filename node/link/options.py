@@ -7,6 +7,7 @@ from typing import Any
 from sync import limits
 
 METHOD = "/tiersync.v1.Link/Exchange"
+CERTIFY = "/tiersync.v1.Link/Certify"
 RETRY_AFTER = "retry-after"
 """Trailing metadata of a refusal that will pass: seconds, as decimal digits."""
 LET_IN = ("tiersync", "open")

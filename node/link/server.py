@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -56,7 +56,7 @@ class _ServerStream:
 
 
 class LinkServer:
-    """Serves Link.Exchange. Authorisation is ours, per call: TLS only says that some CA of ours signed."""
+    """Serves Link. Authorisation is ours, per call: TLS only says that some CA of ours signed."""
 
     def __init__(
         self,
@@ -64,12 +64,15 @@ class LinkServer:
         gate: Gate,
         watch: Watch,
         sessions_max: int,
+        certify: Callable[[str, bytes], Awaitable[bytes]],
         log: FilteringBoundLogger,
     ) -> None:
+        """certify: answers a child (node id) that asks for a certificate."""
         self._board = board
         self._gate = gate
         self._watch = watch
         self._children_max = sessions_max
+        self._certify = certify
         self._sessions: Counter[str] = Counter()
         """How many sessions each child holds; who holds none is not in it."""
         self._log = log
@@ -78,9 +81,12 @@ class LinkServer:
     async def start(self, address: str, credentials: grpc.ServerCredentials) -> int:
         """Listens; returns the port (of use where `address` says port 0). Raises UserFault PORT_TAKEN."""
         self._server = grpc.aio.server(options=options.SERVER)
-        handler: Any = grpc.stream_stream_rpc_method_handler(self._exchange)
         service, method = options.METHOD.strip("/").split("/")
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        handlers: dict[str, Any] = {
+            method: grpc.stream_stream_rpc_method_handler(self._exchange),
+            options.CERTIFY.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._certified),
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         port = take_port(self._server, address, credentials)
         await self._server.start()
         return port
@@ -90,17 +96,25 @@ class LinkServer:
         if self._server is not None:
             await self._server.stop(1.0)
 
-    async def _exchange(self, _: Any, context: Any) -> None:
+    async def _certified(self, request: bytes, context: Any) -> bytes:
+        identity = await self._verified(context)
+        return await self._certify(identity.node, request)
+
+    async def _verified(self, context: Any) -> Identity:
+        """Who calls; a call that is not to be let in ends here."""
         auth = context.auth_context()
         leaf = b"".join(auth.get("x509_pem_cert", ()))
         chain = b"".join(auth.get("x509_pem_cert_chain", ()))
         try:
-            identity = self._gate.verify(leaf, chain)
+            return self._gate.verify(leaf, chain)
         except RemoteFault as fault:
             self._gate.refused(context.peer(), _named(auth), fault.reason, fault.detail)
             said = f"{fault.reason.name}: {fault.detail}"[:DETAIL_LETTERS_MAX]
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, said)
-            return
+        raise AssertionError("abort raises")
+
+    async def _exchange(self, _: Any, context: Any) -> None:
+        identity = await self._verified(context)
         if self._is_full(identity.node):
             self._log.warning("sessions_full", peer=identity.node)
             again = ((options.RETRY_AFTER, str(RETRY_AFTER_S)),)

@@ -22,6 +22,7 @@ _ONE = f"{_SELECT} WHERE token_id = ?"
 _ALL = f"{_SELECT} ORDER BY created, rowid"
 _CHANGE = f"UPDATE invite SET status = ?, state = ? WHERE token_id = ? AND {_LIVING}"  # noqa: S608 - constants
 _PREPARE = f"UPDATE invite SET burnt = ?, reply = ? WHERE token_id = ? AND {_LIVING}"  # noqa: S608 - constants
+_CERTIFIED = "UPDATE invite SET reply = ? WHERE token_id = ? AND status = 'used'"
 _BURN = f"""UPDATE invite SET status = 'used', state = burnt, burnt = x''
     WHERE token_id = ? AND node = ? AND burnt <> x'' AND {_LIVING}"""  # noqa: S608 - constants
 
@@ -75,6 +76,11 @@ class Invites:
         token = used.invite.token
         if self._session.run(_PREPARE, (write_state(used), reply, token)) != 1:
             raise InviteSpent(f"invite {token} is used, withdrawn or unknown")
+
+    def certified(self, token: str, reply: bytes) -> None:
+        """Keeps what was issued for a token that was used already. Raises InviteSpent if it was not."""
+        if self._session.run(_CERTIFIED, (reply, token)) != 1:
+            raise InviteSpent(f"invite {token} is not used")
 
     def burn(self, write: BurnInvite) -> None:
         """Marks the token used, once and never again; its secret is gone. Raises InviteSpent."""

@@ -5,6 +5,6 @@ async with Topology(tmp_path) as net:
     await net.settled()
 """
 
-from node.testing.topology import DEMO, THREE, Member, Place, Topology
+from node.testing.topology import DEMO, FOUR, THREE, Member, Place, Topology
 
-__all__ = ["DEMO", "THREE", "Member", "Place", "Topology"]
+__all__ = ["DEMO", "FOUR", "THREE", "Member", "Place", "Topology"]

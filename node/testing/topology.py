@@ -40,6 +40,7 @@ THREE: tuple[Place, ...] = (
     Place("province", "provincial", "330000", "浙江省平台", "nation"),
     Place("city", "city", "330100", "杭州市平台", "province"),
 )
+FOUR: tuple[Place, ...] = (*THREE, Place("county", "district", "330106", "西湖区平台", "city"))
 DEMO: tuple[Place, ...] = (
     *THREE[:2],
     Place("hangzhou", "city", "330100", "杭州市平台", "province"),
@@ -138,7 +139,7 @@ class Member:
 class Topology:
     """A running tree. Use as an async context manager; `net["city"]` is a Member.
 
-    configure: changes a node's TOML text before it starts, by place name (extra datasets, overrides).
+    later: names of places that do not join yet; `add` brings them in.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class Topology:
         catalogue: str = "",
         overrides: str = "",
         approval: str = "automatic",
+        later: Collection[str] = (),
     ) -> None:
         self._folder = folder
         self._places = places
@@ -159,6 +161,7 @@ class Topology:
         self._catalogue = catalogue
         self._overrides = overrides
         self._approval = approval
+        self._later = later
         self.members: dict[str, Member] = {}
 
     def __getitem__(self, name: str) -> Member:
@@ -193,11 +196,13 @@ class Topology:
                 pair = ports[2 * index : 2 * index + 2]
                 self.members[place.name] = Member(place, node, home, pair, self._processes)
         for place in self._places:
-            await self.add(place)
+            if place.name not in self._later:
+                await self.add(place)
         await self.settled()
 
-    async def add(self, place: Place) -> Member:
-        """Makes the home of one place, by a real invite from its running parent, and starts it."""
+    async def add(self, place: Place, **wish: Any) -> Member:
+        """Makes the home of one place, by a real invite from its running parent, and starts it. A home where joining
+        was begun goes on with its own invite. wish: of the invite, where it is not the usual one."""
         member = self.members[place.name]
         clock, randomness = SystemClock(), SystemRandomness()
         if not place.parent:
@@ -213,19 +218,19 @@ class Topology:
                 approval=self._approval,
             )
         else:
-            invite = await self.members[place.parent].command(
-                "invite.make",
-                profile=place.tier,
-                region=place.region,
-                title=place.title,
-                approval=self._approval,
-            )
-            await join(str(invite["invite"]), member.home, clock, randomness, listen=member.listen)
+            invite = "" if member.home.exists() else await self.invited(place, **wish)
+            await join(invite, member.home, clock, randomness, listen=member.listen)
         self._configure(member)
         await member.start()
         # Its own enrolment comes with the first link; only then may it invite nodes below itself.
         await member.until(self._calm(place.parent))
         return member
+
+    async def invited(self, place: Place, **wish: Any) -> str:
+        """The line of a new invite, by the running parent of a place."""
+        usual = {"profile": place.tier, "region": place.region, "title": place.title, "approval": self._approval}
+        made = await self.members[place.parent].command("invite.make", **(usual | wish))
+        return str(made["invite"])
 
     def _configure(self, member: Member) -> None:
         """Site datasets and overrides, as an administrator would write them into node.toml."""

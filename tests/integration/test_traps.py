@@ -52,6 +52,9 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "unit/tiers/test_clocks.py::test_beyond_the_lists_a_limit_is_provisional",
         "property/test_tiers_clocks.py::test_urgent_hours_ask_no_calendar",
     ),
+    "8 a case is closed at the county and reopened by the city's check": (
+        "integration/test_four_tiers.py::test_key_work_and_a_case_go_from_the_nation_to_a_county_and_back",
+    ),
     "9 a statistic is corrected after it was final": (
         "property/test_tiers_rolling.py::test_a_closed_period_changes_by_corrections_only",
     ),

@@ -26,15 +26,15 @@ from sync.wire.v1 import entry_pb2 as sync_dot_wire_dot_v1_dot_entry__pb2
 from sync.wire.v1 import frame_pb2 as sync_dot_wire_dot_v1_dot_frame__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17node/link/v1/link.proto\x12\x0btiersync.v1\x1a\x18sync/wire/v1/entry.proto\x1a\x18sync/wire/v1/frame.proto\"4\n\x0c\x42\x65ginRequest\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\"1\n\nBeginReply\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x14\n\x0cparent_chain\x18\x02 \x03(\x0c\"\x9b\x01\n\rSubmitRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\x12\x0e\n\x06\x63\x61_csr\x18\x04 \x01(\x0c\x12\r\n\x05suite\x18\x05 \x01(\r\x12\x16\n\x0elog_public_key\x18\x06 \x01(\x0c\x12\x16\n\x0elog_possession\x18\x07 \x01(\x0c\x12\r\n\x05proof\x18\x08 \x01(\x0c\"\x89\x02\n\x0bSubmitReply\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.tiersync.v1.SubmitState\x12\r\n\x05\x63hain\x18\x02 \x03(\x0c\x12\x10\n\x08\x63\x61_chain\x18\x03 \x03(\x0c\x12#\n\x06\x61nchor\x18\x04 \x01(\x0b\x32\x13.tiersync.v1.Anchor\x12\x0e\n\x06parent\x18\x05 \x01(\t\x12\x18\n\x10\x65xchange_address\x18\x06 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12,\n\x06record\x18\n \x01(\x0b\x32\x1c.tiersync.v1.EnrolmentRecord*z\n\x0bSubmitState\x12\x1c\n\x18SUBMIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SUBMIT_STATE_PENDING\x10\x01\x12\x19\n\x15SUBMIT_STATE_ENROLLED\x10\x02\x12\x18\n\x14SUBMIT_STATE_REFUSED\x10\x03\x32>\n\x04Link\x12\x36\n\x08\x45xchange\x12\x12.tiersync.v1.Frame\x1a\x12.tiersync.v1.Frame(\x01\x30\x01\x32\x88\x01\n\tEnrolment\x12;\n\x05\x42\x65gin\x12\x19.tiersync.v1.BeginRequest\x1a\x17.tiersync.v1.BeginReply\x12>\n\x06Submit\x12\x1a.tiersync.v1.SubmitRequest\x1a\x18.tiersync.v1.SubmitReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17node/link/v1/link.proto\x12\x0btiersync.v1\x1a\x18sync/wire/v1/entry.proto\x1a\x18sync/wire/v1/frame.proto\"4\n\x0c\x42\x65ginRequest\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\"1\n\nBeginReply\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x14\n\x0cparent_chain\x18\x02 \x03(\x0c\"\x9b\x01\n\rSubmitRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\x12\x0e\n\x06\x63\x61_csr\x18\x04 \x01(\x0c\x12\r\n\x05suite\x18\x05 \x01(\r\x12\x16\n\x0elog_public_key\x18\x06 \x01(\x0c\x12\x16\n\x0elog_possession\x18\x07 \x01(\x0c\x12\r\n\x05proof\x18\x08 \x01(\x0c\"\x9c\x02\n\x0bSubmitReply\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.tiersync.v1.SubmitState\x12\r\n\x05\x63hain\x18\x02 \x03(\x0c\x12\x10\n\x08\x63\x61_chain\x18\x03 \x03(\x0c\x12#\n\x06\x61nchor\x18\x04 \x01(\x0b\x32\x13.tiersync.v1.Anchor\x12\x0e\n\x06parent\x18\x05 \x01(\t\x12\x18\n\x10\x65xchange_address\x18\x06 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12,\n\x06record\x18\n \x01(\x0b\x32\x1c.tiersync.v1.EnrolmentRecord\x12\x11\n\tcertifier\x18\x0b \x01(\t\"+\n\x0e\x43\x65rtifyRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"I\n\x0c\x43\x65rtifyReply\x12\r\n\x05\x63hain\x18\x01 \x03(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t*z\n\x0bSubmitState\x12\x1c\n\x18SUBMIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SUBMIT_STATE_PENDING\x10\x01\x12\x19\n\x15SUBMIT_STATE_ENROLLED\x10\x02\x12\x18\n\x14SUBMIT_STATE_REFUSED\x10\x03\x32\x81\x01\n\x04Link\x12\x36\n\x08\x45xchange\x12\x12.tiersync.v1.Frame\x1a\x12.tiersync.v1.Frame(\x01\x30\x01\x12\x41\n\x07\x43\x65rtify\x12\x1b.tiersync.v1.CertifyRequest\x1a\x19.tiersync.v1.CertifyReply2\x88\x01\n\tEnrolment\x12;\n\x05\x42\x65gin\x12\x19.tiersync.v1.BeginRequest\x1a\x17.tiersync.v1.BeginReply\x12>\n\x06Submit\x12\x1a.tiersync.v1.SubmitRequest\x1a\x18.tiersync.v1.SubmitReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.link.v1.link_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMITSTATE']._serialized_start=623
-  _globals['_SUBMITSTATE']._serialized_end=745
+  _globals['_SUBMITSTATE']._serialized_start=762
+  _globals['_SUBMITSTATE']._serialized_end=884
   _globals['_BEGINREQUEST']._serialized_start=92
   _globals['_BEGINREQUEST']._serialized_end=144
   _globals['_BEGINREPLY']._serialized_start=146
@@ -42,9 +42,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITREQUEST']._serialized_start=198
   _globals['_SUBMITREQUEST']._serialized_end=353
   _globals['_SUBMITREPLY']._serialized_start=356
-  _globals['_SUBMITREPLY']._serialized_end=621
-  _globals['_LINK']._serialized_start=747
-  _globals['_LINK']._serialized_end=809
-  _globals['_ENROLMENT']._serialized_start=812
-  _globals['_ENROLMENT']._serialized_end=948
+  _globals['_SUBMITREPLY']._serialized_end=640
+  _globals['_CERTIFYREQUEST']._serialized_start=642
+  _globals['_CERTIFYREQUEST']._serialized_end=685
+  _globals['_CERTIFYREPLY']._serialized_start=687
+  _globals['_CERTIFYREPLY']._serialized_end=760
+  _globals['_LINK']._serialized_start=887
+  _globals['_LINK']._serialized_end=1016
+  _globals['_ENROLMENT']._serialized_start=1019
+  _globals['_ENROLMENT']._serialized_end=1155
 # @@protoc_insertion_point(module_scope)

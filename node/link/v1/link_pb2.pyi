@@ -147,6 +147,7 @@ class SubmitReply(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    CERTIFIER_FIELD_NUMBER: _builtins.int
     state: Global___SubmitState.ValueType
     parent: _builtins.str
     """node id"""
@@ -156,6 +157,8 @@ class SubmitReply(_message.Message):
     """short text a person compares over the phone"""
     reason: _builtins.int
     detail: _builtins.str
+    certifier: _builtins.str
+    """PENDING, although enrolled: the certificate that the parent asked for has not come;"""
     @_builtins.property
     def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """DER: the child's leaf, then its issuers without the root"""
@@ -183,11 +186,70 @@ class SubmitReply(_message.Message):
         reason: _builtins.int = ...,
         detail: _builtins.str = ...,
         record: _entry_pb2.EnrolmentRecord | None = ...,
+        certifier: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "ca_chain", b"ca_chain", "chain", b"chain", "detail", b"detail", "exchange_address", b"exchange_address", "fingerprint", b"fingerprint", "parent", b"parent", "reason", b"reason", "record", b"record", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "ca_chain", b"ca_chain", "certifier", b"certifier", "chain", b"chain", "detail", b"detail", "exchange_address", b"exchange_address", "fingerprint", b"fingerprint", "parent", b"parent", "reason", b"reason", "record", b"record", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitReply: _TypeAlias = SubmitReply  # noqa: Y015
+
+@_typing.final
+class CertifyRequest(_message.Message):
+    """A TLS certificate for the caller itself or a node below it, under the key that the registry holds of that node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    CSR_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    csr: _builtins.bytes
+    """DER, transport key"""
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        csr: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr", b"csr", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyRequest: _TypeAlias = CertifyRequest  # noqa: Y015
+
+@_typing.final
+class CertifyReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.int
+    """why not"""
+    detail: _builtins.str
+    by: _builtins.str
+    """node id of who says why"""
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """DER: the leaf, then its issuers without the root; empty if there is none"""
+
+    def __init__(
+        self,
+        *,
+        chain: _abc.Iterable[_builtins.bytes] | None = ...,
+        reason: _builtins.int = ...,
+        detail: _builtins.str = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "chain", b"chain", "detail", b"detail", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyReply: _TypeAlias = CertifyReply  # noqa: Y015

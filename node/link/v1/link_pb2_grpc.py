@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class LinkStub:
-    """One long call per link over mTLS.
+    """Both over mTLS, from child to parent. Exchange is one long call per link.
     """
 
     def __init__(self, channel):
@@ -41,13 +41,24 @@ class LinkStub:
                 request_serializer=sync_dot_wire_dot_v1_dot_frame__pb2.Frame.SerializeToString,
                 response_deserializer=sync_dot_wire_dot_v1_dot_frame__pb2.Frame.FromString,
                 _registered_method=True)
+        self.Certify = channel.unary_unary(
+                '/tiersync.v1.Link/Certify',
+                request_serializer=node_dot_link_dot_v1_dot_link__pb2.CertifyRequest.SerializeToString,
+                response_deserializer=node_dot_link_dot_v1_dot_link__pb2.CertifyReply.FromString,
+                _registered_method=True)
 
 
 class LinkServicer:
-    """One long call per link over mTLS.
+    """Both over mTLS, from child to parent. Exchange is one long call per link.
     """
 
     def Exchange(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Certify(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +72,11 @@ def add_LinkServicer_to_server(servicer, server):
                     request_deserializer=sync_dot_wire_dot_v1_dot_frame__pb2.Frame.FromString,
                     response_serializer=sync_dot_wire_dot_v1_dot_frame__pb2.Frame.SerializeToString,
             ),
+            'Certify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Certify,
+                    request_deserializer=node_dot_link_dot_v1_dot_link__pb2.CertifyRequest.FromString,
+                    response_serializer=node_dot_link_dot_v1_dot_link__pb2.CertifyReply.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tiersync.v1.Link', rpc_method_handlers)
@@ -70,7 +86,7 @@ def add_LinkServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Link:
-    """One long call per link over mTLS.
+    """Both over mTLS, from child to parent. Exchange is one long call per link.
     """
 
     @staticmethod
@@ -90,6 +106,33 @@ class Link:
             '/tiersync.v1.Link/Exchange',
             sync_dot_wire_dot_v1_dot_frame__pb2.Frame.SerializeToString,
             sync_dot_wire_dot_v1_dot_frame__pb2.Frame.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Certify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tiersync.v1.Link/Certify',
+            node_dot_link_dot_v1_dot_link__pb2.CertifyRequest.SerializeToString,
+            node_dot_link_dot_v1_dot_link__pb2.CertifyReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,23 +28,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LinkStub:
-    """One long call per link over mTLS."""
+    """Both over mTLS, from child to parent. Exchange is one long call per link."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LinkAsyncStub: ...
     Exchange: _grpc.StreamStreamMultiCallable[_frame_pb2.Frame, _frame_pb2.Frame]
+    Certify: _grpc.UnaryUnaryMultiCallable[_link_pb2.CertifyRequest, _link_pb2.CertifyReply]
 
 @_typing.type_check_only
 class LinkAsyncStub(LinkStub):
-    """One long call per link over mTLS."""
+    """Both over mTLS, from child to parent. Exchange is one long call per link."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Exchange: _aio.StreamStreamMultiCallable[_frame_pb2.Frame, _frame_pb2.Frame]  # type: ignore[assignment]
+    Certify: _aio.UnaryUnaryMultiCallable[_link_pb2.CertifyRequest, _link_pb2.CertifyReply]  # type: ignore[assignment]
 
 class LinkServicer(metaclass=_abc_1.ABCMeta):
-    """One long call per link over mTLS."""
+    """Both over mTLS, from child to parent. Exchange is one long call per link."""
 
     @_abc_1.abstractmethod
     def Exchange(
@@ -52,6 +54,13 @@ class LinkServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_frame_pb2.Frame],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_frame_pb2.Frame], _abc.AsyncIterator[_frame_pb2.Frame]]: ...
+
+    @_abc_1.abstractmethod
+    def Certify(
+        self,
+        request: _link_pb2.CertifyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.CertifyReply, _abc.Awaitable[_link_pb2.CertifyReply]]: ...
 
 def add_LinkServicer_to_server(servicer: LinkServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

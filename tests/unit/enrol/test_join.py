@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shutil
 import socket
 import stat
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from certs.authority import Authority
+from certs.certify import certify
 from certs.enrol import Status
 from certs.files import HomeFiles
 from certs.invite import Approval, read_invite, write_invite
+from certs.requests import open_request
+from node.certifying import NoCertificate
 from node.config import ListenSection
 from node.enrol.client import Progress, Step
 from node.enrol.home import Begun
@@ -23,6 +29,7 @@ from node.faults import Code, UserFault
 from node.founding import found_nation
 from node.identity import read_home
 from node.store.store import Store
+from sync.reasons import Reason
 from sync.replica import Replica
 from tests.unit.enrol.world import (
     CITY,
@@ -448,3 +455,50 @@ async def test_a_node_installed_anew_gets_its_next_version(country: Path, tmp_pa
         _, second = read_home(tmp_path / "second", CLOCK.now_us())
         assert newest.public_key == second.log_key.public_key
         assert await nation.registry_items() == 2
+
+
+class ByTheNation:
+    """Certificates for the children of a municipality, once the nation can be reached."""
+
+    def __init__(self, authority: Authority | None) -> None:
+        assert authority is not None
+        self._authority = authority
+        self.reached = False
+        self.issued = 0
+
+    async def obtain(self, node: str, csr: bytes) -> Sequence[bytes]:
+        if not self.reached:
+            raise NoCertificate(Reason.TIMEOUT, "no link", NATION)
+        self.issued += 1
+        now = CLOCK.now_us()
+        return certify(self._authority, node, open_request(csr).public_key, now, RANDOM.bytes(16))
+
+
+async def test_a_certificate_that_comes_later_is_one_for_every_time_it_is_asked_for(
+    country: Path, tmp_path: Path
+) -> None:
+    """The district is enrolled once, at once; what was issued for it is kept, and sent again where a reply was lost."""
+    listen = replace(LISTEN, advertise_exchange="127.0.0.1:7002")
+    async with running(country / "nation") as nation:
+        await joined((await nation.invited()).line, tmp_path / "city", listen=listen)
+        above = ByTheNation(nation.identity.authority)
+        async with running(tmp_path / "city", certificates=above) as city:
+            link(nation, city)
+            await until(lambda: city.core().registry.newest(MUNICIPALITY) is not None)
+            made = await city.invited(Wish("310115", "district", "浦东新区", approval=Approval.AUTOMATIC))
+            fault = await refused(made.line, tmp_path / "d")
+            assert fault.code is Code.ENROLMENT_PENDING
+            assert NATION in str(fault.message)
+            assert [one.status for one in await city.invitations.all()] == ["awaiting"]
+            assert city.events().count("invite_used") == 1
+            shutil.copytree(tmp_path / "d", tmp_path / "lost")
+            above.reached = True
+            found = await joined("", tmp_path / "d")
+            again = await joined("", tmp_path / "lost")
+            assert (found.node, found.not_after) == (again.node, again.not_after)
+            assert above.issued == 1
+            assert [one.status for one in await city.invitations.all()] == ["used"]
+            assert city.events().count("invite_used") == 2
+            assert await city.version_of(made.node) == 1
+            thief = await refused(made.line, tmp_path / "thief")
+            assert thief.code is Code.INVITE_USED

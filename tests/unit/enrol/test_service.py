@@ -23,11 +23,9 @@ from node.enrol.service import (
     STRANGERS_BURST,
     EnrolmentServer,
     Limits,
-    make_issuer,
     server_credentials,
 )
 from node.faults import Code, UserFault
-from node.identity import read_home
 from node.link.v1.link_pb2 import BeginRequest, SubmitReply, SubmitRequest, SubmitState
 from node.link.v1.link_pb2_grpc import EnrolmentStub
 from sync.reasons import Reason
@@ -192,18 +190,6 @@ async def test_a_port_that_is_taken_is_named(country: Path) -> None:
         with pytest.raises(UserFault) as caught:
             await second.start(nation.address, server_credentials(nation.identity))
         assert caught.value.code is Code.PORT_TAKEN
-
-
-async def test_a_node_without_a_ca_enrols_nobody(country: Path, tmp_path: Path) -> None:
-    """A city says so clearly, and who to ask."""
-    async with running(country / "nation") as nation:
-        await joined((await nation.invited()).line, tmp_path / "city")
-        core = nation.core
-        config, identity = read_home(tmp_path / "city", CLOCK.now_us())
-        with pytest.raises(UserFault) as caught:
-            make_issuer(identity, config, RANDOM, core)
-    assert caught.value.code is Code.WRONG_STATE
-    assert "province" in str(caught.value.next_step)
 
 
 async def test_the_audit_names_what_was_refused_and_no_secret(country: Path, tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ from certs.invite import Approval
 from certs.suites import SUITES
 from node import audit
 from node.audit import AuditLog
+from node.certifying import NoCertificate
 from node.clock import SystemClock, SystemRandomness
 from node.config import Config, ListenSection
 from node.engine import Engine
 from node.enrol.client import NO_CHILDREN, Joined, Progress, join
 from node.enrol.invites import Invitations, Made, advertised
 from node.enrol.lists import Wish
-from node.enrol.service import EnrolmentServer, EnrolmentService, Limits, make_issuer, server_credentials
+from node.enrol.service import Certificates, EnrolmentServer, EnrolmentService, Limits, make_issuer, server_credentials
 from node.faults import UserFault
 from node.founding import Founded, found_nation
 from node.identity import NodeIdentity, read_home
@@ -71,6 +72,16 @@ class ShiftedClock:
 
 CLOCK = ShiftedClock()
 USUAL = Limits()
+
+
+class Nobody:
+    """Above a node that has a CA of its own nobody is asked."""
+
+    async def obtain(self, node: str, csr: bytes) -> Sequence[bytes]:
+        raise NoCertificate(Reason.NONE, f"nobody issues for {node}", NATION)
+
+
+NOBODY = Nobody()
 
 
 class NoData:
@@ -154,7 +165,9 @@ class Parent:
 
 
 @asynccontextmanager
-async def running(home: Path, clock: ShiftedClock = CLOCK, limits: Limits = USUAL) -> AsyncIterator[Parent]:
+async def running(
+    home: Path, clock: ShiftedClock = CLOCK, limits: Limits = USUAL, certificates: Certificates = NOBODY
+) -> AsyncIterator[Parent]:
     """The node of a whole home, as far as enrolment needs it."""
     config, identity = read_home(home, clock.now_us())
     sent: dict[int, Callable[[bytes], None]] = {}
@@ -175,7 +188,8 @@ async def running(home: Path, clock: ShiftedClock = CLOCK, limits: Limits = USUA
         return writer.engine.replica.core
 
     issuer = make_issuer(identity, config, RANDOM, core)
-    service = EnrolmentService(writer, issuer, identity, advertised(config, "exchange"), clock, log, limits)
+    exchange = advertised(config, "exchange")
+    service = EnrolmentService(writer, issuer, identity, exchange, clock, log, certificates, limits)
     server = EnrolmentServer(service)
     try:
         writer.submit(AnchorKnown(identity.anchor))

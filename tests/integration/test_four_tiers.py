@@ -1,0 +1,215 @@
+"""A county below a city, four tiers of real nodes: enrolled by its city, certified by its province, and at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from certs.verify import verify_identity
+from node.clock import SystemClock
+from node.demo.reader import catalogue_of, compare
+from node.faults import Code, UserFault
+from node.identity import read_home
+from node.testing import FOUR, Member, Place, Topology
+from tests.integration.kit import COLUMNS, cases, has_no_link, put, run
+from tests.integration.test_audited import audited
+from tests.integration.test_publications import sound
+
+COUNTY = FOUR[3]
+SHANGHAI = Place("shanghai", "city", "310000", "上海市平台", "nation")
+PUDONG = Place("pudong", "district", "310115", "浦东新区平台", "shanghai")
+NOW = SystemClock().now_us
+DUE = "2099-12-31"
+
+
+def issuers(member: Member) -> list[str]:
+    """Who stands above a node in its certificate chain, once the strict verifier took it."""
+    _, identity = read_home(member.home, NOW())
+    assert verify_identity(identity.chain, identity.trust, NOW(), member.node).node == member.node
+    assert identity.authority is None
+    above = [x509.load_der_x509_certificate(der).subject for der in identity.chain[1:]]
+    return [str(name.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value) for name in above]
+
+
+async def invite_of(parent: Member) -> dict[str, Any]:
+    (one,) = (await parent.command("invite.list"))["invites"]
+    return dict(one)
+
+
+async def waits(net: Topology, **wish: str) -> UserFault:
+    """The county's `join` ends, and is to be given again."""
+    with pytest.raises(UserFault) as caught:
+        await net.add(COUNTY, **wish)
+    assert caught.value.code is Code.ENROLMENT_PENDING
+    return caught.value
+
+
+def test_a_city_takes_in_a_county_while_its_own_link_is_down(tmp_path: Path) -> None:
+    """The city decides; the certificate comes from the province when that is there again. A municipality's district
+    has its from the nation. Each end keeps in its audit what it had a part in."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, (*FOUR, SHANGHAI, PUDONG), later={"county"}) as net:
+            province, city, county = net["province"], net["city"], net["county"]
+            assert issuers(net["pudong"]) == [net["nation"].node]
+            await province.stop()
+            await city.until(has_no_link(province))
+            await waits(net, approval="person")
+            asked = await invite_of(city)
+            assert asked["status"] == "pending"
+            await city.command("invite.approve", which=county.node, fingerprint=asked["fingerprint"])
+            for _ in range(2):
+                fault = await waits(net)
+                assert province.node in str(fault.message)
+                assert (await invite_of(city))["status"] == "awaiting"
+            assert not audited(city, "certificate_passed_on")
+            await province.start()
+            await net.settled()
+            await net.add(COUNTY)
+            await net.settled()
+            assert (await invite_of(city))["status"] == "used"
+            assert issuers(county) == [province.node, net["nation"].node]
+            (here,) = audited(city, "certificate_passed_on")
+            (there,) = (line for line in audited(province, "certificate_issued") if line["node"] == county.node)
+            assert here["certificate"] == there["certificate"]
+            assert (here["asked_by"], there["asked_by"]) == (city.node, city.node)
+            assert not audited(province, "certificate_refused")
+
+    run(work())
+
+
+TIERS = ("nation", "province", "city", "county")
+
+
+class Work:
+    """Tasks handed on from tier to tier, each called as who holds it."""
+
+    def __init__(self, net: Topology, flow: str) -> None:
+        self._net = net
+        self._flow = flow
+        self._issuers: dict[str, str] = {}
+
+    def id(self, holder: str) -> str:
+        return f"{self._flow}-{holder}"
+
+    async def hand_on(self, issuer: str, holder: str, *moves: tuple[str, dict[str, str]]) -> None:
+        """A new task for a holder; a part of the one that the issuer holds itself, if it holds one."""
+        if issuer in self._issuers:
+            moves = ((moves[0][0], {**moves[0][1], "part_of": self.id(issuer)}), *moves[1:])
+        first, *rest = [{"move": move, "fields": fields} for move, fields in moves]
+        wish = {"flow": self._flow, "task": self.id(holder), "holder": self._net[holder].node}
+        await self._net[issuer].command("task.move", **wish, **first, then=rest)
+        self._issuers[holder] = issuer
+        await self._net.level()
+
+    async def held(self, holder: str, *moves: str, **fields: str) -> None:
+        """Moves of a task's holder."""
+        await self._made(holder, holder, moves, fields)
+
+    async def decided(self, holder: str, *moves: str, **fields: str) -> None:
+        """Moves of its issuer."""
+        await self._made(self._issuers[holder], holder, moves, fields)
+
+    async def _made(self, by: str, holder: str, moves: tuple[str, ...], fields: dict[str, str]) -> None:
+        for move in moves:
+            await self._net[by].command("task.move", task=self.id(holder), move=move, fields=fields)
+            await self._net.level()
+
+    async def states(self) -> list[str]:
+        """Of every task, from the top down; the same at both of its ends."""
+        found = []
+        for holder, issuer in self._issuers.items():
+            one, other = [await self._net[at].command("task.show", task=self.id(holder)) for at in (issuer, holder)]
+            assert [(m["move_id"], m["state"]) for m in one["moves"]] == [
+                (m["move_id"], m["state"]) for m in other["moves"]
+            ]
+            found.append(str(one["state"]))
+        return found
+
+
+def test_key_work_and_a_case_go_from_the_nation_to_a_county_and_back(tmp_path: Path) -> None:
+    """W1 handed on twice, each tier submitting once its part is closed. W3 down to the county: closed there
+    provisionally, reopened by the city's check (trap 8), and confirmed. The county's row stands alike at every tier."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, FOUR) as net:
+            await _key_work(net)
+            await _case(net)
+            for name in TIERS[1:]:
+                # Whoever stands at neither end of a task knows nothing of it.
+                listed = await net[name].command("task.list", limit=9)
+                assert all(net[name].node in (one["issuer"], one["holder"]) for one in listed["tasks"])
+                assert len(listed["tasks"]) == (2 if name == "county" else 4)
+            await sound(net)
+
+    run(work())
+
+
+async def _key_work(net: Topology) -> None:
+    work = Work(net, "W1")
+    issue = ("draft", {"title": "窨井盖整治"}), ("issue", {"requirement": "全面排查", "due": DUE})
+    await work.hand_on("nation", "province", *issue)
+    for above, below in (("province", "city"), ("city", "county")):
+        await work.held(above, "receive", "begin")
+        await work.hand_on(above, below, *issue)
+        await work.held(above, "split", parts="1")
+    with pytest.raises(UserFault) as caught:
+        await work.held("city", "submit", result="县里还没有办完")
+    assert caught.value.code is Code.MOVE_REFUSED
+    await work.held("county", "receive", "begin")
+    for name in ("county", "city", "province"):
+        await work.held(name, "submit", result=f"{name}已完成")
+        await work.decided(name, "approve", "close")
+    assert await work.states() == ["closed"] * 3
+
+
+async def _case(net: Topology) -> None:
+    work = Work(net, "W3D")
+    await _stands(net, "handling")
+    for above, below in (("nation", "province"), ("province", "city"), ("city", "county")):
+        await work.hand_on(
+            above, below, ("hand_down", {"title": "占道", "requirement": "尽快处置", "urgency": "normal"})
+        )
+        await work.held(below, "accept")
+    await work.held("county", "begin")
+    await _stands(net, "closed")
+    await work.held("county", "reply", result="已清理")
+    assert await work.states() == ["accepted", "accepted", "closed_provisionally"]
+    with pytest.raises(UserFault) as caught:
+        await work.held("city", "reply", result="县里已清理")
+    assert caught.value.code is Code.MOVE_REFUSED
+    await work.decided("county", "return", reason="现场仍有占道")
+    assert await work.states() == ["accepted", "accepted", "returned"]
+    await _stands(net, "handling")
+    await work.held("county", "reply", result="再次清理")
+    await _stands(net, "closed")
+    for name in ("county", "city", "province"):
+        if name != "county":
+            await work.held(name, "reply", result="已清理")
+        await work.decided(name, "confirm")
+    assert await work.states() == ["closed"] * 3
+
+
+async def _stands(net: Topology, state: str) -> None:
+    """The county says how its case stands; city, province and nation show the same, by the county's own feeds."""
+    (row,) = cases(1, supervised=True)
+    await put(
+        net["county"], [tuple(state if column == "state" else cell for column, cell in zip(COLUMNS, row, strict=True))]
+    )
+    await net.level()
+    for name in TIERS:
+        _, rows = await (await net[name].client()).query("case", columns=("case_id", "state"))
+        assert rows == [(row[0], state)]
+    catalogue = catalogue_of(net["county"])
+    case, county = catalogue.datasets["case"], net["county"]
+    for publication, name, addressee in (
+        ("case.parent", "city", ""),
+        ("case.parent", "province", net["province"].node),
+        ("case.nation", "nation", net["nation"].node),
+    ):
+        found = compare(county, net[name], case, catalogue.publications[publication], addressee)
+        assert (found.agrees, found.rows) == (True, 1), found
