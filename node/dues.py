@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from hashlib import sha256
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -35,6 +34,7 @@ from tiers.deadlines import due_us
 from tiers.dues import Evidence, Standing, Why, debtors, judge
 from tiers.filters import AllOf, Compare, OneOf, filter_sql
 from tiers.flows import REMINDER, SUPERVISION
+from tiers.flows.ids import derived_id
 from tiers.flows.steps import fields_of
 from tiers.flows.table import Flow
 from tiers.parts import may_own
@@ -376,8 +376,7 @@ def is_signed(core: Core, cut: CutOff) -> bool:
 
 def reminder_of(issuer: str, item: Item) -> str:
     """The id of the task by which `issuer` reminds of an item: the same however often it is asked for."""
-    said = "\0".join((issuer, item.dataset, item.period, item.node))
-    return f"w9d-{sha256(said.encode()).hexdigest()[:32]}"
+    return derived_id("w9d", issuer, item.dataset, item.period, item.node)
 
 
 def reminders_at(reader: Reader) -> list[tuple[MoveBody, MoveBody]]:

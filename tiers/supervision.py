@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from fractions import Fraction
-from hashlib import sha256
 from typing import NamedTuple
 
 from tiers.dataset import Dataset
 from tiers.deadlines import due_us
 from tiers.flows.clocks import Calendar, Clock, ClockFault, due, limit_of
+from tiers.flows.ids import derived_id
 from tiers.periods import Period, day_of, parse_period, period_of
 
 HOUR_US = 3_600_000_000
@@ -89,14 +89,9 @@ def twice_over(cells: Mapping[str, object], calendar: Calendar) -> int | None:
 
 def data_task(issuer: str, dataset: str, period: str, node: str) -> str:
     """The id of the supervision of what a node owes for a period."""
-    return _task("w2d", issuer, dataset, period, node)
+    return derived_id("w2d", issuer, dataset, period, node)
 
 
 def case_task(issuer: str, origin: str, case: str, deadline: int) -> str:
     """The id of the supervision of a case; with another deadline it is another."""
-    return _task("w2c", issuer, origin, case, str(deadline))
-
-
-def _task(kind: str, *said: str) -> str:
-    cause = "\0".join(said)
-    return f"{kind}-{sha256(cause.encode()).hexdigest()[:32]}"
+    return derived_id("w2c", issuer, origin, case, str(deadline))

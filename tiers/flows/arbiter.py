@@ -23,10 +23,10 @@ from tiers.flows.steps import (
     fields_of,
     last_number,
     legal_fault,
+    opening_fault,
     party_of,
     place_of,
     size_fault,
-    stands_fault,
     state_of,
 )
 from tiers.flows.table import BEFORE, Flow, Party
@@ -160,9 +160,9 @@ def _as_holder(
 
 def _issuer_fault(flow: Flow, body: MoveBody, signer: Signer) -> Fault | None:
     profile = PROFILES.get(signer.profile)
-    if profile is None or profile.id not in flow.issuers:
+    if profile is None:
         return Fault(Reason.NOT_YOUR_MOVE, Phrase("a node of profile '{}' does not issue {}", signer.profile, flow.id))
-    return stands_fault(flow, body.issuer, profile, body.holder)
+    return opening_fault(flow, body.issuer, profile, body.holder, body.task)
 
 
 def _same_words(own: MoveBody, said: MoveBody) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from sync.phrase import Phrase
-from tiers.flows.table import BEFORE, STAY, Flow, Guard, Kind, MoveRule, Party, State
+from tiers.flows.fields import field_fault
+from tiers.flows.table import BEFORE, STAY, FieldRule, Flow, Guard, Kind, MoveRule, Party, Start, State
 
 OVERDUE = "overdue"
 WARNED = "warned"
@@ -22,14 +24,18 @@ def check_flow(flow: Flow) -> list[Phrase]:
     faults = [Phrase("state '{}' stands twice", name) for name in _twice(s.name for s in flow.states)]
     faults += [Phrase("move '{}' stands twice", name) for name in _twice(m.name for m in flow.moves)]
     faults += [Phrase("field '{}' stands twice", name) for name in _twice(f.name for f in flow.fields)]
-    for check in (_moves, _graph, _owners, _limits, _consequences):
+    for check in (_moves, _graph, _owners, _stages, _limits, _consequences):
         faults += check(flow)
     return faults
 
 
 def check_starts(flow: Flow, flows: Mapping[str, Flow]) -> list[Phrase]:
     """What is wrong with the consequences of a flow beside all others."""
-    return [fault for start in flow.starts for fault in _start(flow, start.flow, start.fields, flows.get(start.flow))]
+    faults = [fault for start in flow.starts for fault in _start(flow, start, flows.get(start.flow))]
+    started = {(name, start.flow) for name, one in flows.items() for start in one.starts}
+    if any((name, flow.id) in started for name in _closure({flow.id}, started)):
+        faults.append(Phrase("starts a flow by which in the end it is started again: there would be no end of tasks"))
+    return faults
 
 
 def _twice(names: Iterable[str]) -> list[str]:
@@ -77,10 +83,6 @@ def _owners(flow: Flow) -> Iterator[Phrase]:
         if state.owner is None or state.limit is None or not state.next:
             yield Phrase("state '{}' needs an owner, a limit and a next move: nothing may hang", state.name)
             continue
-        if state.stage and state.suspends:
-            yield Phrase("state '{}' stops the clock of a stage, and shares one", state.name)
-        if state.draft and state.owner is not Party.ISSUER:
-            yield Phrase("state '{}' is a draft: the holder has nothing to do with it yet", state.name)
         rule = flow.rule(state.next)
         if rule is None:
             yield Phrase("state '{}' names no move: '{}'", state.name, state.next)
@@ -90,6 +92,20 @@ def _owners(flow: Flow) -> Iterator[Phrase]:
             yield Phrase(
                 "state '{}': '{}' may be used up or too late, so that nothing leads on", state.name, state.next
             )
+
+
+def _stages(flow: Flow) -> Iterator[Phrase]:
+    """A limit that runs on through several states is one limit of one side."""
+    first: dict[str, State] = {}
+    for state in flow.states:
+        if state.stage and state.suspends:
+            yield Phrase("state '{}' stops the clock of a stage, and shares one", state.name)
+        one = first.setdefault(state.stage or state.name, state)
+        if (one.owner, one.limit) != (state.owner, state.limit):
+            yield Phrase("states '{}' and '{}' share a stage, and not its owner and limit", one.name, state.name)
+        theirs = any(state.name in rule.starts and rule.by is Party.HOLDER for rule in flow.moves)
+        if state.draft and (theirs or state.owner is Party.HOLDER):
+            yield Phrase("state '{}' is a draft: the holder has nothing to do with it yet", state.name)
 
 
 def _limits(flow: Flow) -> Iterator[Phrase]:
@@ -119,8 +135,12 @@ def _is_kind(flow: Flow, name: str, kind: Kind) -> bool:
 
 def _always_said(flow: Flow, state: State, name: str) -> bool:
     """Whether every way to a state has a move by which the issuer must say a field."""
-    silent = _steps(flow, lambda rule: not (rule.by is Party.ISSUER and name in rule.fields))
-    return state.name not in _closure({BEFORE}, silent)
+    return state.name not in _reached_without(flow, lambda rule: rule.by is Party.ISSUER and name in rule.fields)
+
+
+def _reached_without(flow: Flow, asks: Callable[[MoveRule], bool]) -> set[str]:
+    """The states to which there is a way without any such move."""
+    return _closure({BEFORE}, _steps(flow, lambda rule: not asks(rule)))
 
 
 def _consequences(flow: Flow) -> Iterator[Phrase]:
@@ -135,20 +155,41 @@ def _consequences(flow: Flow) -> Iterator[Phrase]:
                 yield Phrase("a consequence says '{}' by '{}', which is no field of the flow", name, said)
 
 
-def _start(flow: Flow, name: str, said: Mapping[str, str], other: Flow | None) -> Iterator[Phrase]:
+def _start(flow: Flow, start: Start, other: Flow | None) -> Iterator[Phrase]:
+    name = start.flow
     if other is None:
         yield Phrase("starts '{}', which is no flow", name)
         return
     if not flow.issuers <= other.issuers or flow.stands is not other.stands:
         yield Phrase("starts '{}', which not all issuers of this flow may issue to its holders", name)
-    for missing in sorted(set(other.opening.fields) - set(said)):
-        yield Phrase("starts '{}' without saying '{}'", name, missing)
-    for field, text in said.items():
+    for field in sorted(set(other.opening.fields) - set(start.fields)):
+        yield Phrase("starts '{}' without saying '{}'", name, field)
+    for field, text in start.fields.items():
         rule = other.field(field)
         if rule is None:
             yield Phrase("starts '{}' with '{}', which is no field of it", name, field)
-        elif not text.startswith("@") and rule.kind is Kind.CHOICE and text not in {v.value for v in rule.values}:
+        elif not _fits(flow, rule, text):
             yield Phrase("starts '{}' with '{}', which is no value of '{}'", name, text, field)
+        elif field in other.opening.fields and not _is_said_by_then(flow, start, text):
+            yield Phrase("starts '{}' with '{}', which may not have been said by then", name, text)
+
+
+def _fits(flow: Flow, rule: FieldRule, text: str) -> bool:
+    """Whether what a consequence says in a field of another flow can be such a thing."""
+    if not text.startswith("@"):
+        return field_fault(replace(rule, within_days=0), text, 0) is None
+    source = flow.field(text[1:])
+    if rule.kind is Kind.TEXT or source is None:  # what is no field at all is told by itself
+        return rule.kind is Kind.TEXT or text not in (TASK, STATE)
+    return source.kind is rule.kind and {v.value for v in source.values} <= {v.value for v in rule.values}
+
+
+def _is_said_by_then(flow: Flow, start: Start, text: str) -> bool:
+    """Whether a field must have been said whenever the consequence comes about."""
+    rule, name = flow.rule(start.on), text[1:]
+    if rule is None or not text.startswith("@") or text in (TASK, STATE) or name in rule.fields:
+        return True
+    return not _reached_without(flow, lambda one: name in one.fields).intersection(rule.starts)
 
 
 def _steps(flow: Flow, wanted: Callable[[MoveRule], bool] = lambda rule: True) -> set[tuple[str, str]]:

@@ -77,7 +77,7 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
     stands = table.choice("issuer_stands", _STANDS, Stands.ABOVE)
     fields = [_field(n, t) for n, t in _named(table, "field")]
     states = tuple(_state(n, t) for n, t in _named(table, "state"))
-    moves = [_move(n, t) for n, t in _named(table, "move")]
+    moves = [_move(n, t, of_site) for n, t in _named(table, "move")]
     starts = tuple(_start(t) for t in table.tables("starts"))
     table.finish()
     if len(table.mistakes) > before or stands is None or is_proposal is None:
@@ -222,7 +222,7 @@ def _limit(said: object, table: Table, key: str) -> Limit | None:
         return None
 
 
-def _move(name: str, table: Table) -> MoveRule:
+def _move(name: str, table: Table, of_site: bool) -> MoveRule:
     zh, en = _titles(table)
     by = table.choice("by", _SIDES) or Party.ISSUER
     opens = table.flag("opens", False)
@@ -245,6 +245,8 @@ def _move(name: str, table: Table) -> MoveRule:
         table.choice("role", _ROLES, Role.OFFICER) or Role.OFFICER,
         table.flag("automatic", False),
     )
+    if rule.automatic and of_site:
+        table.wrong("automatic", Phrase("is for moves that the program itself makes: nobody would make this one"))
     table.finish()
     return rule
 

@@ -5,12 +5,12 @@ tasks it starts. Of the history and the issuer's calendar alone: the same whoeve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.check import RESTATED, STATE, TASK
 from tiers.flows.clocks import Calendar
+from tiers.flows.ids import derived_id
 from tiers.flows.standing import Act, standing
 from tiers.flows.steps import fields_of
 from tiers.flows.table import Flow, Start
@@ -63,5 +63,4 @@ def _started(start: Start, flow: Flow, history: Sequence[MoveBody]) -> Started:
 
 def started_id(issuer: str, task: str, start: Start) -> str:
     """The id of the task that a task starts."""
-    cause = "\0".join((issuer, task, start.on, str(start.after), start.flow))
-    return f"{start.flow.lower()}-{sha256(cause.encode()).hexdigest()[:32]}"
+    return derived_id(start.flow, issuer, task, start.on, str(start.after), start.flow)

@@ -21,6 +21,7 @@ from sync.values import ID_TEXT_BYTES_MAX, is_identifier, is_node_id
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
 from tiers.flows.fields import field_fault
 from tiers.flows.guards import NO_FACTS, Facts, Wish, guard_fault
+from tiers.flows.ids import may_open
 from tiers.flows.table import BEFORE, Flow, MoveRule, Party, Stands
 from tiers.profile import Standing, TierProfile, profile_of, stands_below
 
@@ -196,19 +197,23 @@ def start(
     at: µs since 1970 UTC. Raises InputFault NOT_YOUR_MOVE if this tier does not issue the flow or the holder does not
     stand where the flow says, MISSING_FIELD, TOO_LONG.
     """
-    if standing.profile.id not in flow.issuers:
-        raise InputFault(
-            Reason.NOT_YOUR_MOVE, Phrase("a {} node does not issue {}", standing.profile.title_en, flow.id)
-        )
-    fault = stands_fault(flow, standing.node, standing.profile, holder)
+    fault = opening_fault(flow, standing.node, standing.profile, holder, task)
     if fault is not None:
         raise InputFault(fault.reason, fault.detail)
     body = MoveBody(flow=flow.id, task=task, issuer=standing.node, holder=holder)
     return _made(flow, body, (), (), flow.opening.name, move_id, author, at, fields, NO_FACTS)
 
 
-def stands_fault(flow: Flow, issuer: str, profile: TierProfile, holder: str) -> Fault | None:
-    """Why a node of that profile may not issue a task of a flow to a holder, as their ids tell; None if it may."""
+def opening_fault(flow: Flow, issuer: str, profile: TierProfile, holder: str, task: str) -> Fault | None:
+    """Why a node of that profile may not issue this task of a flow to a holder, as their ids tell; None if it may."""
+    if profile.id not in flow.issuers:
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("a {} node does not issue {}", profile.title_en, flow.id))
+    if not may_open(issuer, task):
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("the id '{}' is one that another node gives its tasks", task))
+    return _stands_fault(flow, issuer, profile, holder)
+
+
+def _stands_fault(flow: Flow, issuer: str, profile: TierProfile, holder: str) -> Fault | None:
     of_holder = profile_of(holder)
     above = stands_below(holder, issuer, profile)
     below = of_holder is not None and stands_below(issuer, holder, of_holder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -23,10 +24,14 @@ from tests.unit.tiers.kit import (
     NATION_STANDS,
     PROVINCE,
     PROVINCE_STANDS,
+    KnownFake,
+    signer,
 )
+from tiers.flows.arbiter import judge_move
 from tiers.flows.fields import files_in
+from tiers.flows.keeping import started_id
 from tiers.flows.steps import MADE_MAX, MOMENT_MAX
-from tiers.flows.table import Party
+from tiers.flows.table import Party, Stands, Start
 
 # --- what must not have effect ----------------------------------------------------------------------------------------
 
@@ -150,7 +155,29 @@ def test_the_issuer_s_word_counts_by_who_sealed_it_and_whom_it_is_for() -> None:
     for here, by in ((holder, NATION_STANDS), (holder, CITY_STANDS), (Desk(DISTRICT_STANDS), PROVINCE_STANDS)):
         judged = here.hear(body, by)
         assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+    issuer.hear(holder.make("reply"), CITY_STANDS)
+    judged = holder.hear(issuer.post[-1], NATION_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
     assert holder.state() == "signed"
+
+
+def test_an_issuer_does_not_speak_for_the_holder() -> None:
+    """What a holder may do, it does itself: its issuer says no more than a verdict on it."""
+    issuer, holder = desks("issue", "sign")
+    body = _next_fact(issuer, "extend")
+    body.move, body.by_node, body.state = "reply", CITY, "replied"
+    judged = holder.hear(body, PROVINCE_STANDS)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+    assert holder.state() == "signed"
+
+
+def test_as_many_numbers_as_a_task_can_have_are_waited_for() -> None:
+    """And none more: a gap that can never close is no gap."""
+    issuer, holder = desks("issue")
+    body = _next_fact(issuer, "extend")
+    for number, fate in ((MADE_MAX[Party.ISSUER], Fate.PARKED), (MADE_MAX[Party.ISSUER] + 1, Fate.REFUSED)):
+        body.number = number
+        assert holder.hear(body, PROVINCE_STANDS).fate is fate
 
 
 def test_a_fault_of_a_move_s_own_is_told_before_what_it_crossed() -> None:
@@ -211,6 +238,37 @@ def test_who_may_issue_to_whom_follows_from_profile_and_tree(case: str) -> None:
     assert told.value.reason is Reason.NOT_YOUR_MOVE
 
 
+def test_a_node_of_a_tier_that_is_not_known_here_issues_nothing() -> None:
+    """What it may do is not known either."""
+    body = Desk(PROVINCE_STANDS).begin(CITY)
+    stranger = replace(signer(PROVINCE_STANDS), profile="regional")
+    judged = judge_move(FLOWS, body, stranger, KnownFake(), CITY, START_US)
+    assert (judged.fate, judged.reason) == (Fate.REFUSED, Reason.NOT_YOUR_MOVE)
+
+
+def test_nobody_opens_a_task_under_the_id_that_another_node_will_give_one() -> None:
+    """A city that is late knows the id of the supervision that its province will start, and what it follows from. Were
+    it to open a case of its own under it, the supervision could never be made."""
+    start = Start("overdue", "W2", {}, after=2)
+    coming = started_id(PROVINCE, TASK, start)
+    assert coming == started_id(PROVINCE, TASK, start) != started_id(NATION, TASK, start)
+    case, city, province = FLOWS["W3U"], Desk(CITY_STANDS, FLOWS["W3U"]), Desk(PROVINCE_STANDS)
+    with pytest.raises(InputFault) as told:
+        city.begin(PROVINCE, task=coming)
+    assert told.value.reason is Reason.NOT_YOUR_MOVE
+    body = city.begin(PROVINCE, task="of-its-own")
+    for task, fate in ((coming, Fate.REFUSED), (started_id(CITY, TASK, start), Fate.APPLIED)):
+        body.task = task
+        assert province.hear(body, CITY_STANDS).fate is fate
+    assert (case.stands, province.history(coming)) == (Stands.BELOW, [])
+    assert province.begin(CITY, task=coming).number == 1
+
+
+def test_the_id_of_what_a_long_named_flow_starts_is_not_too_long() -> None:
+    """A site may give its flows long names."""
+    Desk(PROVINCE_STANDS).begin(CITY, task=started_id(PROVINCE, TASK, Start("overdue", "x_" + "a" * 40, {})))
+
+
 def _next_fact(issuer: Desk, move: str) -> MoveBody:
     """The issuer's next move, taken from its post before it is sent."""
     issuer.make(move)
@@ -226,7 +284,6 @@ LIES: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
     "the holder's move in the holder's name": (lambda b: setattr(b, "by_node", CITY), Reason.NOT_YOUR_MOVE),
     "an own move not accepted": (lambda b: setattr(b, "accepted", False), Reason.NOT_YOUR_MOVE),
     "no number": (lambda b: setattr(b, "number", 0), Reason.NOT_YOUR_MOVE),
-    "a number that no task has": (lambda b: setattr(b, "number", MADE_MAX[Party.ISSUER] + 1), Reason.LIMIT_EXCEEDED),
     "a taken move id": (lambda b: setattr(b, "move_id", "p330000-1"), Reason.RULE_BROKEN),
 }
 
