@@ -58,6 +58,8 @@ class Event(Enum):
     ENROLMENT_CLOSED = "enrolment_closed"
     SCOPE_CHANGED = "scope_changed"
     CHILD_SUCCEEDED = "child_succeeded"
+    CHILD_SUSPENDED = "child_suspended"
+    CHILD_RESUMED = "child_resumed"
 
     CERTIFICATE_ISSUED = "certificate_issued"
     CERTIFICATE_PASSED_ON = "certificate_passed_on"

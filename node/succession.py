@@ -52,7 +52,7 @@ class SucceedJob:
         """As node.engine.Job.run."""
         core = self.core()
         _check_level(core)
-        old, new = _child(core, self.old), _child(core, self.new)
+        old, new = own_child(core, self.old), own_child(core, self.new)
         _check_childless(core, old)
         regions = self.regions or _regions(core, old)
         records = (_ended(core, old, new, regions, self.effective), _grown(new, regions, self.effective))
@@ -90,7 +90,7 @@ def _check_level(core: Core) -> None:
         )
 
 
-def _child(core: Core, node: str) -> Enrolment:
+def own_child(core: Core, node: str) -> Enrolment:
     found = core.registry.newest(node)
     if found is None or found.parent != core.me.node:
         raise InputFault(Reason.NOT_ENROLLED, Phrase("'{}' is no node that this one enrolled", node))
@@ -113,7 +113,7 @@ def _regions(core: Core, old: Enrolment) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.region for item in last.signing.items))
 
 
-def _record(of: Enrolment, effective: str) -> EnrolmentRecord:
+def next_version(of: Enrolment, effective: str) -> EnrolmentRecord:
     return EnrolmentRecord(
         node=of.node,
         version=of.version + 1,
@@ -130,7 +130,7 @@ def _record(of: Enrolment, effective: str) -> EnrolmentRecord:
 
 def _ended(core: Core, old: Enrolment, new: Enrolment, regions: Sequence[str], effective: str) -> EnrolmentRecord:
     """The old node's last version. Where it was succeeded before, in other regions, that is said again."""
-    record = _record(old, effective)
+    record = next_version(old, effective)
     record.status, record.closes_older = ENROLMENT_STATUS_SUCCEEDED, True
     record.carrying_scope.extend(scope_to_wire(old.carrying))
     passed = {s.node: dict.fromkeys(s.regions) for s in old.successions}
@@ -153,7 +153,7 @@ def _last(state: FeedState) -> int:
 
 def _grown(new: Enrolment, regions: Sequence[str], effective: str) -> EnrolmentRecord:
     """The successor's next version: what passed is in both its scopes."""
-    record = _record(new, effective)
+    record = next_version(new, effective)
     record.status = ENROLMENT_STATUS_ENROLLED
     record.signing_scope.extend(scope_to_wire(_with(new.signing, regions)))
     record.carrying_scope.extend(scope_to_wire(_with(new.carrying, regions)))

@@ -1,4 +1,4 @@
-"""Nodes that this one enrolled: child succeed."""
+"""Nodes that this one enrolled: child suspend, resume, succeed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,42 @@ from node.cli.verbs import Verbs
 from node.texts import N_, _
 
 VERBS = Verbs("child", N_("Nodes that this one enrolled."))
+
+
+@VERBS.verb(N_("Suspend a node: its link ends, and nobody takes it in until it is resumed."))
+def suspend(
+    context: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="NODE", help=_("Node id of a node that this one enrolled."))],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; it stands in the audit of this node."))] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say nothing; see whether it could be said."))] = False,
+) -> None:
+    session = here(context)
+    said = command(session, "child.suspend", node=node, reason=reason, dry_run=dry_run)
+    if session.as_json:
+        return say_json(said)
+    if dry_run:
+        say(_("Dry run: nothing was said."))
+        return None
+    say(_("{node} is suspended. `tiersync child resume {node}` takes it back.").format(node=said["node"]))
+    return None
+
+
+@VERBS.verb(N_("Take back a node that was suspended: it goes on with the keys it has."))
+def resume(
+    context: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="NODE", help=_("Node id of a node that this one enrolled."))],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; it stands in the audit of this node."))] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say nothing; see whether it could be said."))] = False,
+) -> None:
+    session = here(context)
+    said = command(session, "child.resume", node=node, reason=reason, dry_run=dry_run)
+    if session.as_json:
+        return say_json(said)
+    if dry_run:
+        say(_("Dry run: nothing was said."))
+        return None
+    say(_("{node} is enrolled again; it comes back by itself.").format(node=said["node"]))
+    return None
 
 
 @VERBS.verb(

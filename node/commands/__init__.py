@@ -113,6 +113,8 @@ _PLAIN: Mapping[str, Plain] = MappingProxyType(
         "fsck": fsck.fsck,
         "reconcile": reconcile.reconcile,
         "child.succeed": children.succeed,
+        "child.suspend": children.suspend,
+        "child.resume": children.resume,
         "invite.make": invites.make,
         "invite.make_many": invites.make_many,
         "invite.list": invites.list_invites,

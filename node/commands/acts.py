@@ -25,9 +25,9 @@ _BY_ACT: Mapping[Act, str] = {
     Act.APPROVE: "draft.approve draft.refuse",
     Act.OPERATE: "fsck reconcile",
     Act.ADMINISTER: """
-        service.publish service.withdraw token.list token.make token.revoke child.succeed invite.make invite.make_many
-        invite.list invite.withdraw invite.approve people.add people.change people.deputy people.leave
-        maintenance.announce maintenance.cancel
+        service.publish service.withdraw token.list token.make token.revoke child.succeed child.suspend child.resume
+        invite.make invite.make_many invite.list invite.withdraw invite.approve
+        people.add people.change people.deputy people.leave maintenance.announce maintenance.cancel
         subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw""",
 }
 ACTS: Mapping[str, Act] = MappingProxyType({name: act for act, names in _BY_ACT.items() for name in names.split()})

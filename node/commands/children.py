@@ -11,8 +11,39 @@ from node.clock import iso
 from node.commands.view import Arguments, text
 from node.faults import Code, UserFault
 from node.succession import Said, SucceedJob
+from node.suspension import SuspendJob
 from node.texts import N_
 from sync.scope import is_pattern
+
+REASON_LETTERS_MAX = 500
+
+
+async def suspend(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """child.suspend {node, reason, dry_run?} -> {node, enrolled, dry_run}."""
+    yield await _suspended(node, arguments, ends=False)
+
+
+async def resume(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+    """child.resume {node, reason, dry_run?} -> {node, enrolled, dry_run}."""
+    yield await _suspended(node, arguments, ends=True)
+
+
+async def _suspended(node: Node, arguments: Arguments, ends: bool) -> Mapping[str, Any]:
+    which, reason = text(arguments, "node"), text(arguments, "reason").strip()
+    dry_run = bool(arguments.get("dry_run", False))
+    if not 0 < len(reason) <= REASON_LETTERS_MAX:
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("The reason is missing, or longer than {most} letters."),
+            N_("Say it with --reason: it stands in the audit of this node, and goes nowhere else."),
+            most=REASON_LETTERS_MAX,
+        )
+    day = iso(node.clock.now_us())[:10]
+    await node.writer.call(lambda t: SuspendJob(t, node.core, which, ends, day, dry_run))
+    if not dry_run:
+        event = AuditEvent.CHILD_RESUMED if ends else AuditEvent.CHILD_SUSPENDED
+        node.note(event, node=which, reason=reason)
+    return {"node": which, "enrolled": ends, "dry_run": dry_run}
 
 
 async def succeed(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:

@@ -9,13 +9,17 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from certs.forms import new_key
+from certs.requests import make_request
 from certs.verify import verify_identity
+from node.certifying import NoCertificate
 from node.clock import SystemClock
 from node.demo.reader import catalogue_of, compare
 from node.faults import Code, UserFault
 from node.identity import read_home
 from node.testing import FOUR, Member, Place, Topology
-from tests.integration.kit import COLUMNS, cases, has_no_link, put, run
+from sync.reasons import Reason
+from tests.integration.kit import COLUMNS, cases, has_no_link, node_of, put, run
 from tests.integration.test_audited import audited
 from tests.integration.test_publications import sound
 
@@ -139,6 +143,7 @@ def test_key_work_and_a_case_go_from_the_nation_to_a_county_and_back(tmp_path: P
         async with Topology(tmp_path, FOUR) as net:
             await _key_work(net)
             await _case(net)
+            await _suspended(net)
             for name in TIERS[1:]:
                 # Whoever stands at neither end of a task knows nothing of it.
                 listed = await net[name].command("task.list", limit=9)
@@ -192,6 +197,33 @@ async def _case(net: Topology) -> None:
             await work.held(name, "reply", result="已清理")
         await work.decided(name, "confirm")
     assert await work.states() == ["closed"] * 3
+
+
+async def _suspended(net: Topology) -> None:
+    """While its city suspends it nothing of the county comes up, and nobody certifies it; then it goes on by itself."""
+    city, county = net["city"], net["county"]
+    await city.command("child.suspend", node=county.node, reason="例行检查")
+    await county.until(lambda status: "SUSPENDED" in status["parent_link"]["detail"])
+    await put(county, cases(1, first=2))
+    csr = make_request(new_key(), county.node)
+    with pytest.raises(NoCertificate) as none:
+        await node_of(city).certifier.obtain(county.node, csr)
+    assert none.value.reason is Reason.SUSPENDED
+    for node, wrong in ((county.node, "child.suspend"), (net["province"].node, "child.suspend"), ("x", "child.resume")):
+        with pytest.raises(UserFault):
+            await city.command(wrong, node=node, reason="x")
+    with pytest.raises(UserFault):
+        await city.command("child.resume", node=county.node, reason=" ")
+    await city.command("child.resume", node=county.node, reason="检查完毕")
+    assert [line["reason"] for line in audited(city, "child_suspended") + audited(city, "child_resumed")] == [
+        "例行检查",
+        "检查完毕",
+    ]
+    await net.level()
+    _, rows = await (await net["province"].client()).query("case", columns=("case_id",))
+    assert len(rows) == 2
+    with pytest.raises(UserFault):
+        await city.command("child.resume", node=county.node, reason="x")
 
 
 async def _stands(net: Topology, state: str) -> None:
