@@ -320,10 +320,10 @@ class AttachmentsSection:
     """Files that rows refer to: what is taken, and how much of it."""
 
     kinds: tuple[str, ...] = setting(
-        f"可接收的附件类型（按内容识别，不看文件名）：{'、'.join(FILE_KINDS)}。图片的元数据会被去除，"
-        "pdf、ofd 自身的属性（作者等）不会",
-        f"Kinds of files that are taken, told by content, not by name: {', '.join(FILE_KINDS)}. Metadata is taken out "
-        "of pictures; what a pdf or ofd says of its author is not",
+        f"可接收的附件类型（按内容识别，不看文件名）：{'、'.join(FILE_KINDS)}；从其他节点取来的也受此限。图片的元数据会"
+        "被去除，pdf、ofd 自身的属性（作者等）不会",
+        f"Kinds of files that are taken, told by content, not by name, and of those that are fetched from other nodes "
+        f"too: {', '.join(FILE_KINDS)}. Metadata is taken out of pictures; what a pdf or ofd says of its author is not",
         PICTURES,
         _some_of(*FILE_KINDS),
     )

@@ -34,6 +34,13 @@ def examine(data: bytes, kinds: Collection[str], bytes_max: int) -> Examined:
             Code.ATTACHMENT_REFUSED, N_("It is empty: it has no byte."), N_("Save it again where it came from.")
         )
     kind = kind_of(data)
+    need_kind(kind, kinds)
+    cleaned = clean(kind, data)
+    return Examined(kind, cleaned.data, cleaned.removed)
+
+
+def need_kind(kind: str, kinds: Collection[str]) -> None:
+    """Raises UserFault ATTACHMENT_REFUSED where a file is of none of the kinds that are taken."""
     if kind == HEIC:
         raise UserFault(
             Code.ATTACHMENT_REFUSED,
@@ -55,5 +62,3 @@ def examine(data: bytes, kinds: Collection[str], bytes_max: int) -> Examined:
             kind=kind,
             kinds=", ".join(kinds),
         )
-    cleaned = clean(kind, data)
-    return Examined(kind, cleaned.data, cleaned.removed)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from node.app import Node
 from node.attachments.referring import named_since
 from node.attachments.travel import NotHad
-from node.faults import UserFault
+from node.faults import Code, UserFault
 from node.store.readers import Reader
 from node.store.store import Store
 from sync.errors import LocalFault
@@ -134,6 +134,9 @@ class Pushed:
                 return
         except (UserFault, LocalFault) as fault:
             self._node.log.info("attachment_not_pushed", hash=name, detail=str(fault))
+            if isinstance(fault, UserFault) and fault.code is Code.ATTACHMENT_REFUSED:
+                del self.waiting[name]  # what it is will not change
+                return
         else:
             del self.waiting[name]
             return

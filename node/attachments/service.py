@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from node.attachments.door import Examined, examine
+from node.attachments.door import Examined, examine, need_kind
 from node.attachments.files import Files, Held, is_hash
 from node.faults import Code, UserFault
 from node.settings import AttachmentsSection
@@ -107,7 +107,9 @@ class Attachments:
             self._look_at_quota()
 
     async def finish(self, name: str) -> Held | None:
-        """All of it has come: the attachment, or None if it is not what it is called; then nothing of it is here."""
+        """All of it has come: the attachment, or None if it is not what it is called; then nothing of it is here. Nor
+        where it is of a kind that this node does not take: the other one may take more. Raises UserFault
+        ATTACHMENT_REFUSED."""
         return await self.in_thread(partial(self._finish, name))
 
     async def drop_coming(self, name: str) -> None:
@@ -166,7 +168,13 @@ class Attachments:
             return None
         if held is not None and not held.own:
             self.use(-held.size)  # the same bytes took its place
-        return self.files.find(name)
+        found = self.files.find(name)
+        try:
+            need_kind(found.kind if found is not None else "", self.settings.kinds)
+        except UserFault:
+            self._remove(name)
+            raise
+        return found
 
     def _drop(self, name: str) -> None:
         self.use(-self.files.begun(name))

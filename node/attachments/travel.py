@@ -82,7 +82,7 @@ class Travel:
         """The attachment, fetched if it is not here; most: of so many bytes at the most (0: as the settings say).
 
         Goes on, also when nobody waits any more, until it is here or cannot be had. Raises UserFault
-        ATTACHMENT_NOT_HAD, ATTACHMENTS_FULL; InputFault; HomeFault.
+        ATTACHMENT_NOT_HAD, ATTACHMENT_REFUSED, ATTACHMENTS_FULL; InputFault; HomeFault.
         """
         held = await self._node.attachments.find(name)
         if held is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sync.reasons import Reason
 from tests import pictures
 from tests.integration.kit import node_of, run
 from tests.integration.test_attachments import attach, held, refused
+from tests.integration.test_traps import CITIES
 
 
 async def started(issuer: Member, holder: Member, files: str = "") -> str:
@@ -71,6 +73,56 @@ def test_each_side_has_the_files_of_the_other_and_the_tier_between_has_none(tmp_
                 assert (await refused(province, name)).code is Code.ATTACHMENT_UNKNOWN
                 assert await asked(province, origin, name) is Reason.ATTACHMENT_NOT_SHARED
                 assert Files(province.home).find(name) is None
+
+    run(work())
+
+
+def test_neither_a_sibling_nor_a_tier_above_the_issuer_has_the_files_of_a_task(tmp_path: Path) -> None:
+    """Between a province and one city: the other city and the nation are no side of it. Told the SHA-256 by telephone,
+    their own nodes know of no such file; asked all the same, neither side gives them a byte."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, CITIES) as net:
+            city, sibling, province, nation = net["city"], net["second"], net["province"], net["nation"]
+            down, up = await attach(province, pictures.jpeg(seed=41)), await attach(city, pictures.jpeg(seed=42))
+            task = await started(province, city, down)
+            await net.level()
+            await city.command("task.move", task=task, move="comment", fields={"text": "x", "files": up})
+            await net.level()
+            for stranger in (sibling, nation):
+                for origin, name in ((province, down), (city, up)):
+                    assert (await refused(stranger, name)).code is Code.ATTACHMENT_UNKNOWN
+                    assert await asked(stranger, origin, name) is Reason.ATTACHMENT_NOT_SHARED
+                assert (await stranger.command("task.list"))["tasks"] == []
+            for member in (city, province):
+                assert "given_bytes" not in (await member.status())["attachments"]["counts"]
+            await city.command("attachment.fetch", hash=down)
+            await province.command("attachment.fetch", hash=up)
+            assert (held(city, down), held(city, up)) == (held(province, down), held(province, up))
+
+    run(work())
+
+
+def test_the_receiving_end_has_limits_of_its_own(tmp_path: Path) -> None:
+    """Of kind and of size: what the issuer takes, its holder need not. Nothing stays of what was refused."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city, nation = net["city"], net["nation"]
+            there, here = node_of(nation).attachments, node_of(city).attachments
+            there.settings = replace(there.settings, kinds=("jpeg", "pdf"))
+            document, picture = await attach(nation, b"%PDF-1.7 x"), await attach(nation, pictures.jpeg(seed=43))
+            await started(nation, city, f"{document},{picture}")
+            await net.level()
+            fault = await refused(city, document)
+            assert (fault.code, "pdf" in str(fault.message)) == (Code.ATTACHMENT_REFUSED, True)
+            assert Files(city.home).find(document) is None
+            assert here.files.used() == 0
+            small = replace(node_of(city).config.attachments, file_bytes_max=1_024)
+            node_of(city).config = replace(node_of(city).config, attachments=small)
+            fault = await refused(city, picture)
+            assert (fault.code, "LIMIT_EXCEEDED" in str(fault.message)) == (Code.ATTACHMENT_NOT_HAD, True)
+            assert here.files.used() == 0
 
     run(work())
 
