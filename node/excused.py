@@ -6,9 +6,12 @@ The audit has its line at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from node.announced import Said
+from node.store.windows import Announced
 from sync.core import Core
 from sync.effects import Alarm
 from sync.reasons import Reason
@@ -26,6 +29,12 @@ class Excused:
 
     def __init__(self, here: str, now: Callable[[], int], core: Callable[[], Core]) -> None:
         self.maintenance = Maintenance()
+        self.said: Sequence[Said] = ()
+        """What was announced, as it was last read; seen: when each was first here; as_of: of which rows."""
+        self.seen: Mapping[Announced, int] = {}
+        self.as_of: int | None = None
+        self.looking = asyncio.Lock()
+        """Held while announcements are taken in: what two at a time found would not fit together."""
         self._here, self._now, self._core = here, now, core
         self._held: dict[tuple[str, str], Alarm] = {}
 

@@ -5,14 +5,14 @@ what was told too late counts nothing (tiers/maintenance.py). Alarms that waited
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from node.announced import DATASET, Said, said_by, that_counts
+from node.announced import DATASET, said_by, that_counts
 from node.app import Node
-from node.commands.work import in_store
+from node.jobs import StoreJob
 from node.store.store import Store
 from node.store.windows import Announced
 from sync.errors import LocalFault
@@ -29,13 +29,10 @@ class Windows:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._running: asyncio.Task[None] | None = None
-        self._as_of: int | None = None
-        self._said: Sequence[Said] = ()
-        self._seen: Mapping[Announced, int] = {}
 
     async def start(self) -> None:
-        """Knows at once what was announced before."""
-        await self.look()
+        """Knows at once what was announced before. Raises StoreFault."""
+        await look(self._node)
         self._running = asyncio.create_task(self._run(), name="maintenance")
 
     async def stop(self) -> None:
@@ -49,7 +46,7 @@ class Windows:
         while True:
             changed = self._node.changed
             try:
-                await self.look()
+                await look(self._node)
             except LocalFault as fault:
                 self._node.log.warning("maintenance_not_looked_at", detail=str(fault))
             with suppress(TimeoutError):
@@ -62,27 +59,30 @@ class Windows:
         ends = [one.ends for one in self._node.excused.maintenance.windows if one.ends > now]
         return (min(ends) - now) / 1_000_000 if ends else None
 
-    async def look(self) -> None:
-        """Takes in what was announced, and raises what waited for the end of a window. Raises StoreFault."""
-        node = self._node
+
+async def look(node: Node) -> None:
+    """Takes in what was announced, and raises what waited for the end of a window. Raises StoreFault."""
+    excused = node.excused
+    async with excused.looking:
         written = await node.writer.ask(lambda _, store: store.written(DATASET))
-        if written != self._as_of:
-            await self._read(node.clock.now_us())
-            self._as_of = written
-        node.excused.maintenance = that_counts(self._said, self._seen, node.core().registry, node.config)
-        for about, alarm in node.excused.over():
+        if written != excused.as_of:
+            await _read(node, node.clock.now_us())
+            excused.as_of = written
+        # Anew each time: who is whose parent may have changed.
+        excused.maintenance = that_counts(excused.said, excused.seen, node.core().registry, node.config)
+        for about, alarm in excused.over():
             if await node.writer.ask(partial(_lasts, name=alarm.name, about=about)):
                 node.alarm(alarm.name, **alarm.fields)
 
-    async def _read(self, now: int) -> None:
-        said = await self._node.read(lambda reader: said_by(reader, now))
-        known = await self._node.read(lambda reader: reader.windows.all())
-        here = {one.which for one in said}
-        if here != known.keys():
-            known = await in_store(
-                self._node, partial(_note, fresh=here - known.keys(), gone=known.keys() - here, at=now)
-            )
-        self._said, self._seen = said, known
+
+async def _read(node: Node, now: int) -> None:
+    said = await node.read(lambda reader: said_by(reader, now))
+    seen: Mapping[Announced, int] = await node.read(lambda reader: reader.windows.all())
+    here = {one.which for one in said}
+    if here != seen.keys():
+        note = partial(_note, fresh=here - seen.keys(), gone=seen.keys() - here, at=now)
+        seen = await node.writer.call(lambda ticket: StoreJob(ticket, note))
+    node.excused.said, node.excused.seen = said, seen
 
 
 def _note(store: Store, fresh: set[Announced], gone: set[Announced], at: int) -> Mapping[Announced, int]:

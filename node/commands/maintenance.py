@@ -14,6 +14,7 @@ from node.clock import iso
 from node.commands.view import Arguments, limit, text
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand
+from node.maintenance import look
 from node.reading import moment_of
 from node.store.windows import Announced
 from node.texts import N_
@@ -50,13 +51,12 @@ async def announce(node: Node, hand: Hand, arguments: Arguments) -> Answer:
 async def list_windows(node: Node, arguments: Arguments) -> Answer:
     """maintenance.list {all?, limit} -> {windows}: those that are not over, with `all` the others too, in order of
     time. counts: whether silence and lost links are excused; else `why` not."""
-    now = node.clock.now_us()
-    said = await node.read(lambda reader: said_by(reader, now))
-    seen = await node.read(lambda reader: reader.windows.all())
+    await look(node)
+    now, said, seen = node.clock.now_us(), node.excused.said, node.excused.seen
     counting = {(one.node, one.announcer, one.starts, one.ends) for one in node.excused.maintenance.windows}
     found = []
     for one in sorted(said, key=lambda one: (one.which.starts, one.which)):
-        window = one.window(seen.get(one.which, now))
+        window = one.window(seen[one.which])
         if not arguments.get("all") and window.ends <= now:
             continue
         counts = (window.node, window.announcer, window.starts, window.ends) in counting

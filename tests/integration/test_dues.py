@@ -17,7 +17,7 @@ from node.cli.session import Session
 from node.clock import iso
 from node.commands.dues import list_dues
 from node.exporting.notice import write_sheets
-from node.maintenance import Windows
+from node.maintenance import look
 from node.testing import Member, Topology
 from node.testing.topology import Place
 from node.texts import translator
@@ -65,7 +65,7 @@ def test_late_data_is_listed_reminded_and_marked_as_a_correction(tmp_path: Path)
             span = {"from": iso(after + DAY_US - HOUR_US), "until": iso(after + DAY_US + HOUR_US // 2)}
             await wenzhou.command("maintenance.announce", **span, reason="机房停电")
             await net.level()
-            await Windows(node_of(province)).look()
+            await look(node_of(province))
             await net["ningbo"].stop()
             await province.until(has_no_link(net["ningbo"]))
             set_clocks(net, after + HOUR_US)
