@@ -307,6 +307,10 @@ class Client:
         """The file that proves a task's history; `tiersync verify` checks it anywhere. Raises ApiFault."""
         return b64decode(self._get(f"/tasks/{quote(task, safe='')}/evidence")["file"])
 
+    def task_statistics(self, *, period: str = "", flow: str = "", tier: str = "") -> Row:
+        """Statistics of tasks over the twelve months up to `period`, of the node's place and of each one below it."""
+        return self._get("/task-statistics", period=period, flow=flow, tier=tier)
+
     def start(self, flow: str, holder: str, moves: Sequence[tuple[str, Mapping[str, str]]], task: str = "") -> Made:
         """A new task: its opening move and what follows at once, such as register and issue."""
         return self._hand_in("/tasks", {"flow": flow, "holder": holder, "task": task}, moves)

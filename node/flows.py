@@ -107,6 +107,7 @@ def _move(rule: MoveRule) -> dict[str, Any]:
         "guards": [guard.value for guard in rule.guards],
         "quiet": rule.quiet,
         "automatic": rule.automatic,
+        "returns": rule.returns,
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from node.app import Node
+from node.counting import CountedTasks
 from node.jobs import PutResult
 from node.quality import columns_here, left_out
 from node.store.readers import Reader
@@ -128,7 +129,7 @@ def linked_now(replica: Replica) -> frozenset[str]:
 
 
 async def _roll(
-    node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Counted | None, dry_run: bool
+    node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Own | None, dry_run: bool
 ) -> Outcome:
     before = await node.read(partial(held_of, rollup, node.config.node.node_id, node.config.node.region, period))
     closing = frame.now >= closes_us(node, rollup.dataset, period)
@@ -229,11 +230,21 @@ class _Counted:
             return newest >= period.first.isoformat() or self.brought_at >= end
         return (newest is not None and newest >= start) or self.brought_at >= end
 
+    def partial(self, period: Period) -> frozenset[str]:
+        """Rows hold all that is asked of them."""
+        return frozenset()
 
-async def _count(node: Node, rollup: RollUp, periods: Sequence[Period], frame: _Frame) -> _Counted | None:
+
+_Own = _Counted | CountedTasks
+"""What was counted at this node itself."""
+
+
+async def _count(node: Node, rollup: RollUp, periods: Sequence[Period], frame: _Frame) -> _Own | None:
     """None where this node's tier has no rows of the source."""
     if not counts_here(node, rollup):
         return None
+    if rollup.of_tasks:
+        return await _count_tasks(node, rollup, periods, frame)
     counted = _Counted(rollup, periods, frame)
     where, cells = _wanted(rollup, node.config.node.region, periods, frame.zone)
     dataset, origin = rollup.source.id, node.config.node.node_id
@@ -245,6 +256,15 @@ async def _count(node: Node, rollup: RollUp, periods: Sequence[Period], frame: _
         if after is None:
             return counted
         await asyncio.sleep(PAUSE_S)
+
+
+async def _count_tasks(node: Node, rollup: RollUp, periods: Sequence[Period], frame: _Frame) -> CountedTasks:
+    counted = CountedTasks(rollup, periods, frame.registry, node.catalogue, node.config)
+    after: str | None = ""
+    while after is not None:
+        after = await node.read(partial(counted.page, after=after))
+        await asyncio.sleep(PAUSE_S)
+    return counted
 
 
 def _wanted(rollup: RollUp, region: str, periods: Sequence[Period], zone: ZoneInfo) -> tuple[str, list[Cell]]:
@@ -266,7 +286,7 @@ def _wanted(rollup: RollUp, region: str, periods: Sequence[Period], zone: ZoneIn
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
-async def _tally(node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Counted | None) -> Tally:
+async def _tally(node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Own | None) -> Tally:
     tally = NOTHING if counted is None else _own(node, rollup, period, frame, counted)
     if counted is not None and rollup.own_place:
         return tally
@@ -311,12 +331,12 @@ def _less_marked(rollup: RollUp, period: Period, frame: _Frame, child: str, part
     return without(rollup, part, counter.cells(period), records)
 
 
-def _own(node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Counted) -> Tally:
+def _own(node: Node, rollup: RollUp, period: Period, frame: _Frame, counted: _Own) -> Tally:
     has_data = counted.has_data(period)
     enrolled = frame.registry.in_force(node.config.node.node_id, period.last.isoformat())
     if not has_data and enrolled is None:
         return NOTHING  # before it joined nobody expected anything of it
-    return own_part(rollup, counted.counter.cells(period), has_data)
+    return own_part(rollup, counted.counter.cells(period), has_data)._replace(partial=counted.partial(period))
 
 
 def parts_below(node: Node, registry: Registry, period: Period) -> list[tuple[Enrolment, bool]]:

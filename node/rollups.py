@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from node import dues
 from node.app import Node
+from node.calendar import DATASET as CALENDAR
 from node.marking import Marking
 from node.quality import ISSUES
 from node.rolling import Outcome, closes_us, linked_now, periods_of, roll_up, rollups_of
+from node.store.readers import Reader
 from node.supervising import Supervising
 from sync.errors import LocalFault
 from tiers.periods import day_of
@@ -95,9 +98,9 @@ class RollUps:
 
     async def _reasons(self, rollup: RollUp, now: int) -> Any:
         """What it is made of, as a value that differs when that does."""
-        source, target = rollup.source.id, rollup.dataset.id
+        source, target = CALENDAR if rollup.of_tasks else rollup.source.id, rollup.dataset.id
         told = await self._node.writer.ask(
             lambda replica, store: (*map(store.written, (source, target, ISSUES)), linked_now(replica))
         )
-        brought = await self._node.read(lambda reader: reader.brought_at(source))
-        return told, brought, now // HOUR_US
+        newest = Reader.newest_move if rollup.of_tasks else partial(Reader.brought_at, dataset=source)
+        return told, await self._node.read(newest), now // HOUR_US

@@ -445,7 +445,7 @@ def rows_of(
 def _said(rollup: RollUp, tally: Tally, place: Place, figures: Figures) -> dict[str, Cell]:
     values = {m.to: value for m, value in zip(rollup.measures, figures.values, strict=True)}
     said: dict[str, Cell] = {name: _written(value) for name, value in values.items()}
-    said |= {ratio.to: _worked_out(ratio, values) for ratio in rollup.ratios}
+    said |= ratios_of(rollup, values)
     said[COMPLETE], said[WITHHELD] = tally.is_complete, figures.withheld
     if place == rollup.total:
         parts = tally.parts
@@ -457,6 +457,11 @@ def _said(rollup: RollUp, tally: Tally, place: Place, figures: Figures) -> dict[
 
 def _written(value: Number | None) -> Cell:
     return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def ratios_of(rollup: RollUp, values: Mapping[str, Number | None]) -> dict[str, Cell]:
+    """What is worked out of measures that add up: of one cell, or of sums over several."""
+    return {ratio.to: _worked_out(ratio, values) for ratio in rollup.ratios}
 
 
 def _worked_out(ratio: Ratio, values: Mapping[str, Number | None]) -> Cell:

@@ -18,6 +18,8 @@ A `date` that is the source's period column: a row counts in the period that it 
 a figure of a whole place: of its own rows a node counts those of its own region, and adds none of the nodes below it,
 whose figures are in its own.
 
+`source = "task"` counts tasks instead of rows of a dataset: TASKS in tiers/flows/counting.py, made of their moves.
+
 The region column of the statistics takes the node's own region, its period column the period. Each group makes cells of
 its own; in the columns of the other groups stands ALL, and the cell of ALL in every column is
 the total. Counts and sums of parts add up. A ratio is never added: it is worked out at each tier from the sums that it
@@ -38,6 +40,7 @@ from sync.schema import CellType
 from tiers.dataset import Dataset
 from tiers.faults import Table
 from tiers.filters import Filter, columns_of, read_filter
+from tiers.flows.counting import TASKS
 from tiers.periods import CALENDAR
 
 ALL = "*"
@@ -152,6 +155,11 @@ class RollUp:
         return bool(self.date) and self.date == self.source.period
 
     @property
+    def of_tasks(self) -> bool:
+        """Whether tasks are counted, and no rows that the store holds."""
+        return self.source is TASKS
+
+    @property
     def is_stock(self) -> bool:
         """Whether some measure counts what there is now: then periods that are long over cannot be counted again."""
         return any(not measure.date for measure in self.measures)
@@ -166,7 +174,7 @@ def read_rollup(name: str, table: Table, datasets: Mapping[str, Dataset]) -> Rol
     """The roll-up declared by `table`; None when it has mistakes (noted in the table's list)."""
     before = len(table.mistakes)
     dataset, source_id = datasets.get(name), table.text("source")
-    source = datasets.get(source_id)
+    source = TASKS if source_id == TASKS.id else datasets.get(source_id)
     date, own_place = table.text("date", ""), table.flag("own_place", False)
     if dataset is None:
         table.wrong("", Phrase("'{}' is not a dataset (or has mistakes)", name))

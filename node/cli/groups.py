@@ -38,7 +38,7 @@ from node.cli import (
     state,
     statement,
     subscriptions,
-    tasks,
+    task_stats,
     tokens,
 )
 from node.cli.verbs import Verbs
@@ -63,7 +63,7 @@ ALL: Final[tuple[Verbs, ...]] = (
     attachments.ATTACHMENTS,
     rollups.ROLLUPS,
     dues.DUES,
-    tasks.TASKS,
+    task_stats.TASKS,
     evidence.VERBS,
     drafts.DRAFTS,
     people.PEOPLE,

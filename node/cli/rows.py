@@ -170,7 +170,7 @@ def query(
     if session.as_json:
         return say_json({"dataset": dataset, "columns": names, "rows": [[_plain(c) for c in row] for row in rows]})
     if as_csv:
-        return _csv(names, rows)
+        return say_csv(names, rows)
     schema = session.catalogue.datasets[dataset].schema
     filled = [i for i, name in enumerate(names) if chosen or any(row[i] is not None for row in rows)]
     times = {i for i, name in enumerate(names) if schema.column(name).type is CellType.TIMESTAMP}
@@ -221,7 +221,7 @@ def _plain(value: Cell) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _csv(names: Sequence[str], rows: Sequence[Row]) -> None:
+def say_csv(names: Sequence[str], rows: Sequence[Row]) -> None:
     """CSV with a line of names. What a spreadsheet would take for a formula gets an apostrophe in front."""
     # Of both ends of lines: a carriage return inside a cell is only then put in quotes.
     line = io.StringIO(newline="")

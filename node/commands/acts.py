@@ -14,7 +14,7 @@ _BY_ACT: Mapping[Act, str] = {
         standing loads rejects sources source.claimed unload.plan task.list task.show statement service.list
         service.offerable quality.list trace rollup.list rollup.show parked refused reread codes.list codes.show
         codes.extensions due.list due.position draft.list draft.show people.list
-        calendar.due calendar.days attachment.list attachment.show task.evidence
+        calendar.due calendar.days attachment.list attachment.show task.evidence task.stats
         subscription.list subscription.show maintenance.list""",
     Act.BRING: """
         load.start load.rejects load.finish source.begin source.load source.took source.failed source.reset

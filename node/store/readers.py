@@ -50,6 +50,7 @@ _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROU
 # SQLite takes the other columns of a group from the row that has its maximum.
 _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC LIMIT ?"
 _MOVED = "SELECT rowid, task FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_TASKS_AFTER = "SELECT DISTINCT task FROM move WHERE task > ? ORDER BY task LIMIT ?"
 _NEWEST_MOVE = "SELECT coalesce(max(rowid), 0) FROM move"
 _MOVES_SINCE = "SELECT rowid, body FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _MOVES_HOLDING = """SELECT body FROM move WHERE instr(body, ?1) > 0 AND instr(body, ?2) > 0 UNION ALL
@@ -314,6 +315,10 @@ class Reader:
     def tasks(self, limit: int) -> list[MoveBody]:
         """The last numbered move of each task, the most recently moved task first."""
         return [MoveBody.FromString(body) for body, _ in self._session.rows(_TASKS, (limit,))]
+
+    def tasks_after(self, task: str, limit: int) -> list[str]:
+        """Ids of tasks that have a numbered move, in their order, from behind one on."""
+        return [str(found) for (found,) in self._session.rows(_TASKS_AFTER, (task, limit))]
 
     def moved_after(self, place: int, limit: int) -> list[tuple[int, str]]:
         """(place, task) of numbered moves in the order in which they were kept here, from behind a place."""

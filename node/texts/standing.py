@@ -54,6 +54,13 @@ ROLES: Final[dict[str, str]] = {
     "approver": N_("approver"),
     "administrator": N_("administrator"),
 }
+MONTH_STATES: Final[dict[str, str]] = {
+    "counted": N_("counted"),
+    "zero": N_("counted: none"),
+    "no_data": N_("no data"),
+    "nothing": N_("nothing known of any node below it"),
+    "unknown": N_("not heard"),
+}
 WHOLES: Final[dict[str, str]] = {
     "draft": N_("draft"),
     "issued": N_("issued"),

@@ -118,6 +118,17 @@ def test_evidence_is_given_to_whoever_may_see_the_task(site: Site, by: dict[str,
         assert other.get(f"/tasks/{task}/evidence").status_code == 403
 
 
+def test_statistics_of_tasks_are_told_to_whoever_may_see_them(site: Site, by: dict[str, Client]) -> None:
+    """Twelve months, of which nothing is known before the node joined; what cannot be is refused."""
+    found = by["qian"].task_statistics(period="2025-12", flow="W2", tier="city")
+    assert (found["months"][0], found["flow"], found["tier"]) == ("2025-01", "W2", "city")
+    assert {one["state"] for one in found["here"]["months"]} == {"unknown"}
+    with pytest.raises(ApiFault, match="no month that has ended"):
+        by["qian"].task_statistics(period="2025")
+    with Client(site.base.removesuffix("/api/v1"), site.token("watch")) as other, pytest.raises(ApiFault):
+        other.task_statistics()
+
+
 def test_files_of_a_task_are_brought_and_given_by_its_people(site: Site, by: dict[str, Client]) -> None:
     """Named in a draft, approved, fetched by whoever may see the task; a viewer brings none, and a token for rows gets
     none of them."""

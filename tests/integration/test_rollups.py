@@ -272,6 +272,7 @@ def test_the_node_works_out_what_is_open_by_itself(tmp_path: Path) -> None:
                 "case_stat",
                 "component_stat",
                 "operation_vitals_stat",
+                "task_stat",
             }
             await sound(net)
 

@@ -103,6 +103,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "deadlines": "Deadlines",
         "deadline": "{cadence}: due {due} days after the period, closed after {cut} days",
         "rolled": "Rolled up",
+        "tasks": "from tasks' moves ([flows](flows.md)) and what tiers below hand up; cells by {groups}, and the total",
         "rolled from": "from rows of `{source}` and what the tiers below hand up; cells by {groups}, and the total",
         "small": "cells in which no count of rows reaches {below} are held back",
         "rows": "rows",
@@ -155,6 +156,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "deadlines": "报送期限",
         "deadline": "{cadence}：期末后 {due} 天内报送，{cut} 天后截止定稿",
         "rolled": "汇总",
+        "tasks": "由任务的操作（见[流程](flows.zh-CN.md)）及下级报来的统计计算；分{groups}统计，另有合计",
         "rolled from": "由 `{source}` 的数据行及下级报来的统计计算；分{groups}统计，另有合计",
         "small": "各项计数均不足 {below} 的分格隐去",
         "rows": "行数",
@@ -305,7 +307,8 @@ class _Page:
     def _rollup(self, rollup: RollUp) -> Iterator[str]:
         words = self.words
         groups = self._list(f"`{'` + `'.join(to for to, _ in group.columns)}`" for group in rollup.groups)
-        said = [words["rolled from"].format(source=rollup.source.id, groups=groups)]
+        made = "tasks" if rollup.of_tasks else "rolled from"
+        said = [words[made].format(source=rollup.source.id, groups=groups)]
         if rollup.small_cells is not None:
             small = rollup.small_cells
             said.append(words["small"].format(below=small.below))

@@ -128,7 +128,8 @@ done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "ove
 ```
 
 A move without `to` leaves the state as it is. `most`: how often in one task. `guards`: `in_time` (not after the limit),
-`parts_closed` (not while parts of it are open, unless `override_reason` says why). A state's limit is the `day` of a date field,
+`parts_closed` (not while parts of it are open, unless `override_reason` says why). `returns = true`: the move sends work back, which
+statistics count as a return. A state's limit is the `day` of a date field,
 else one `of` the values of the choice that `by` names, else the one that holds `otherwise`. States that share a `stage` share the time from entering the first of
 them; in a state that `suspends` that time stands still.
 """,
@@ -171,7 +172,7 @@ done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "ove
 ```
 
 没有 `to` 的操作不改变状态。`most`：一项任务中最多几次。`guards`：`in_time`（不得超过时限），`parts_closed`（分办任务未全部办结时不得办理，
-除非以 `override_reason` 说明理由）。状态的时限依次取：日期字段 `day` 所说之日；`by` 所指选项的值在 `of` 中对应的时限；`otherwise`。`stage` 相同的各状态
+除非以 `override_reason` 说明理由）。`returns = true`：该操作将办理结果退回，统计时计为退回。状态的时限依次取：日期字段 `day` 所说之日；`by` 所指选项的值在 `of` 中对应的时限；`otherwise`。`stage` 相同的各状态
 共用自进入其中第一个起的时间；处于 `suspends` 的状态时，该时间暂停。
 """,
 }
@@ -195,6 +196,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "suspends": "the other side's clock stands still",
         "draft": "not yet with the holder",
         "quiet": "quiet",
+        "returns": "counts as a return",
         "stands": "never crossed",
         "most": "at most {} times",
         "approver": "approver",
@@ -227,6 +229,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "suspends": "对方计时暂停",
         "draft": "尚未送达承办方",
         "quiet": "静默",
+        "returns": "计为退回",
         "stands": "不因交叉而失效",
         "most": "至多 {} 次",
         "approver": "须审批人",
@@ -354,7 +357,11 @@ class _Writer:
         return f"{float(limit.amount):g} {CLOCKS[limit.clock][self.at]}"
 
     def _move(self, rule: MoveRule) -> list[str]:
-        more = [self.words[word] for word, said in (("quiet", rule.quiet), ("stands", rule.stands)) if said]
+        more = [
+            self.words[word]
+            for word, said in (("quiet", rule.quiet), ("stands", rule.stands), ("returns", rule.returns))
+            if said
+        ]
         more += [self.words["most"].format(rule.most)] if rule.most else []
         more += [GUARDS[guard][self.at] for guard in rule.guards]
         more += [self.words["approver"]] if rule.role is Role.APPROVER else []

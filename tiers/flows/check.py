@@ -55,6 +55,8 @@ def _moves(flow: Flow) -> Iterator[Phrase]:
             yield Phrase("move '{}' opens a task: it is the issuer's, and opens only", rule.name)
         if rule.automatic and rule.by is not Party.ISSUER:
             yield Phrase("move '{}' is automatic: it is the issuer's", rule.name)
+        if rule.returns and (rule.automatic or rule.quiet or rule.to == STAY or BEFORE in rule.starts):
+            yield Phrase("move '{}' returns: a person makes it, and it leads to another state", rule.name)
         if Guard.IN_TIME in rule.guards and any(s.limit is None for s in flow.states if s.name in rule.starts):
             yield Phrase("move '{}' must be in time, from a state without a limit", rule.name)
     if sum(BEFORE in rule.starts for rule in flow.moves) != 1:

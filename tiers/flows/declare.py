@@ -244,6 +244,7 @@ def _move(name: str, table: Table, of_site: bool) -> MoveRule:
         guards,
         table.choice("role", _ROLES, Role.OFFICER) or Role.OFFICER,
         table.flag("automatic", False),
+        table.flag("returns", False),
     )
     if rule.automatic and of_site:
         table.wrong("automatic", Phrase("is for moves that the program itself makes: nobody would make this one"))

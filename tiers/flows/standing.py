@@ -107,6 +107,17 @@ def say_due(flow: Flow, history: Sequence[MoveBody], body: MoveBody, calendar: C
         body.due_at, body.due_provisional = found.due
 
 
+def clock_of(flow: Flow, history: Sequence[MoveBody], state: State) -> Clock | None:
+    """The clock on which the limit of a state runs, as it was said by then; up to a day that was said, in work days."""
+    limit = state.limit
+    if limit is not None and limit.day and _said(flow, history, limit.day) is not None:
+        return Clock.WORK_DAY
+    value = _said(flow, history, limit.by) if limit is not None and limit.by else None
+    chosen = limit.of.get(value.text) if limit is not None and value is not None else None
+    chosen = chosen or (limit.otherwise if limit is not None else None)
+    return chosen.clock if chosen is not None else None
+
+
 def overdue_max(flow: Flow) -> int:
     """How many times at most a task is told to be overdue in one stage: as often as a consequence counts."""
     return max((start.after for start in flow.starts if start.on == OVERDUE), default=1)

@@ -130,7 +130,8 @@ class MoveRule:
     quiet: it takes nothing away from a move that the other side made without having seen it (a note, a longer limit);
     any other move of the issuer crosses such a one. stands: never crossed; it counts wherever the table allows it.
     most: how often it may be made in one task; 0: as often as the states allow. automatic: made by the issuer's node
-    itself, by no person.
+    itself, by no person. returns: it sends back what the other side handed in, to be done or handed in again; that is
+    what statistics count as a return.
     """
 
     name: str
@@ -146,6 +147,7 @@ class MoveRule:
     guards: tuple[Guard, ...] = ()
     role: Role = Role.OFFICER
     automatic: bool = False
+    returns: bool = False
 
     def after(self, state: str) -> str:
         """The state that this move leads to from `state`."""

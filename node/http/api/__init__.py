@@ -39,6 +39,7 @@ from node.http.api.shapes import (
     TaskIn,
     TaskOut,
     Tasks,
+    TaskStats,
     Trace,
     VoidsIn,
 )
@@ -91,6 +92,21 @@ _OF_TASKS: Final[tuple[Endpoint, ...]] = (
         tasking.evidence,
         TASK,
         EvidenceOut,
+        act=Act.SEE,
+    ),
+    Endpoint(
+        "GET",
+        "/task-statistics",
+        "task_statistics",
+        "Statistics of tasks over twelve months, of this place and of each one below it.",
+        tasking.statistics,
+        TASK,
+        TaskStats,
+        (
+            Param("period", "The last of the months, such as 2026-03; the newest that has ended if not given."),
+            Param("flow", "Only of this flow."),
+            Param("tier", "Only tasks that are the work of this tier: national, provincial, city or district."),
+        ),
         act=Act.SEE,
     ),
     Endpoint(

@@ -233,6 +233,22 @@ class Tasks(Struct):
     tasks: list[dict[str, Any]]
 
 
+class TaskStats(Struct):
+    """As `tiersync task stats --json`. months: the twelve that are told; cells: the last of them, by tier and flow.
+    here and each of below: node, division, title, months (each with its period and state, then the measures of the
+    dataset task_stat where something is known), past (the months before the last together).
+    """
+
+    dataset: str
+    months: list[str]
+    flow: str
+    tier: str
+    measures: list[str]
+    here: dict[str, Any]
+    cells: list[dict[str, Any]]
+    below: list[dict[str, Any]]
+
+
 class DraftOut(Struct):
     """As `tiersync draft show --json`. state: waiting, approved, refused, dropped, stale."""
 

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from node.audit import Event
 from node.commands import drafts, people, tasks
 from node.commands.evidence import evidence_of
+from node.commands.task_stats import stats_of
 from node.commands.view import Arguments, View
 from node.commands.work import view_of
 from node.desk import HandIn, Made
 from node.engine import Job
-from node.http.api.endpoint import Call, decoded, json_answer
+from node.http.api.endpoint import READ_S, Call, decoded, json_answer
 from node.http.api.shapes import MadeOut, MoveIn, MovesIn, PersonIn, ReasonIn, TaskIn
 from node.http.api.writing import KeyedJob, Replayed, digest_asked, json_body, key_asked, replayed
 from node.storable import check_storable
@@ -48,6 +49,12 @@ async def evidence(call: Call) -> Response:
     by = f"token {call.granted.token.id}"
     call.node.note(Event.EVIDENCE_MADE, task=made["task"], bytes=made["bytes"], by=by)
     return json_answer(made)
+
+
+async def statistics(call: Call) -> Response:
+    """Twelve months of this place, and of those below it."""
+    check_storable(dict(call.params))
+    return json_answer(await stats_of(call.node, call.params, READ_S))
 
 
 async def start(call: Call) -> Response:

@@ -17,6 +17,7 @@ def test_what_is_counted_is_listed(call: Call, country: Country) -> None:
         "case_stat": "case",
         "component_stat": "component",
         "operation_vitals_stat": "operation_vitals",
+        "task_stat": "task",
     }
     assert "案件统计" in call("--home", city, "--lang", "zh", "rollup", "list").out
     wrong = call("--home", city, "rollup", "show", "case", "--json").json["error"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sync.errors import InputFault
 from sync.judge import MoveJudgement, Signer
@@ -19,6 +19,8 @@ from tests.unit.tiers.kit import (
     signer,
 )
 from tiers.catalogue import Catalogue
+from tiers.flows.clocks import Calendar
+from tiers.flows.standing import say_due
 from tiers.flows.steps import Author, counted_of, fields_of, moves_open, propose, start, state_of
 from tiers.flows.table import Flow, Kind, Party, Stands
 from tiers.judging import TierJudge
@@ -57,10 +59,18 @@ def sides(flow: Flow) -> tuple[Standing, Standing]:
 class Desk:
     """One node as far as moves go: keeps histories as the store does, retries what is parked, posts what it says."""
 
-    def __init__(self, standing: Standing, flow: Flow = W2, catalogue: Catalogue = CATALOGUE) -> None:
+    def __init__(
+        self,
+        standing: Standing,
+        flow: Flow = W2,
+        catalogue: Catalogue = CATALOGUE,
+        calendar: Callable[[], Calendar] | None = None,
+    ) -> None:
+        """calendar: by which it says the ends of limits as the issuer; without one it says none."""
         self.standing = standing
         self.flow = flow
-        self.judge = TierJudge(catalogue)
+        self.judge = TierJudge(catalogue, calendar)
+        self.calendar = calendar
         self.fields = fields_for(flow)
         self.now = START_US
         self.node = standing.node
@@ -83,6 +93,7 @@ class Desk:
         """Starts a task as its issuer."""
         author, said = Author(self.node, "org", "role"), self.fields if fields is None else fields
         body = start(self.flow, self.standing, holder, task, self._id(), author, self.now, said)
+        self._say_due(body, [])
         self._keep([body])
         self.post.append(body)
         return body
@@ -91,6 +102,7 @@ class Desk:
         """Makes a move of its own. Raises InputFault."""
         author, said = Author(self.node, "org", "role"), self.fields if fields is None else fields
         body = propose(self.flow, self.history(), self.pending(), move, self._id(), author, self.now, said)
+        self._say_due(body, self.history())
         self._keep([body])
         self.post.append(body)
         return body
@@ -143,6 +155,10 @@ class Desk:
                 waiting[:] = [m for m in waiting if m.move_id != body.move_id]
             else:
                 waiting.append(body)
+
+    def _say_due(self, body: MoveBody, history: list[MoveBody]) -> None:
+        if body.number and self.calendar is not None:
+            say_due(self.flow, history, body, self.calendar())
 
     def _id(self) -> str:
         self._made += 1

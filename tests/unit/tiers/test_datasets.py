@@ -51,7 +51,7 @@ SIXTEEN = (
     "supervision_item",
     "guidance_doc",
 )
-PARTS = ("work_task_report", "class_extension", "operation_vitals_stat")
+PARTS = ("work_task_report", "class_extension", "operation_vitals_stat", "task_stat")
 """Tables that hold what another writer says of a dataset's rows, adds to them, or makes of them."""
 SHARED = ("calendar_day",)
 """Tables by which nodes reckon: limits run by the working calendar."""

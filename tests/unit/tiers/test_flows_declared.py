@@ -126,6 +126,18 @@ def test_a_declaration_is_read_as_it_is_written() -> None:
     assert flow.field("override_reason") is not None
 
 
+def test_a_move_that_sends_work_back_says_so_and_is_one_that_a_person_makes() -> None:
+    """Statistics count it; a note that leads nowhere is none."""
+    plain = 'again = { zh = "再申请", en = "ask again", by = "issuer", from = ["asked"],'
+    assert plain in SITE
+    back = SITE.replace(
+        "done = {",
+        'back = { zh = "退", en = "back", by = "issuer", from = ["agreed"], to = "asked", returns = true }\ndone = {',
+    )
+    assert [rule.name for rule in built(back).flows["x_visit"].moves if rule.returns] == ["back"]
+    assert "'again' returns: a person makes it" in mistakes(SITE.replace(plain, plain + " returns = true,"))
+
+
 def test_a_site_s_own_flow_runs_as_any_other() -> None:
     """From the lower side to the upper, judged by the same interpreter."""
     catalogue = built(SITE)
