@@ -19,6 +19,13 @@ CLOCKS: Mapping[str, str] = {
     "day": N_("natural day(s)"),
 }
 PARTIES: Mapping[str, str] = {"issuer": N_("issuer"), "holder": N_("holder"), "either": N_("either")}
+KINDS: Mapping[str, str] = {
+    "text": N_("text"),
+    "date": N_("a date such as 2026-12-31"),
+    "integer": N_("a whole number"),
+    "choice": N_("one of a list"),
+    "files": N_("SHA-256 of files, commas between them"),
+}
 STANDS: Mapping[str, str] = {
     "above": N_("above the holder"),
     "below": N_("below the holder"),

@@ -168,8 +168,9 @@ def _receipts(core: Core) -> dict[FeedName, list[dict[str, Any]]]:
     return found
 
 
-def heard_of(reader: Reader, limit: int) -> list[dict[str, Any]]:
-    """What other nodes refused or parked of this node's rows: first what is so still, the newest first."""
+def heard_of(reader: Reader, limit: int, feed: FeedName | None = None) -> list[dict[str, Any]]:
+    """What other nodes refused or parked of this node's rows, in one of its feeds or in all: first what is so still,
+    the newest first."""
     return [
         {
             "by": by,
@@ -181,7 +182,7 @@ def heard_of(reader: Reader, limit: int) -> list[dict[str, Any]]:
             "reason": reason_name(r.reason),
             **detail_shown(Phrase(r.detail, *r.arguments)),
         }
-        for by, r in reader.heard(limit)
+        for by, r in reader.heard(limit, feed)
     ]
 
 

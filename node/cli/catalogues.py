@@ -15,6 +15,7 @@ from node.datasets import check_shown, dataset_named, dataset_shown, field_shown
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
 from node.texts import N_, _, current
+from sync.schema import CellType
 
 if TYPE_CHECKING:
     from tiers.catalogue import Catalogue
@@ -171,7 +172,9 @@ def _values(field: Field) -> str:
         return ", ".join(value.value for value in field.values)
     least, most = ("" if bound is None else str(bound) for bound in (field.minimum, field.maximum))
     bounds = f"{least} … {most}".strip() if least or most else ""
-    return f"{bounds} {field.unit}".strip()
+    # The unit of a time is how it is stored: people write and read it as the example shows.
+    unit = "" if field.column.type is CellType.TIMESTAMP else field.unit
+    return f"{bounds} {unit}".strip()
 
 
 @VERBS.verb(N_("Check dataset files before a node uses them."))

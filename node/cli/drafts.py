@@ -10,7 +10,7 @@ from node.caller import account_of, caller
 from node.cli.asking import ask, command
 from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table, worded
 from node.cli.session import Session, here
-from node.cli.tasks import show_made
+from node.cli.tasks_shown import show_made
 from node.cli.verbs import Verbs
 from node.texts import N_, _
 

@@ -11,12 +11,13 @@ from node.cli.catalogues import catalogue_of, checked
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import here
 from node.cli.verbs import Verbs
-from node.flows import CLOCKS, PARTIES, STANDS, flow_head, flow_named, flow_shown
+from node.flows import CLOCKS, KINDS, PARTIES, STANDS, flow_head, flow_named, flow_shown
 from node.texts import N_, _, current
+from tiers.profile import PROFILES
 
 if TYPE_CHECKING:
     from tiers.flows.clocks import Limit
-    from tiers.flows.table import Flow, MoveRule, State
+    from tiers.flows.table import FieldRule, Flow, MoveRule, State
 
 FLOWS_GROUP = Verbs("flow", N_("How tasks move: states, who must act until when, moves, who may make them."))
 
@@ -49,28 +50,59 @@ def show_flow(
             (_("Flow"), f"{found.id} {found.title_zh if zh else found.title_en}"),
             (_("Meaning"), found.definition_zh if zh else found.definition),
             (_("Basis"), _("a proposal") if found.is_proposal else _("confirmed")),
-            (_("Issued by"), ", ".join(sorted(found.issuers)) + "; " + _(STANDS[found.stands.value])),
+            (_("Issued by"), f"{_issuers(found, zh)}; {_(STANDS[found.stands.value])}"),
         ]
     )
-    heads = [_("state"), _("title"), _("must act"), _("until"), _("with")]
+    say()
+    heads = [_("state"), _("title"), _("must act"), _("limit"), _("usual next move")]
     table(_("States"), heads, [_state_row(found, state, zh) for state in found.states])
+    say()
     heads = [_("move"), _("title"), _("by"), _("from"), _("to"), _("must say")]
-    table(_("Moves"), heads, [_move_row(rule, zh) for rule in found.moves])
+    table(_("Moves that there are"), heads, [_move_row(rule, zh) for rule in found.moves])
+    say()
+    heads = [_("field"), _("title"), _("what it may say")]
+    table(_("Fields"), heads, [_field_row(rule, zh) for rule in found.fields])
     return None
+
+
+def _issuers(flow: Flow, zh: bool) -> str:
+    """Tiers from the top down."""
+    found = [profile for profile in PROFILES.values() if profile.id in flow.issuers]
+    return ", ".join(profile.title_zh if zh else profile.title_en for profile in found)
+
+
+def _field_row(rule: FieldRule, zh: bool) -> tuple[str, ...]:
+    return rule.name, rule.title_zh if zh else rule.title_en, _what_may_stand(rule, zh)
+
+
+def _what_may_stand(rule: FieldRule, zh: bool) -> str:
+    """The kind of a field, in words."""
+    if rule.values:
+        return ", ".join(_titled(one.value, one.title_zh if zh else one.title_en) for one in rule.values)
+    said = _(KINDS[rule.kind.value])
+    if rule.least or rule.most:
+        return _("{kind} from {least} to {most}").format(kind=said, least=rule.least, most=rule.most)
+    if rule.within_days:
+        return _("{kind}, at most {days} days ahead").format(kind=said, days=rule.within_days)
+    return said
+
+
+def _titled(name: str, title: str) -> str:
+    return name if title in ("", name) else f"{name} ({title})"
 
 
 def _state_row(flow: Flow, state: State, zh: bool) -> tuple[str, ...]:
     owner = _(PARTIES[state.owner.value]) if state.owner else _("ended")
-    return state.name, state.title_zh if zh else state.title_en, owner, _limit_words(flow, state), state.next
+    return state.name, state.title_zh if zh else state.title_en, owner, _limit_words(state), state.next
 
 
-def _limit_words(flow: Flow, state: State) -> str:
+def _limit_words(state: State) -> str:
     """Every way in which a state's limit may be said, the first that applies first."""
     limit = state.limit
     if limit is None:
         return ""
     said = [_("the day in '{field}'").format(field=limit.day)] if limit.day else []
-    said += [f"{limit.by} {value}: {_amount(one)}" for value, one in limit.of.items()]
+    said += [f"{limit.by}={value}: {_amount(one)}" for value, one in limit.of.items()]
     said += [_amount(limit.otherwise)] if limit.otherwise else []
     return "; ".join(said)
 

@@ -11,14 +11,14 @@ import typer
 from node.caller import account_of, caller
 from node.cli.asking import ask, command
 from node.cli.catalogues import catalogue_of
-from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, size, table, worded
+from node.cli.output import LIMIT_MAX, moment, remark, say_json, table
 from node.cli.session import Session, here
+from node.cli.tasks_shown import show_made, show_task, show_tasks
 from node.cli.verbs import Verbs
-from node.cli.wording import role_word
+from node.clock import SystemClock
 from node.faults import Code, UserFault
-from node.flows import PARTIES, flow_named
-from node.texts import N_, _, current
-from node.texts.standing import WHOLES
+from node.flows import flow_named
+from node.texts import N_, _
 from tiers.flows.fields import FILES
 
 TASKS = Verbs("task", N_("Tasks that cross tiers: issue, sign, reply, check, close."))
@@ -67,6 +67,7 @@ def new(
     then = [{"move": issuing.name, "fields": said}] if issuing and not register_only else []
     wish: dict[str, Any] = {"task": task, "flow": found.id, "holder": holder, "fields": fields, "then": then}
     show_made(session, command(session, "task.move", move=opening.name, **wish, **author))
+    _remark_passed(session, due)
 
 
 @TASKS.verb(N_("List tasks, the most recently moved first."), "list")
@@ -84,41 +85,13 @@ def list_all(
     found = ask(session, "task.list", limit=limit, open=open_only, person=whose, overdue=overdue)
     if session.as_json:
         return say_json(found)
-    heads = [
-        _("task"),
-        _("title"),
-        _("state"),
-        _("pending"),
-        _("issuer"),
-        _("holder"),
-        _("handled by"),
-        _("must act"),
-        _("due"),
-        _("moved"),
-    ]
-    rows = [
-        (
-            one["task"],
-            one["title"],
-            _state_word(one),
-            ", ".join(one["pending_moves"]),
-            one["issuer"],
-            one["holder"],
-            one["person"],
-            _(PARTIES[one["owner"]]) if one["owner"] else "",
-            _ends(session, one),
-            moment(one["at"], session.zone),
-        )
-        for one in found["tasks"]
-    ]
-    table("", heads, rows)
-    return None
+    return show_tasks(session, found["tasks"])
 
 
 @TASKS.verb(N_("Show one task with all its moves."))
 def show(context: typer.Context, task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))]) -> None:
     session = here(context)
-    _show_task(session, ask(session, "task.show", task=task))
+    show_task(session, ask(session, "task.show", task=task))
 
 
 @TASKS.verb(N_("Say who at this node handles a task."))
@@ -128,7 +101,7 @@ def assign(
     person: Annotated[str, typer.Argument(metavar="NAME", help=_("An officer or approver of this node."))],
 ) -> None:
     session = here(context)
-    _show_task(session, command(session, "task.assign", task=task, person=person))
+    show_task(session, command(session, "task.assign", task=task, person=person))
 
 
 @TASKS.verb(N_("Say who handles tasks that nobody was assigned to."))
@@ -188,6 +161,13 @@ def _move(
     session = here(context)
     given = _with_files(session, {field: said for field, said in fields.items() if said}, files)
     show_made(session, command(session, "task.move", task=task, move=name, fields=given, org=org, role=role))
+    _remark_passed(session, given.get("due", ""))
+
+
+def _remark_passed(session: Session, due: str) -> None:
+    """A day in the past is let in, for work that is only registered now; it is mostly a slip."""
+    if due and due < moment(SystemClock().now_us(), session.zone)[: len("2026-12-31")]:
+        remark(_("The day {due} has passed already: the task is overdue as soon as that limit begins.").format(due=due))
 
 
 def _with_files(session: Session, fields: dict[str, str], files: Sequence[Path]) -> dict[str, str]:
@@ -256,104 +236,3 @@ _shortcut("return", N_("Return a task to be done again, with the reason."))
 _shortcut("close", N_("Close a task; only its issuer can."))
 _shortcut("withdraw", N_("Withdraw a task, with the reason."))
 _shortcut("remark", N_("Add a remark to a task."))
-
-
-def _state_word(task: dict[str, Any]) -> str:
-    """A state as people read it."""
-    return str(task["state_zh"] if current().language == "zh" else task["state_en"])
-
-
-def show_made(session: Session, made: dict[str, Any]) -> None:
-    """What became of moves that were handed in, or of a draft that was approved."""
-    if "moves" in made or session.as_json:
-        return _show_task(session, made)
-    return _say_draft(made["draft"])
-
-
-def _say_draft(draft: dict[str, Any]) -> None:
-    moves = ", ".join(one["move"] for one in draft["moves"])
-    say(
-        _("Draft {draft} of {author} waits for an approver: {moves} of task {task}.").format(
-            draft=draft["draft"], author=draft["author"], moves=moves, task=draft["task"]
-        )
-    )
-
-
-def _show_task(session: Session, task: dict[str, Any]) -> None:
-    if session.as_json:
-        return say_json(task)
-    pairs(
-        [
-            (_("Task"), task["task"]),
-            (_("Title"), task["title"]),
-            (_("State"), _state_word(task)),
-            (_("Issuer"), task["issuer"]),
-            (_("Holder"), task["holder"]),
-            (_("Handled here by"), task["person"]),
-            (_("Must act"), _must_act(task)),
-            (_("Due"), _ends(session, task)),
-            (_("Parts"), _together(task, "parts")),
-            (_("Bundle"), _together(task, "bundle")),
-        ]
-    )
-    say()
-    heads = [_("no."), _("move"), _("by"), _("on behalf of"), _("at"), _("says"), _("outcome")]
-    table(_("Moves"), heads, [_move_row(session, one) for one in [*task["moves"], *task["pending"], *task["refused"]]])
-    _show_files(task["files"])
-    for draft in task["drafts"]:
-        _say_draft(draft)
-    ways = ", ".join(_way(one) for one in task["next"])
-    say(_("What this node may do next: {moves}").format(moves=ways or _("nothing")))
-    return None
-
-
-def _show_files(files: list[dict[str, Any]]) -> None:
-    if not files:
-        return
-    say()
-    heads = [_("SHA-256"), _("here"), _("kind"), _("size"), _("named by")]
-    rows = [
-        (one["hash"], one["here"], one["kind"], size(one["size"]) if one["here"] else "", ", ".join(one["by"]))
-        for one in files
-    ]
-    table(_("Files"), heads, rows)
-
-
-def _together(task: dict[str, Any], name: str) -> str:
-    """How the parts that were handed on stand, or all targets of one piece of work; '' where there are none."""
-    if name not in task:
-        return ""
-    found = task[name]
-    word, count = WHOLES[found["whole"]], len(found["tasks"])
-    return _("{whole}: {open} of {count} open").format(whole=_(word), open=found["open"], count=count)
-
-
-def _must_act(task: dict[str, Any]) -> str:
-    if not task["owner"]:
-        return ""
-    return _("{party}, as a rule by '{move}'").format(party=_(PARTIES[task["owner"]]), move=task["usual"])
-
-
-def _ends(session: Session, task: dict[str, Any]) -> str:
-    """When the limit ends as the issuer's node has said it; of a node that said none, the day that a person set."""
-    if not task["ends"]:
-        return str(task["due"])
-    marks = [_("provisional")] if task["provisional"] else []
-    marks += [_("overdue")] if task["overdue"] else []
-    return " ".join([moment(task["ends"], session.zone), *(f"({mark})" for mark in marks)])
-
-
-def _move_row(session: Session, one: dict[str, Any]) -> tuple[object, ...]:
-    if one["reason"]:
-        outcome = _("refused: {reason} {detail}").format(reason=one["reason"], detail=worded(one))
-    elif one["accepted"]:
-        outcome = _("accepted")
-    else:
-        outcome = _("pending: the issuer has not confirmed it")
-    says = "; ".join(f"{name}: {said}" for name, said in one["fields"].items())
-    behalf = " ".join(part for part in (one["org"], role_word(one["role"])) if part)
-    return one["number"] or "", one["move"], one["by"], behalf, moment(one["at"], session.zone), says, outcome
-
-
-def _way(one: dict[str, Any]) -> str:
-    return f"{one['move']} ({', '.join(one['fields'])})" if one["fields"] else str(one["move"])

@@ -20,7 +20,11 @@ def list_parked(view: View, arguments: Arguments) -> dict[str, Any]:
 
 def list_refused(view: View, arguments: Arguments) -> dict[str, Any]:
     """refused {feed?, limit} -> {heard, here}: what others said of this node's rows, what this node refused."""
-    return {"heard": heard_of(view.reader, limit(arguments)), "here": _fates(view, arguments, Fate.REFUSED)}
+    feed = _feed(view, text(arguments, "feed"))
+    # What others say of a feed is told to its origin alone.
+    foreign = feed is not None and feed.origin != view.node
+    heard = [] if foreign else heard_of(view.reader, limit(arguments), feed)
+    return {"heard": heard, "here": _fates(view, arguments, Fate.REFUSED)}
 
 
 def list_reread(view: View, arguments: Arguments) -> dict[str, Any]:

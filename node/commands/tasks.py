@@ -22,7 +22,8 @@ from node.status import detail_shown, reason_name
 from node.store.people import Draft, DraftState, handler
 from node.texts import N_
 from sync.errors import InputFault
-from sync.phrase import Phrase
+from sync.phrase import Phrase, as_phrase
+from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
 from tiers.flows.check import RESTATED, WARNED
@@ -99,8 +100,13 @@ async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -
         return unknown_task(wish.task)
     flow = node.catalogue.flows.get(history[0].flow if history else wish.flow)
     slips = [] if flow is None else [one.move for one in wishes if flow.rule(one.move) is None]
-    if flow is None or not slips:
+    if flow is None:
         return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
+    if not slips:
+        advice = _advice(fault.reason, is_new=not history)
+        if advice is None:
+            return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
+        return UserFault(Code.MOVE_REFUSED, *advice, detail=as_phrase(fault.detail), flow=flow.id)
     return UserFault(
         Code.MOVE_UNKNOWN,
         N_("The flow {flow} has no move '{move}'; it has: {known}."),
@@ -110,6 +116,21 @@ async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -
         known=", ".join(rule.name for rule in flow.moves),
         task=wish.task,
     )
+
+
+def _advice(reason: Reason, *, is_new: bool) -> tuple[str, str] | None:
+    """Where the words of a reason code speak of rows, or of a task that has moved on: what is wrong, and what to do."""
+    if reason in (Reason.RULE_BROKEN, Reason.TOO_LONG, Reason.WRONG_TYPE):
+        return (
+            N_("What the move says cannot be taken ({detail})."),
+            N_("Correct it and make the move again; `tiersync flow show {flow}` lists the fields and what they may say."),
+        )
+    if reason is Reason.NOT_YOUR_MOVE and is_new:
+        return (
+            N_("This node cannot issue such a task to that node ({detail})."),
+            N_("`tiersync flow show {flow}` says which tiers issue it and whether upwards or downwards."),
+        )
+    return None
 
 
 def unknown_task(task: str) -> UserFault:

@@ -44,6 +44,8 @@ _FATES = """SELECT chain.feed, chain.epoch, seq, place, dataset, key, fate, reas
     WHERE (?1 IS NULL OR chain.feed = ?1) AND (?2 IS NULL OR fate = ?2)
     ORDER BY fate.chain DESC, seq DESC, place LIMIT ?3"""
 _HEARD = "SELECT by_node, body FROM heard ORDER BY open DESC, rowid DESC LIMIT ?"
+_HEARD_OF = """SELECT by_node, body FROM heard WHERE publication = ? AND addressee = ?
+    ORDER BY open DESC, rowid DESC LIMIT ?"""
 _HEARD_OPEN = "SELECT count(*) FROM heard WHERE open = 1"
 _STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM statement ORDER BY sort, by_node, about"
 _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROUP BY feed"
@@ -275,10 +277,11 @@ class Reader:
         """Places of rows of a feed that are not in effect here, by seq; -1 stands for a whole entry."""
         return self._records.not_applied(feed, epoch)
 
-    def heard(self, limit: int) -> list[tuple[str, Refusal]]:
-        """(node, refusal): what other nodes said of this node's rows; first what is refused or parked there still, the
-        newest first."""
-        return [(by, Refusal.FromString(body)) for by, body in self._session.rows(_HEARD, (limit,))]
+    def heard(self, limit: int, feed: FeedName | None = None) -> list[tuple[str, Refusal]]:
+        """(node, refusal): what other nodes said of this node's rows, or of those in one feed of its own; first what is
+        refused or parked there still, the newest first."""
+        asked = (_HEARD, (limit,)) if feed is None else (_HEARD_OF, (feed.publication, feed.addressee, limit))
+        return [(by, Refusal.FromString(body)) for by, body in self._session.rows(*asked)]
 
     def heard_open(self) -> int:
         """How many of them are refused or parked there still."""

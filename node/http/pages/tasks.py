@@ -14,10 +14,9 @@ from node.hands import need
 from node.http.pages.asking import ask, tree_of
 from node.http.pages.door import Visit
 from node.texts import Translator
-from node.texts.standing import ROLES, WHOLES
+from node.texts.flows import FlowWords
+from node.texts.standing import WHOLES
 from node.texts.steps import detail, next_step, reason
-from tiers.catalogue import Catalogue
-from tiers.flows.table import Flow
 from tiers.people import Act
 
 TASKS_SHOWN: Final = 50
@@ -28,37 +27,6 @@ PARTS_SHOWN: Final = 200
 SHOWS: Final = ("open", "overdue", "all")
 
 
-class _Words:
-    """Flows, states, moves and fields in the reader's language; the bare word where this version does not know it."""
-
-    def __init__(self, catalogue: Catalogue, to: Translator) -> None:
-        self._flows, self._to, self._is_zh = catalogue.flows, to, to.language == "zh"
-
-    def _title(self, one: Any, otherwise: str) -> str:
-        return otherwise if one is None else str(one.title_zh if self._is_zh else one.title_en)
-
-    def flow(self, name: str) -> str:
-        return self._title(self._flows.get(name), name)
-
-    def state(self, flow: str, name: str) -> str:
-        known: Flow | None = self._flows.get(flow)
-        return self._title(next((one for one in known.states if one.name == name), None) if known else None, name)
-
-    def move(self, flow: str, name: str) -> str:
-        known = self._flows.get(flow)
-        return self._title(known.rule(name) if known else None, name)
-
-    def said(self, flow: str, name: str, text: str) -> tuple[str, str]:
-        """A field and what it says."""
-        known = self._flows.get(flow)
-        rule = known.field(name) if known else None
-        choice = next((one for one in rule.values if one.value == text), None) if rule else None
-        return self._title(rule, name), self._title(choice, text)
-
-    def role(self, name: str) -> str:
-        return self._to(ROLES[name]) if name in ROLES else name
-
-
 async def tasks_page(visit: Visit) -> dict[str, Any]:
     """Tasks, those that are open first; what is asked for and cannot be is taken for the usual."""
     need(visit.node, visit.grant.hand, Act.SEE)
@@ -67,7 +35,7 @@ async def tasks_page(visit: Visit) -> dict[str, Any]:
     narrowed = {"open": {"open": True}, "overdue": {"overdue": True}, "all": {"open_first": True}}[show]
     wish = {**narrowed, "flow": flow, "skip": (page - 1) * TASKS_SHOWN, "limit": TASKS_SHOWN + 1}
     found = (await ask(visit, list_tasks, wish))["tasks"]
-    words = _Words(visit.node.catalogue, visit.speech.to)
+    words = FlowWords(visit.node.catalogue.flows, visit.speech.to)
     titles = _titles(visit)
     return {
         "show": show,
@@ -83,7 +51,7 @@ async def task_page(visit: Visit) -> dict[str, Any]:
     """One task: how it stands and until when, its moves, what waits, what was refused, parts and bundle."""
     need(visit.node, visit.grant.hand, Act.SEE)
     found = await ask(visit, show_task, {"task": visit.asked("id")})
-    words, titles, flow = _Words(visit.node.catalogue, visit.speech.to), _titles(visit), found["flow"]
+    words, titles, flow = FlowWords(visit.node.catalogue.flows, visit.speech.to), _titles(visit), found["flow"]
     given = {"titles": titles, "words": words, "flow": flow, "to": visit.speech.to}
     return {
         "task": _task(visit, words, titles, found),
@@ -108,7 +76,7 @@ def _titles(visit: Visit) -> dict[str, str]:
     return {one["node"]: one["title"] for one in tree_of(visit.node)}
 
 
-def _task(visit: Visit, words: _Words, titles: Mapping[str, str], one: Mapping[str, Any]) -> dict[str, Any]:
+def _task(visit: Visit, words: FlowWords, titles: Mapping[str, str], one: Mapping[str, Any]) -> dict[str, Any]:
     """A task as its line in the list and the head of its page say it."""
     party = one["owner"]
     actor = one.get(party, "") if party else ""
@@ -127,7 +95,7 @@ def _task(visit: Visit, words: _Words, titles: Mapping[str, str], one: Mapping[s
 
 
 def _move(
-    one: Mapping[str, Any], titles: Mapping[str, str], words: _Words, flow: str, to: Translator
+    one: Mapping[str, Any], titles: Mapping[str, str], words: FlowWords, flow: str, to: Translator
 ) -> dict[str, Any]:
     return {
         **one,
@@ -141,7 +109,7 @@ def _move(
     }
 
 
-def _together(found: Mapping[str, Any], words: _Words, titles: Mapping[str, str]) -> dict[str, Any]:
+def _together(found: Mapping[str, Any], words: FlowWords, titles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "whole": WHOLES[found["whole"]],
         "open": found["open"],
