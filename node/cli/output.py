@@ -136,6 +136,9 @@ def pairs(values: Iterable[tuple[str, Any]]) -> None:
     from rich.table import Table
 
     made = Table.grid(padding=(0, 2))
+    made.add_column()
+    # A Chinese sentence has no spaces to break at: it must not end in dots.
+    made.add_column(overflow="fold")
     for name, value in values:
         made.add_row(clean(name), cell(value))
     console().print(made)

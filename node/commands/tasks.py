@@ -123,7 +123,7 @@ def _advice(reason: Reason, *, is_new: bool) -> tuple[str, str] | None:
     if reason in (Reason.RULE_BROKEN, Reason.TOO_LONG, Reason.WRONG_TYPE):
         return (
             N_("What the move says cannot be taken ({detail})."),
-            N_("Correct it and make the move again; `tiersync flow show {flow}` lists the fields and what they may say."),
+            N_("Correct it and try again; `tiersync flow show {flow}` lists its fields and what each may say."),
         )
     if reason is Reason.NOT_YOUR_MOVE and is_new:
         return (

@@ -171,7 +171,7 @@ set_day = { zh = "改期", en = "set the day", by = "issuer", from = ["agreed"],
 done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "over" }
 ```
 
-没有 `to` 的操作不改变状态。`most`：一项任务中最多几次。`guards`：`in_time`（不得超过时限），`parts_closed`（分办任务未全部办结时不得办理，
+没有 `to` 的操作不改变状态。`most`：一项任务中最多几次。`guards`：`in_time`（不得超过时限），`parts_closed`（转办任务未全部办结时不得办理，
 除非以 `override_reason` 说明理由）。`returns = true`：该操作将办理结果退回，统计时计为退回。状态的时限依次取：日期字段 `day` 所说之日；`by` 所指选项的值在 `of` 中对应的时限；`otherwise`。`stage` 相同的各状态
 共用自进入其中第一个起的时间；处于 `suspends` 的状态时，该时间暂停。
 """,
@@ -258,7 +258,7 @@ CLOCKS = {
     Clock.DAY: ("natural days", "自然日"),
 }
 GUARDS = {
-    Guard.PARTS_CLOSED: ("all parts closed, or `override_reason`", "分办任务全部办结，或说明 `override_reason`"),
+    Guard.PARTS_CLOSED: ("all parts closed, or `override_reason`", "转办任务全部办结，或说明 `override_reason`"),
     Guard.IN_TIME: ("not after the limit", "不得超过时限"),
 }
 KINDS = {

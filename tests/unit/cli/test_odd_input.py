@@ -10,7 +10,7 @@ import pytest
 
 from node import queries
 from node.cli import rows as rows_verbs
-from node.cli.output import moment
+from node.cli.output import moment, pairs
 from tests.unit.cli.conftest import Call, Country
 from tests.unit.cli.test_loading import MAPPING
 from tests.unit.cli.test_rows import case
@@ -25,6 +25,12 @@ def still_answers(call: Call, country: Country, name: str = "city") -> bool:
     home = country.home(name)
     answers = [call("--home", home, *verb, "--json") for verb in (("status",), ("query", "org_unit"))]
     return [answer.code for answer in answers] == [0, 0]
+
+
+def test_a_long_sentence_without_spaces_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Chinese has none: it was cut with dots where the line ended."""
+    pairs([("含义", "督" * 500)])
+    assert capsys.readouterr().out.count("督") == 500
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ def test_a_task_from_issue_to_close(call: Call, country: Country) -> None:
     signed = call("--home", city, "task", "sign", task, "--json").json
     assert [m["move"] for m in signed["moves"][2:] or signed["pending"]] == ["sign"]
     _wait(country, call, city, task, "signed")
-    assert "reply (result)" in call("--home", city, "task", "show", task).out
+    in_words = call("--home", city, "--lang", "zh", "task", "show", task).out
+    for said in ("标题: 路面破损", "签收", "reply (回复)", "result (办理结果)", "W2 巡查发现与督办"):
+        assert said in in_words, said
     call("--home", city, "task", "reply", task, "已修复")
     _wait(country, call, nation, task, "replied")
     assert call("--home", nation, "task", "close", task, "--json").json["final"] is True
@@ -171,6 +173,36 @@ def test_the_wrong_side_is_refused(call: Call, country: Country) -> None:
     assert call("--home", nation, "task", "withdraw", "task-wrong", "not needed", "--json").json["state"] == "withdrawn"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said", "advice"),
+    [
+        (("--due", "tomorrow"), "must be a date", "`tiersync flow show W2` lists its fields"),
+        (("--due", "2026-12-31", "--field", "level=9"), "must be one of 1, 2, 3", "`tiersync flow show W2`"),
+        (("--due", "2026-12-31", "--requirement", "x" * 65_000), "characters", "lists its fields"),
+        (("--flow", "W3U", "--field", "request=x", "--field", "urgency=normal"), "does not issue W3U", "upwards or"),
+    ],
+)
+def test_what_is_wrong_with_a_move_is_not_said_of_rows(
+    call: Call, country: Country, arguments: tuple[str, ...], said: str, advice: str
+) -> None:
+    """Whoever made a slip in a field is not told to load a row again, nor that the other side is to move."""
+    told = call("--home", country.home("nation"), "task", "new", country.node("city"), "--title", "x", *arguments)
+    assert (told.code, "Error E1503:" in told.err) == (4, True), told
+    assert said in told.err
+    assert advice in told.err
+    assert "row" not in told.err
+
+
+def test_a_day_that_has_passed_is_remarked_on(call: Call, country: Country) -> None:
+    """It is let in, for work that is entered late; mostly it is a slip."""
+    wish = (country.node("city"), "--title", "x", "--requirement", "y", "--due")
+    late, good = (
+        call("--home", country.home("nation"), "task", "new", *wish, day) for day in ("2020-01-01", "2100-01-01")
+    )
+    assert (late.code, "2020-01-01 has passed already" in late.err) == (0, True), late
+    assert (good.code, "passed" in good.err) == (0, False), good
+
+
 def _audited(call: Call, home: str) -> str:
     return str(call("--home", home, "audit", "show", "--event", "move_refused", "--json").json)
 
@@ -184,7 +216,9 @@ def test_flows_are_listed_shown_and_sound(call: Call) -> None:
     assert {"move": "sign", "by": "holder", "to": "signed"}.items() <= next(
         m for m in shown["moves"] if m["move"] == "sign"
     ).items()
-    assert "签收" in call("--lang", "zh", "flow", "show", "W2").out
+    in_words = call("--lang", "zh", "flow", "show", "W2").out
+    for said in ("签收", "国家, 省级, 市级", "3 (三级)", "日期，如 2026-12-31，至多提前 366 天"):
+        assert said in in_words, said
     assert "Sound: " in call("flow", "check").out
 
 

@@ -122,6 +122,9 @@ def test_log_and_fates_are_read(both: tuple[Store, Reader]) -> None:
     assert reader.fates(FeedName("x.cn", "none"), None, 10) == []
     assert [p.place for p in reader.parked(None, 10)] == [3]
     assert reader.heard(10) == [("p.cn", said)]
+    own = FeedName("here.cn", said.publication, said.addressee)
+    assert reader.heard(10, own) == [("p.cn", said)]
+    assert reader.heard(10, own._replace(addressee="other.cn")) == []
     assert reader.outbox() == {OTHER_FEED: Waiting(2, 6, 4)}
     assert reader.evidence() == [(FEED, b"proof")]
     assert reader.statements() == [("heads", "a.cn", "", b"body", b"signature", b"")]
