@@ -41,7 +41,8 @@ DRAFTS_WAITING_MAX = 10_000
 
 class Made(NamedTuple):
     """What became of moves that were handed in: the ids of those made, or the draft that they are now. org, role: as
-    the moves record them. decided: the draft that these moves were."""
+    the moves record them. decided: the draft that these moves were. deputy_for: the person in whose right somebody else
+    made or decided it."""
 
     task: str
     move_ids: tuple[str, ...]
@@ -49,6 +50,12 @@ class Made(NamedTuple):
     role: str
     draft: Draft | None = None
     decided: Draft | None = None
+    deputy_for: str = ""
+
+    @property
+    def in_whose_right(self) -> dict[str, str]:
+        """For the audit: nothing where it was the person's own."""
+        return {"deputy_for": self.deputy_for} if self.deputy_for else {}
 
 
 class Desk(NamedTuple):
@@ -117,7 +124,7 @@ class HandIn:
 
     def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run. Raises InputFault naming what is wrong with a move."""
-        roster, wishes, desk = store.people.roster(), list(self.wishes), self.desk
+        roster, wishes, desk, deputy_for = store.people.roster(), list(self.wishes), self.desk, ""
         if roster.people:
             right = roster.right(self.hand.person, Act.WORK, desk.day)
             if right is None:
@@ -125,10 +132,11 @@ class HandIn:
             if any(wish.org or wish.role for wish in wishes):
                 return (Reply(self.token, _not_free()),)
             wishes = [wish._replace(org=right.org, role=right.speaks_as.value) for wish in wishes]
+            deputy_for = right.name if right.name != self.hand.person else ""
         bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids, desk.at, desk.calendar)
         first = wishes[0]
         if not is_approval_needed(desk, roster, bodies, first.role):
-            made = Made(first.task, tuple(self.move_ids), first.org, first.role)
+            made = Made(first.task, tuple(self.move_ids), first.org, first.role, deputy_for=deputy_for)
             opened = partial(_opened, bodies[0], self.hand.person)
             return (*_moves(self.token, made, bodies, desk.standing.node), opened, *self._notes(made))
         if store.people.waiting() >= DRAFTS_WAITING_MAX:
@@ -146,7 +154,7 @@ class HandIn:
             desk.at,
         )
         draft = draft._replace(id=store.people.add_draft(draft))
-        made = Made(first.task, (), first.org, first.role, draft)
+        made = Made(first.task, (), first.org, first.role, draft, deputy_for=deputy_for)
         return (*self._notes(made), Reply(self.token, made))
 
     def _notes(self, made: Made) -> list[Step]:
@@ -168,6 +176,7 @@ class Decide:
     reason: str
     move_ids: Sequence[str]
     _draft: Draft = field(init=False)
+    _deputy_for: str = ""
 
     def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run."""
@@ -180,7 +189,7 @@ class Decide:
             return (Reply(self.token, fault),)
         if self.state is not DraftState.APPROVED:
             self._end(self.state, self.reason, store)
-            return (Reply(self.token, Made(draft.task, (), draft.org, "", decided=self._as_ended(self.state))),)
+            return (Reply(self.token, self._made((), "", self.state)),)
         return self._approve(store)
 
     def _fault(self, roster: Roster) -> UserFault | None:
@@ -189,7 +198,9 @@ class Decide:
         if self.state is DraftState.DROPPED:
             own = any(person.name in (draft.author, draft.keeper) for person in roster.rights(name, day))
             return None if own else _not_own(draft)
-        if roster.approver(name, draft.author, day) is not None:
+        right = roster.approver(name, draft.author, day)
+        if right is not None:
+            self._deputy_for = right.name if right.name != name else ""
             return None
         if roster.right(name, Act.APPROVE, day) is None:
             return forbidden(self.hand, Act.APPROVE, roster)
@@ -202,11 +213,15 @@ class Decide:
         except InputFault as fault:
             self._end(DraftState.STALE, as_phrase(fault.detail).packed(), store)
             return (Reply(self.token, _stale(draft, fault)),)
-        made = Made(draft.task, tuple(ids), draft.org, wishes[0].role, decided=self._as_ended(DraftState.APPROVED))
+        made = self._made(tuple(ids), wishes[0].role, DraftState.APPROVED)
         # The end of the draft stands behind its moves: where the core refuses them for now, it goes on waiting.
         end = partial(self._end, DraftState.APPROVED, "")
         opened = partial(_opened, bodies[0], draft.keeper)
         return (*_moves(self.token, made, bodies, desk.standing.node), end, opened)
+
+    def _made(self, move_ids: tuple[str, ...], role: str, state: DraftState) -> Made:
+        draft, ended = self._draft, self._as_ended(state)
+        return Made(draft.task, move_ids, draft.org, role, decided=ended, deputy_for=self._deputy_for)
 
     def _end(self, state: DraftState, reason: str, store: Store) -> None:
         store.people.decide(self.number, state, self.hand.person, self.desk.at, reason)

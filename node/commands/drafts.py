@@ -67,7 +67,7 @@ async def decided(node: Node, hand: Hand, which: int, state: DraftState, reason:
         raise
     draft = made.decided
     assert draft is not None
-    said = {"by": hand.said, "author": draft.author, "org": made.org}
+    said = {"by": hand.said, **made.in_whose_right, "author": draft.author, "org": made.org}
     node.note(AuditEvent.DRAFT_ENDED, draft=which, state=state.value, task=draft.task, **said)
     if state is not DraftState.APPROVED:
         return desk.shown(draft)

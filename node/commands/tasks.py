@@ -61,7 +61,7 @@ async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: de
         raise await _in_words(node, wishes, fault) from fault
     if not isinstance(made, Made):
         return made
-    said |= {"org": made.org, "role": made.role}
+    said |= {"org": made.org, "role": made.role, **made.in_whose_right}
     if made.draft is not None:
         node.note(AuditEvent.DRAFT_MADE, task=made.task, move=moves, draft=made.draft.id, **said)
     note_signed(node, made, [wish.move for wish in wishes], **said)

@@ -151,10 +151,11 @@ def _stage(flow: Flow, history: Sequence[MoveBody], state: State) -> _Stage:
 
 
 def _visits(history: Sequence[MoveBody]) -> Iterator[_Visit]:
-    """A move may count earlier than one that was decided before it; what it ends did not begin after it."""
+    """A move may count earlier than one that was decided before it; what it ends did not begin after it. What was
+    refused left the state as it was."""
     at, state = 0, ""
     for body in history:
-        if body.accepted and body.state != state:
+        if body.state != state:
             at, state = max(at, counted_of(body)), body.state
             yield _Visit(state, at, body.number)
 
@@ -169,8 +170,7 @@ def _term(flow: Flow, history: Sequence[MoveBody], state: State, stage: _Stage, 
     if day is not None:
         return _until_day(day, stage, calendar, count)
     value = _said(flow, history, limit.by) if limit.by else None
-    chosen = limit.of.get(value.text) if value is not None else None
-    if value is not None and chosen is not None:
+    if value is not None and (chosen := limit.of.get(value.text)) is not None:
         return _for_so_long(chosen, max(stage.number, value.number), stage, calendar, count)
     return _for_so_long(limit.otherwise, stage.number, stage, calendar, count) if limit.otherwise else None
 

@@ -112,11 +112,22 @@ def test_who_leaves_hands_over(by: By, staffed: Country) -> None:
 
 
 def test_a_deputy_stands_in(by: By, staffed: Country) -> None:
-    """From day to day; ended at once."""
-    draft, _ = _drafted(by, staffed)
+    """From day to day; ended at once. What a deputy does is audited as that, with the name of who was stood in for."""
+    draft, task = _drafted(by, staffed)
     days = ("--from", "2020-01-01", "--until", "2090-01-01")
     assert "qian" in by("chen", "people", "deputy", "wang", "qian", *days).out
     assert by("qian", "draft", "approve", str(draft)).code == 0
+    assert by("qian", "task", "move", task, "remark", "--field", "text=x").code == 0
+    assert by("li", "task", "move", task, "remark", "--field", "text=y").code == 0
+    events = by("", "audit", "show", "--event", "move_signed", "--json").json["events"]
+    said = [one["fields"] for one in events if one["fields"]["task"] == task]
+    acts = [(one["move"], "(qian)" in one["by"], one.get("deputy_for")) for one in said]
+    assert sorted(acts, key=str) == [
+        ("issue", True, "wang"),
+        ("register", True, "wang"),
+        ("remark", False, None),
+        ("remark", True, "wang"),
+    ]
     assert by("chen", "people", "deputy", "wang", "qian", "--end").code == 0
     draft, _ = _drafted(by, staffed)
     assert "E1510" in by("qian", "draft", "approve", str(draft)).err

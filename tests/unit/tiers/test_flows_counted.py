@@ -132,8 +132,8 @@ def test_a_move_is_made_so_often_and_no_more() -> None:
     issuer, holder = desks("issue", "sign", "begin", "report")
     holder.make("report")
     lost = MoveBody(move="report", accepted=False, state=holder.state(), number=6)
-    early = MoveBody(move="sign")  # what is pending and cannot be made as things stand changes nothing
-    place = place_of(flow, [*holder.history(), lost], [early, *holder.pending()])
+    idle = [MoveBody(move="sign"), MoveBody(move="of_a_newer_version")]  # cannot be made as things stand
+    place = place_of(flow, [*holder.history(), lost], [*idle, *holder.pending()])
     assert (place.state, place.made["report"], place.made["sign"]) == ("correcting", 2, 1)
     fault = legal_fault(flow, place, "report", Party.HOLDER, {"text": "x"}, 0)
     assert fault is not None

@@ -12,7 +12,7 @@ from sync.judge import MoveJudgement
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
-from tests.unit.tiers.desks import FLOWS, START_US, TASK, Desk, deliver, desks, facts, forged, settle, sides
+from tests.unit.tiers.desks import FLOWS, START_US, TASK, W2, Desk, deliver, desks, facts, forged, settle, sides
 from tests.unit.tiers.kit import (
     CITY,
     CITY_STANDS,
@@ -30,7 +30,7 @@ from tests.unit.tiers.kit import (
 from tiers.flows.arbiter import judge_move
 from tiers.flows.fields import files_in
 from tiers.flows.keeping import started_id
-from tiers.flows.steps import MADE_MAX, MOMENT_MAX
+from tiers.flows.steps import MADE_MAX, MOMENT_MAX, legal_fault, place_of
 from tiers.flows.table import Party, Stands, Start
 
 # --- what must not have effect ----------------------------------------------------------------------------------------
@@ -352,6 +352,27 @@ def test_another_move_under_a_taken_id_or_number_is_refused() -> None:
         setattr(told, name, value)
         assert holder.hear(told, PROVINCE_STANDS).reason is Reason.RULE_BROKEN
     assert issuer.hear(other, CITY_STANDS).answers == ()
+    echo = MoveBody()
+    echo.CopyFrom(issuer.make("comment"))
+    echo.by_node, echo.number, echo.counted_at, echo.accepted, echo.state = CITY, 0, 0, False, ""
+    assert issuer.hear(echo, CITY_STANDS).reason is Reason.RULE_BROKEN
+
+
+def test_what_is_missing_is_named_in_order_and_what_may_be_left_out_may_be_empty() -> None:
+    """As a form is handed in: with all its fields, those that nobody filled in empty."""
+    issuer = Desk(PROVINCE_STANDS)
+    issuer.begin(CITY, {"title": "x", "due": "", "files": "", "level": ""})
+    with pytest.raises(InputFault) as told:
+        Desk(PROVINCE_STANDS, FLOWS["W3D"]).begin(CITY, {"urgency": "normal"})
+    assert str(told.value.detail) == "'hand_down' must say 'title'"
+    issuer.make("issue", {"requirement": "x", "due": ""})
+    for move, of in (("sign", "holder"), ("issue", "issuer")):
+        rule = W2.rule(move)
+        assert rule is not None
+        party = Party.ISSUER if rule.by is Party.HOLDER else Party.HOLDER
+        fault = legal_fault(W2, place_of(W2, issuer.history()), move, party, {}, 0)
+        assert fault is not None
+        assert str(fault.detail) == f"'{move}' is a move of the {of}"
 
 
 def test_a_move_before_its_predecessor_waits_for_it() -> None:

@@ -242,6 +242,29 @@ def test_a_limit_by_the_value_of_a_field() -> None:
         assert end(story.move("issue", "2026-09-29T16:00", due="2026-10-12").at("2026-09-29T16:30")) == until
 
 
+def test_a_value_without_a_limit_of_its_own_has_the_one_that_holds_otherwise() -> None:
+    by = StateLimit(
+        by="level", of=MappingProxyType({"1": read_limit("2 urgent_hour")}), otherwise=read_limit("1 work_day")
+    )
+    states = tuple(replace(s, limit=by) if s.name == "issued" else s for s in W2.states)
+    story = Story(replace(W2, states=states)).move("register", "2026-09-29T15:00", level="3")
+    assert end(story.move("issue", "2026-09-29T16:00").at("2026-09-29T16:30")) == "2026-09-30 18:00:00"
+
+
+def test_another_level_is_another_limit_and_warned_of_anew() -> None:
+    """W10: with a higher level less time is given, from the alarm on."""
+    story = Story(FLOWS["W10"]).move("raise", "2026-09-29T15:00", level="3")
+    first = story.at("2026-09-29T15:00")
+    assert first.act is not None
+    story.move("warned", shown(first.act.at_us).replace(" ", "T"))
+    assert story.at("2026-09-29T15:00").act == Act("overdue", first.due.at_us + 1 if first.due else 0)
+    changed = story.move("change_level", "2026-09-29T15:10", level="1").at("2026-09-29T15:10")
+    assert changed.due is not None
+    assert first.due is not None
+    assert changed.due.at_us < first.due.at_us
+    assert act(changed) == ("warned", shown(us("2026-09-29T15:00") + (changed.due.at_us - changed.since_us) * 4 // 5))
+
+
 def test_moves_that_count_earlier_than_those_before_them_turn_no_time_round() -> None:
     """A reply of the holder, made before the issuer lengthened the limit and heard of after it."""
     story = at_work().move("extend", "2026-10-09T16:00", due="2026-10-16").move("reply", "2026-10-09T15:00")
