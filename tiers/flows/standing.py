@@ -196,7 +196,7 @@ def _for_so_long(limit: Limit, number: int, stage: _Stage, calendar: Calendar, c
 def _until_day(said: _Said, stage: _Stage, calendar: Calendar, count: int) -> _Term:
     """A day moves on by the working days in which the clock stood still after it was said."""
     end = Due(day_end(date.fromisoformat(said.text), calendar), False)
-    suspended = [span for span in stage.suspended if span[1] > said.at_us]
+    suspended = stage.suspended  # what of it lay before the day was said counts for nothing from there on
     again: tuple[Due, ...] = ()
     if suspended or count > 1:
         days = elapsed(said.at_us, end.at_us, Clock.WORK_DAY, calendar)

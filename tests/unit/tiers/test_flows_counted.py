@@ -14,7 +14,7 @@ from sync.wire.v1.entry_pb2 import MoveBody
 from tests.unit.tiers.desks import FLOWS, START_US, W2, desks, desks_of, facts, forged, illegal_effects, settle
 from tests.unit.tiers.kit import CITY_STANDS, PROVINCE, PROVINCE_STANDS
 from tiers.flows.guards import Facts
-from tiers.flows.steps import HEARD_MAX, MADE_MAX, counted_of, legal_fault, place_of
+from tiers.flows.steps import HEARD_MAX, MADE_MAX, Place, counted_of, legal_fault, place_of
 from tiers.flows.table import Guard, Party
 
 HOUR_US = 3_600_000_000
@@ -29,6 +29,27 @@ def test_what_a_holder_did_in_time_counts_in_time_however_late_it_arrives() -> N
     settle(issuer, holder)
     assert counted_of(holder.history()[-1]) == START_US + HOUR_US
     assert facts(issuer) == facts(holder)
+
+
+def test_what_a_holder_could_not_know_of_does_not_make_it_late() -> None:
+    """The issuer wrote meanwhile: the holder's move, built on what was before, counts before that."""
+    issuer, holder = desks("issue")
+    issuer.now = START_US + 5 * HOUR_US
+    issuer.make("extend")
+    holder.now = START_US + HOUR_US
+    holder.make("sign")
+    settle(issuer, holder)
+    assert [m.move for m in holder.history()[-2:]] == ["extend", "sign"]
+    assert counted_of(holder.history()[-1]) == START_US + HOUR_US
+
+
+def test_all_guards_of_a_move_are_asked() -> None:
+    """One that lets it pass does not speak for the next."""
+    both = (Guard.PARTS_CLOSED, Guard.IN_TIME)
+    flow = replace(W2, moves=tuple(replace(r, guards=both) if r.name == "sign" else r for r in W2.moves))
+    place = Place("issued", {}, due_at=START_US)
+    fault = legal_fault(flow, place, "sign", Party.HOLDER, {}, START_US + 1, Facts(parts_open=0))
+    assert fault is not None
 
 
 def test_a_clock_that_is_fast_gains_nothing() -> None:
@@ -81,8 +102,10 @@ def test_an_issuer_s_own_move_counts_when_it_was_made() -> None:
     issuer, holder = desks()
     issuer.make("issue")
     told = issuer.post.pop()
-    told.counted_at += HOUR_US
-    assert holder.hear(told, PROVINCE_STANDS).reason is Reason.RULE_BROKEN
+    told.at = told.counted_at = START_US + HOUR_US
+    for lie in (1, -1):
+        told.counted_at = told.at + lie
+        assert holder.hear(told, PROVINCE_STANDS).reason is Reason.RULE_BROKEN
     issuer, holder = desks("issue")
     body = forged(holder, "sign")
     body.counted_at = START_US

@@ -79,6 +79,8 @@ def test_who_must_act_with_which_move_until_when() -> None:
     )
     found = at_work().at("2026-09-30T10:00")
     assert (found.owner, found.next, end(found)) == (Party.HOLDER, "reply", "2026-10-12 18:00:00")
+    assert found.due is not None
+    assert not found.due.is_provisional
     replied = at_work().move("reply", "2026-10-09T17:00").at("2026-10-09T17:30")
     assert (replied.owner, replied.next, end(replied)) == (Party.ISSUER, "check", "2026-10-13 18:00:00")
 
