@@ -68,7 +68,7 @@ def stats(
         rows = [(*_cell(catalogue, one), *_values(one)) for one in found["cells"]]
         table(_("{month} by tier and flow").format(month=last), heads, rows)
     if found["below"]:
-        heads = [_("place"), _("state"), *(titles[name] for name in BESIDE)]
+        heads = [_("place below"), _("state"), *(titles[name] for name in BESIDE)]
         title = _("{month} below, beside each place's own months before (in brackets)").format(month=last)
         table(title, heads, [_below(one) for one in found["below"]])
     return None

@@ -171,9 +171,8 @@ def _past(rollup: RollUp, months: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 
 def _cells(rollup: RollUp, cells: Mapping[tuple[str, str], Mapping[str, Cell]]) -> list[dict[str, Any]]:
     """By tier and flow, tiers from above; ALL stands for all together."""
-    tiers, ratios = [ALL, *PROFILES], [ratio.to for ratio in rollup.ratios]
-    found = [
-        {"tier": tier, "flow": flow, **{name: row[name] for name in (*COUNTS, *ratios)}}
-        for (tier, flow), row in cells.items()
-    ]
+    tiers, found = [ALL, *PROFILES], []
+    for (tier, flow), row in cells.items():
+        counts: dict[str, Any] = {name: row[name] for name in COUNTS}
+        found.append({"tier": tier, "flow": flow, **counts, **ratios_of(rollup, counts)})
     return sorted(found, key=lambda one: (tiers.index(one["tier"]) if one["tier"] in tiers else 99, one["flow"]))

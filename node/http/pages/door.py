@@ -65,6 +65,7 @@ MENU: Final = (
     ("/statement", N_("Daily statement"), "watch"),
     ("/overdue", N_("Overdue"), "watch"),
     ("/tasks", N_("Tasks"), "task"),
+    ("/task-stats", N_("Task statistics"), "task"),
     ("/trace", N_("Trace"), "read"),
     ("/about", N_("About"), ""),
 )

@@ -68,7 +68,7 @@ class Speech:
 
     def share(self, part: float | None) -> str:
         """A share of one as a percentage, never rounded up to all of it; a dash where there is nothing to divide."""
-        return "–" if part is None else f"{int(part * 1000) / 10:g} %"
+        return "–" if part is None else f"{int(part * 1000 + 1e-9) / 10:g} %"
 
     def count(self, number: int | None) -> str:
         """A number with its thousands apart; a dash for what is not known."""

@@ -16,6 +16,7 @@ from node.exporting import statement as sheet
 from node.faults import Code, UserFault
 from node.http.pages.asking import ask, tree_of
 from node.http.pages.door import View, Visit
+from node.http.pages.task_stats import task_stats_page
 from node.http.pages.tasks import task_page, tasks_page
 from node.overview import overview_of
 from node.texts import N_, Translator
@@ -44,6 +45,7 @@ def made(node: Node) -> dict[str, View]:
         "/statement": View("statement", N_("Daily statement"), "watch", "statement.html", statement_page),
         "/overdue": View("overdue", N_("Overdue"), "watch", "overdue.html", overdue_page),
         "/tasks": View("tasks", N_("Tasks"), "task", "tasks.html", tasks_page),
+        "/task-stats": View("task_stats", N_("Task statistics"), "task", "task_stats.html", task_stats_page),
         "/task": View("task", N_("Task"), "task", "task.html", task_page),
         "/trace": View("trace", N_("Trace"), "read", "trace.html", trace_page),
         "/about": View("about", N_("About"), "", "about.html", about),

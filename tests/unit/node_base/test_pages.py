@@ -27,6 +27,7 @@ from node.http.pages.sessions import (
     Tries,
 )
 from node.http.pages.speech import Speech, language_of
+from node.http.pages.task_stats import Size, lines
 from node.texts import translator
 from node.texts.standing import GRADES
 from tiers.grades import Grade
@@ -159,8 +160,24 @@ def test_times_are_those_of_the_region_and_spans_in_their_largest_unit() -> None
         "2 d",
     ]
     assert speech.ago(40_000_000_000) == "16 h ago"
-    assert [speech.share(part) for part in (None, 0.0, 0.5, 0.9999, 1.0)] == ["–", "0 %", "50 %", "99.9 %", "100 %"]
+    assert [speech.share(part) for part in (None, 0.0, 0.5, 0.57, 0.9999, 1.0)] == [
+        "–",
+        "0 %",
+        "50 %",
+        "57 %",
+        "99.9 %",
+        "100 %",
+    ]
     assert (speech.count(1_234_567), speech.count(None)) == ("1,234,567", "–")
+
+
+def test_a_line_over_months_is_interrupted_where_nothing_is_known() -> None:
+    """Nothing known is no zero; what is out of range stays inside the drawing."""
+    size = Size(width=110, height=50, edge=0)
+    months = [{"open": 0}, {"open": 5}, {}, {"open": None}, {"open": 20}, {"open": 10}]
+    assert lines(months, "open", 10.0, size) == [[(0.0, 50.0), (22.0, 25.0)], [(88.0, 0.0), (110.0, 0.0)]]
+    assert lines([{}, {}], "open", 1.0, size) == []
+    assert lines([{"rate": "0.5000"}], "rate", 1.0, size) == [[(0.0, 25.0)]]
 
 
 def test_templates_hold_no_script_and_no_style_and_trust_no_value() -> None:
