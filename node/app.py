@@ -495,7 +495,7 @@ class Node:
 
     async def move(self, wish: MoveWish) -> str:
         """Makes a move of a flow that follows from no person's act; its id. Raises InputFault."""
-        move_id = self.randomness.bytes(16).hex()
+        move_id = wish.move_id or self.randomness.bytes(16).hex()
         now = self.clock.now_us()
         flows = self.catalogue.flows
         made = await self.writer.call(lambda t: MoveJob(t, wish, self.standing, flows, move_id, now, self.calendar))

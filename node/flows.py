@@ -68,7 +68,18 @@ def flow_shown(flow: Flow) -> dict[str, Any]:
         "states": [_state(state) for state in flow.states],
         "moves": [_move(rule) for rule in flow.moves],
         "fields": [_field(rule) for rule in flow.fields],
-        "starts": [{"on": s.on, "after": s.after, "flow": s.flow, "fields": dict(s.fields)} for s in flow.starts],
+        "starts": [
+            {
+                "on": s.on,
+                "after": s.after,
+                "by": s.by.value,
+                "flow": s.flow,
+                "to": s.to,
+                "fields": dict(s.fields),
+            }
+            for s in flow.starts
+        ],
+        "mirrors": [{"of": m.of, "on": list(m.on), "move": m.move, "fields": dict(m.fields)} for m in flow.mirrors],
     }
 
 
@@ -128,4 +139,5 @@ def _field(rule: FieldRule) -> dict[str, Any]:
         "least": rule.least,
         "most": rule.most,
         "within_days": rule.within_days,
+        "masked": rule.masked,
     }

@@ -34,6 +34,7 @@ from tiers.codes import Life, life_flaw, void_flaw
 from tiers.dataset import SOURCE_COLUMN
 from tiers.door import VOID_REASON_MAX, Door, Reject, Warned
 from tiers.flows.clocks import Calendar
+from tiers.flows.consequences import openings_by
 from tiers.flows.guards import NO_FACTS, Facts
 from tiers.flows.keeping import Asked, Started
 from tiers.flows.standing import say_due
@@ -261,6 +262,8 @@ class MoveWish(NamedTuple):
     """Made by the node itself, for no person."""
     after: int | None = None
     """Made only while this is the number of the task's last move; 0: only if there is no such task yet."""
+    move_id: str = ""
+    """Of a move that follows from another; '' for one that is made here."""
 
 
 def automatic(task: str, asked: Asked) -> MoveWish:
@@ -344,7 +347,9 @@ def _body_of(
     if rule is not None and rule.automatic and not wish.automatic:
         raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is made by the issuer's node itself", wish.move))
     if history:
-        return propose(flow, history, pending, wish.move, move_id, author, at, wish.fields, wish.facts)
+        body = propose(flow, history, pending, wish.move, move_id, author, at, wish.fields, wish.facts)
+        _check_openings(body, flow, flows, standing, history)
+        return body
     if not wish.holder:
         raise InputFault(Reason.WRONG_STATE, Phrase("task '{}' is not known here", wish.task))
     if wish.move != flow.opening.name:
@@ -353,6 +358,19 @@ def _body_of(
             Phrase("task '{}' is not known here; '{}' makes a new one", wish.task, flow.opening.name),
         )
     return start(flow, standing, wish.holder, wish.task, move_id, author, at, wish.fields)
+
+
+def _check_openings(
+    body: MoveBody, flow: Flow, flows: Mapping[str, Flow], standing: Standing, history: Sequence[MoveBody]
+) -> None:
+    """What a move is to start for others is tried now, while a person can say it otherwise. Raises InputFault."""
+    for opening in openings_by(flow, history, body, standing.node, standing.parent):
+        if opening.holder in (body.issuer, body.holder):
+            raise InputFault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is a side of this task already", opening.holder))
+        if opening.flow in flows:
+            author = Author(standing.node)
+            said = (opening.holder, opening.task, body.move_id, author, body.at, opening.fields)
+            start(flows[opening.flow], standing, *said)
 
 
 def other_side(body: MoveBody, here: str) -> str:

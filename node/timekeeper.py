@@ -1,10 +1,10 @@
-"""The node keeps the time of the tasks it issued: it warns when 80 % of a limit have passed, tells when it is over,
-says it anew when the calendar moves it, and starts what a flow declares as a consequence.
+"""The node keeps the time of the tasks it issued: it warns when 80 % of a limit have passed, tells when it is over, and
+says it anew when the calendar moves it. Of all its tasks it does what a flow declares as a consequence.
 
-It needs no link: the moves are its own, and the holder hears of them when it can. Nothing is kept of it beside the
+It needs no link: the moves are its own, and the other side hears of them when it can. Nothing is kept of it beside the
 moves. After a start every task is looked at once, later only those that moved, and all when the calendar changed. A
-move is made only if nothing came in between; what was started has an id that follows from its cause: so nothing is
-told or started twice.
+move is made only if nothing came in between; what follows from a move has an id that follows from it too: so nothing
+is told or started twice.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 from node.app import Node
 from node.calendar import DATASET, calendar_of
-from node.jobs import MoveWish, automatic, first_of
+from node.following_on import following
+from node.jobs import MoveWish, automatic
 from node.store.readers import Reader
 from sync.errors import InputFault, LocalFault
 from sync.reasons import Reason
 from tiers.calendar import WorkCalendar
-from tiers.flows.keeping import Asked, asked, started
+from tiers.flows.keeping import Asked, asked
 
 PAUSE_S = 60.0
 """Tasks that moved are looked at so often; a limit that ends before is not waited for any longer."""
@@ -31,10 +32,10 @@ MOVES_AT_ONCE = 50
 
 
 class _Found(NamedTuple):
-    """Of tasks that were looked at: what each asks for (None: nothing), and what is to be started."""
+    """Of tasks that were looked at: what each asks for (None: nothing), and what follows from their moves, by task."""
 
     watched: dict[str, Asked | None]
-    starts: list[MoveWish]
+    follows: list[tuple[str, MoveWish]]
 
 
 class Timekeeper:
@@ -46,6 +47,7 @@ class Timekeeper:
         self._place = 0
         self._calendar: tuple[int, WorkCalendar] | None = None
         self._watched: dict[str, Asked] = {}
+        self._again: set[str] = set()
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down."""
@@ -79,10 +81,10 @@ class Timekeeper:
         made: list[tuple[str, str]] = []
         while True:
             await self._take_calendar()
-            starts = await self._look_at_moved()
+            follows = await self._look_at_moved()
             await self._look_at_due()
-            wishes = [*starts, *(automatic(task, one) for task, one in self._watched.items() if self._is_due(one))]
-            done = [(wish.task, wish.move) for wish in wishes if await self._make(wish)]
+            due = [(task, automatic(task, one)) for task, one in self._watched.items() if self._is_due(one)]
+            done = [(wish.task, wish.move) for cause, wish in (*follows, *due) if await self._make(cause, wish)]
             made += done
             if not done:
                 return made
@@ -94,17 +96,18 @@ class Timekeeper:
             self._calendar = (written, await self._node.read(lambda reader: calendar_of(reader, self._node.config)))
             self._place = 0
 
-    async def _look_at_moved(self) -> list[MoveWish]:
-        """Looks at the tasks that moved since this was last asked; what they start."""
-        starts: list[MoveWish] = []
+    async def _look_at_moved(self) -> list[tuple[str, MoveWish]]:
+        """What follows from the tasks that moved since this was last asked, and from those where something failed."""
+        again, self._again = self._again, set()
+        follows = await self._look_at(again) if again else []
         newest = await self._node.read(Reader.newest_move)
         if self._place > newest:
             # Moves were taken back, as after a return to an older state: places are given again.
             self._place = 0
         while moved := await self._node.read(partial(Reader.moved_after, place=self._place, limit=MOVES_AT_ONCE)):
-            starts += await self._look_at(task for _, task in moved)
+            follows += await self._look_at(task for _, task in moved)
             self._place = moved[-1][0]
-        return starts
+        return follows
 
     async def _look_at_due(self) -> None:
         """Looks again at the tasks whose time has come: who slept past the end of a limit does not warn of it."""
@@ -115,13 +118,13 @@ class Timekeeper:
     def _is_due(self, watched: Asked) -> bool:
         return watched.act.at_us <= self._node.clock.now_us()
 
-    async def _look_at(self, tasks: Iterable[str]) -> list[MoveWish]:
+    async def _look_at(self, tasks: Iterable[str]) -> list[tuple[str, MoveWish]]:
         found = await self._node.read(partial(self._find, tasks=tuple(dict.fromkeys(tasks))))
         for task, watched in found.watched.items():
             self._watched.pop(task, None)
             if watched is not None:
                 self._watched[task] = watched
-        return found.starts
+        return found.follows
 
     def _find(self, reader: Reader, tasks: Iterable[str]) -> _Found:
         """In the reader's thread."""
@@ -130,23 +133,25 @@ class Timekeeper:
         found = _Found({}, [])
         for task in tasks:
             history = reader.moves(task)
-            flow = flows.get(history[0].flow) if history and history[0].issuer == here else None
+            flow = flows.get(history[0].flow) if history else None
+            found.watched[task] = None
             if flow is None:
-                found.watched[task] = None
                 continue
-            found.watched[task] = asked(flow, history, self._calendar[1], now)
-            begun = (one for one in started(flow, flows, history) if not reader.moves(one.task))
-            found.starts.extend(map(first_of, begun))
+            if history[0].issuer == here:
+                found.watched[task] = asked(flow, history, self._calendar[1], now)
+            found.follows.extend((task, wish) for wish in following(reader, flows, self._node.standing, history))
         return found
 
-    async def _make(self, wish: MoveWish) -> bool:
-        """Whether it was made. If not, the task is looked at again when it has moved, or the next time."""
+    async def _make(self, cause: str, wish: MoveWish) -> bool:
+        """Whether it was made. If not, its cause is looked at again when it has moved, or the next time."""
         try:
             await self._node.move(wish)
         except InputFault as fault:
             if fault.reason is not Reason.CROSSED:
                 about = {"task": wish.task, "move": wish.move, "detail": str(fault)}
                 self._node.log.warning("timekeeper_move_refused", **about)
+            if fault.reason is Reason.RECOVERING:
+                self._again.add(cause)
             return False
         self._watched.pop(wish.task, None)
         return True

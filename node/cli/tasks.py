@@ -133,6 +133,44 @@ def move(
     _move(context, task, name, _fields(field), org, role, file)
 
 
+@TASKS.verb(N_("Ask the node above to coordinate a case that concerns another city."))
+def coordinate(
+    context: typer.Context,
+    division: Annotated[str, typer.Argument(metavar="CODE", help=_("Division code of the place concerned."))],
+    title: Annotated[str, typer.Option(metavar="TEXT", help=_("What it is about."))],
+    request: Annotated[str, typer.Option(metavar="TEXT", help=_("What is asked for."))],
+    to: Annotated[str, typer.Option(metavar="NODE", help=_("A node above; the parent if not given."))] = "",
+    case: Annotated[str, typer.Option(metavar="ID", help=_("Id of the case."))] = "",
+    urgent: Annotated[bool, typer.Option("--urgent", help=_("It is urgent."))] = False,
+    file: _FilesOption = [],  # noqa: B006 - typer copies it
+    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
+) -> None:
+    session = here(context)
+    said = {"title": title, "request": request, "other": division, "case": case}
+    said["urgency"] = "urgent" if urgent else "normal"
+    fields = _with_files(session, {name: text for name, text in said.items() if text}, file)
+    wish: dict[str, Any] = {"flow": "W3U", "move": "ask", "holder": to, "fields": fields, "org": org, "role": role}
+    show_made(session, command(session, "task.move", **wish))
+
+
+@TASKS.verb(N_("Direct a case to a node below; what it then does is told back by itself."))
+def direct(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
+    requirement: Annotated[str, typer.Option(metavar="TEXT", help=_("What is to be done; all that is passed on."))],
+    to: Annotated[
+        str, typer.Option(metavar="NODE", help=_("The node; if not given, who answers for the place concerned."))
+    ] = "",
+    title: Annotated[str, typer.Option(metavar="TEXT", help=_("Another title than that of the task."))] = "",
+    due: Annotated[str, typer.Option(metavar="DATE", help=_("Until when, such as 2026-12-31."))] = "",
+    org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
+    role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
+) -> None:
+    said = {"to_node": to, "requirement": requirement, "title": title, "due": due}
+    _move(context, task, "direct", said, org, role)
+
+
 def _fields(given: list[str]) -> dict[str, str]:
     """'name=text' as a table. Raises UserFault BAD_ARGUMENT."""
     found = {}
@@ -221,10 +259,20 @@ def _shortcut(name: str, about: str) -> None:
     ) -> None:
         _move(context, task, name, {_FIELD_OF[name]: said} if name in _FIELD_OF else {}, org, role, file)
 
-    TASKS.verb(about, name)(run_move)
+    TASKS.verb(about, name.replace("_", "-"))(run_move)
 
 
-_FIELD_OF = {"reply": "result", "return": "reason", "withdraw": "reason", "report": "text", "remark": "text"}
+_FIELD_OF = {
+    "reply": "result",
+    "return": "reason",
+    "withdraw": "reason",
+    "report": "text",
+    "remark": "text",
+    "decline": "reason",
+    "advise": "opinion",
+    "bring_up": "request",
+    "file": "result",
+}
 """Moves that must say one thing, and the field it goes into."""
 
 _shortcut("sign", N_("Sign for a task that was issued to this node."))
@@ -236,3 +284,9 @@ _shortcut("return", N_("Return a task to be done again, with the reason."))
 _shortcut("close", N_("Close a task; only its issuer can."))
 _shortcut("withdraw", N_("Withdraw a task, with the reason."))
 _shortcut("remark", N_("Add a remark to a task."))
+_shortcut("accept", N_("Accept a case, or a request to coordinate one."))
+_shortcut("decline", N_("Decline a case, with the reason."))
+_shortcut("advise", N_("Give the opinion that was asked for."))
+_shortcut("bring_up", N_("Bring a case up to the node above, saying what is asked for."))
+_shortcut("confirm", N_("Confirm that a case is closed."))
+_shortcut("file", N_("File a case, with its result."))

@@ -11,6 +11,7 @@ from node.app import Node
 from node.attachments.files import Files
 from node.audit import Event as AuditEvent
 from node.clock import iso
+from node.commands.addressed import addressed, check_node
 from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text, texts
 from node.commands.work import view_of
 from node.desk import Made
@@ -29,7 +30,7 @@ from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
 from tiers.flows.check import RESTATED, WARNED
 from tiers.flows.fields import FILES, files_in
 from tiers.flows.steps import counted_of, fields_of, moves_open
-from tiers.flows.table import Flow, Party
+from tiers.flows.table import Flow, Party, Stands
 
 TASK_BYTES = 8
 ASKED_MORE = 4
@@ -43,8 +44,10 @@ async def move(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Ma
     """task.move {task, move, flow?, holder?, org?, role?, fields, then?} -> the task as it is known here then; or
     {task, draft} where an approver has to approve it first.
 
-    Without `task` a new one is started for `holder`, with an id made here. then: further moves, {move, fields} each,
-    made together with it or not at all. org, role: only while no people are declared here.
+    Without `task` a new one is started for `holder`, with an id made here; without that, where the flow goes upwards,
+    for the parent. A node that a move must name and does not is found by the division that the task names.
+    then: further moves, {move, fields} each, made together with it or not at all. org, role: only while no people
+    are declared here.
     """
     made: Made = await hand_in(node, hand, wishes_of(node, arguments))
     yield await made_shown(node, made)
@@ -55,7 +58,7 @@ async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: de
     first, moves = wishes[0], " ".join(wish.move for wish in wishes)
     said = {"by": hand.said, "org": first.org, "role": first.role}
     try:
-        made = await desk.hand_in(node, hand, wishes, around)
+        made = await desk.hand_in(node, hand, await addressed(node, wishes), around)
     except InputFault as fault:
         node.note(AuditEvent.MOVE_REFUSED, task=first.task, move=moves, **said, reason=fault.reason.name)
         raise await _in_words(node, wishes, fault) from fault
@@ -86,9 +89,11 @@ def wishes_of(node: Node, arguments: Arguments) -> list[MoveWish]:
     """The moves that task.move asks for. Raises UserFault BAD_ARGUMENT, PEER_UNKNOWN."""
     task = text(arguments, "task") or node.randomness.bytes(TASK_BYTES).hex()
     holder, org, role = text(arguments, "holder"), text(arguments, "org"), text(arguments, "role")
-    _check_holder(node, holder)
-    steps = [arguments, *items(arguments, "then")[: desk.MOVES_MAX - 1]]
     flow = text(arguments, "flow")
+    if not (holder or text(arguments, "task")) and (found := node.catalogue.flows.get(flow)) is not None:
+        holder = node.standing.parent if found.stands is Stands.BELOW else ""
+    check_node(node, holder)
+    steps = [arguments, *items(arguments, "then")[: desk.MOVES_MAX - 1]]
     return [MoveWish(flow, task, text(one, "move"), holder, org, role, texts(one, "fields")) for one in steps]
 
 
@@ -141,18 +146,6 @@ def unknown_task(task: str) -> UserFault:
         N_("`tiersync task list` shows the tasks that are; one issued a moment ago may still be on its way."),
         task=task,
     )
-
-
-def _check_holder(node: Node, holder: str) -> None:
-    """A task for a node that is not enrolled would wait here for ever. Raises UserFault PEER_UNKNOWN."""
-    newest = node.core().registry.newest(holder) if holder else None
-    if holder and (newest is None or not newest.enrolled):
-        raise UserFault(
-            Code.PEER_UNKNOWN,
-            N_("No node '{node}' is enrolled in this federation, as far as is known here."),
-            N_("`tiersync peers` lists the nodes; a node id is written as there."),
-            node=holder,
-        )
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:

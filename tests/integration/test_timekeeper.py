@@ -26,7 +26,7 @@ from sync.errors import InputFault
 from sync.reasons import Reason
 from tests.integration.kit import has_no_link, node_of, run
 from tests.integration.test_rollups import StoodClock, sound
-from tiers.flows.keeping import started_id
+from tiers.flows.consequences import started_id
 from tiers.flows.standing import Act, TaskStanding, standing
 from tiers.flows.table import Start
 from tiers.periods import day_of

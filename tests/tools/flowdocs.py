@@ -23,6 +23,7 @@ from tiers.flows.table import (
     Flow,
     Guard,
     Kind,
+    Mirror,
     MoveRule,
     Party,
     Role,
@@ -129,7 +130,9 @@ done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "ove
 
 A move without `to` leaves the state as it is. `most`: how often in one task. `guards`: `in_time` (not after the limit),
 `parts_closed` (not while parts of it are open, unless `override_reason` says why). `returns = true`: the move sends work back, which
-statistics count as a return. A state's limit is the `day` of a date field,
+statistics count as a return. Kinds of fields: `text`, `date`, `integer`, `choice`, `node` (a node id), `division` (a division code);
+`masked = ["text", …]` at the flow names fields whose numbers of persons are masked before a move is made. `[[flow.X.starts]]` says which task
+a move starts, `[[flow.X.mirrors]]` what the holder's node tells by itself of the parts that it handed on: see W3U. A state's limit is the `day` of a date field,
 else one `of` the values of the choice that `by` names, else the one that holds `otherwise`. States that share a `stage` share the time from entering the first of
 them; in a state that `suspends` that time stands still.
 """,
@@ -172,7 +175,8 @@ done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "ove
 ```
 
 没有 `to` 的操作不改变状态。`most`：一项任务中最多几次。`guards`：`in_time`（不得超过时限），`parts_closed`（转办任务未全部办结时不得办理，
-除非以 `override_reason` 说明理由）。`returns = true`：该操作将办理结果退回，统计时计为退回。状态的时限依次取：日期字段 `day` 所说之日；`by` 所指选项的值在 `of` 中对应的时限；`otherwise`。`stage` 相同的各状态
+除非以 `override_reason` 说明理由）。`returns = true`：该操作将办理结果退回，统计时计为退回。字段种类：`text`、`date`、`integer`、`choice`、`node`（节点标识）、`division`（区划代码）；流程的
+`masked = ["text", …]` 列出作出操作前须掩去个人号码的字段。`[[flow.X.starts]]` 规定某操作启动哪项任务，`[[flow.X.mirrors]]` 规定承办方节点就其转出的分项自动回告什么，写法见 W3U。状态的时限依次取：日期字段 `day` 所说之日；`by` 所指选项的值在 `of` 中对应的时限；`otherwise`。`stage` 相同的各状态
 共用自进入其中第一个起的时间；处于 `suspends` 的状态时，该时间暂停。
 """,
 }
@@ -202,6 +206,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "approver": "approver",
         "starts": "Starts by itself",
         "start": "on `{on}` of it, `{flow}` with {fields}",
+        "start to": "on each `{on}`, made by the holder's node, `{flow}` to `{to}` with {fields}",
+        "mirrors": "Told back by itself",
+        "mirror": "on {on} of a part of flow `{flow}`, `{move}` with {fields}",
+        "masked": "numbers of persons masked",
         "start after": "when a limit has passed {after} times over, `{flow}` with {fields}",
         "within": "at most {} days ahead",
         "from to": "{} to {}",
@@ -235,6 +243,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "approver": "须审批人",
         "starts": "自动启动",
         "start": "`{on}` 时启动 `{flow}`，{fields}",
+        "start to": "每次 `{on}` 时由承办方节点向 `{to}` 启动 `{flow}`，{fields}",
+        "mirrors": "自动回告",
+        "mirror": "转出的 `{flow}` 任务发生 {on} 时作出 `{move}`，{fields}",
+        "masked": "个人号码掩码",
         "start after": "逾期达时限的 {after} 倍时启动 `{flow}`，{fields}",
         "within": "不超过 {} 天之后",
         "from to": "{} 至 {}",
@@ -263,6 +275,8 @@ GUARDS = {
 }
 KINDS = {
     Kind.TEXT: ("text", "文字"),
+    Kind.NODE: ("node id", "节点标识"),
+    Kind.DIVISION: ("division code", "区划代码"),
     Kind.DATE: ("date", "日期"),
     Kind.INTEGER: ("whole number", "整数"),
     Kind.CHOICE: ("one of", "选项"),
@@ -322,6 +336,8 @@ class _Writer:
         yield f"\n{self.words['fields']}{self.words['colon']}{self._fields(flow)}{self.words['stop']}"
         for start in flow.starts:
             yield f"\n{self.words['starts']}{self.words['colon']}{self._start(start)}{self.words['stop']}"
+        for mirror in flow.mirrors:
+            yield f"\n{self.words['mirrors']}{self.words['colon']}{self._mirror(mirror)}{self.words['stop']}"
 
     def _diagram(self, flow: Flow) -> Iterator[str]:
         """Moves that leave the state as it is would only hide the others."""
@@ -382,6 +398,7 @@ class _Writer:
             more = [self.words["within"].format(rule.within_days)]
         elif rule.least or rule.most:
             more = [self.words["from to"].format(rule.least, rule.most)]
+        more += [self.words["masked"]] if rule.masked else []
         kind = [] if rule.kind is Kind.TEXT else [KINDS[rule.kind][self.at]]
         said = self.words["comma"].join([*kind, *more])
         return f"`{rule.name}` {self._title(rule)}" + (self._in_brackets(said) if said else "")
@@ -389,7 +406,13 @@ class _Writer:
     def _start(self, start: Start) -> str:
         fields = self.words["comma"].join(f"`{name}` = {said}" for name, said in start.fields.items())
         form = "start after" if start.after > 1 or start.on == "overdue" else "start"
-        return self.words[form].format(on=start.on, after=start.after, flow=start.flow, fields=fields)
+        form = "start to" if start.to else form
+        return self.words[form].format(on=start.on, after=start.after, flow=start.flow, fields=fields, to=start.to)
+
+    def _mirror(self, mirror: Mirror) -> str:
+        fields = self.words["comma"].join(f"`{name}` = {said}" for name, said in mirror.fields.items())
+        on = self.words["comma"].join(f"`{move}`" for move in mirror.on)
+        return self.words["mirror"].format(on=on, flow=mirror.of, move=mirror.move, fields=fields)
 
     def _table(self, heads: str, rows: Iterable[list[str]]) -> Iterator[str]:
         head = self.words[heads]

@@ -7,7 +7,20 @@ from dataclasses import replace
 
 from sync.phrase import Phrase
 from tiers.flows.fields import field_fault
-from tiers.flows.table import BEFORE, STAY, FieldRule, Flow, Guard, Kind, MoveRule, Party, Start, State
+from tiers.flows.table import (
+    BEFORE,
+    STAY,
+    FieldRule,
+    Flow,
+    Guard,
+    Kind,
+    Mirror,
+    MoveRule,
+    Party,
+    Stands,
+    Start,
+    State,
+)
 
 OVERDUE = "overdue"
 WARNED = "warned"
@@ -17,6 +30,9 @@ IMPLIED = (COMMENT, WARNED, OVERDUE, RESTATED)
 """The moves that every flow has without declaring them."""
 TASK = "@task"
 STATE = "@state"
+STATE_TITLE = "@state_title"
+HOLDER = "@holder"
+PARENT = "@parent"
 
 
 def check_flow(flow: Flow) -> list[Phrase]:
@@ -32,10 +48,10 @@ def check_flow(flow: Flow) -> list[Phrase]:
 def check_starts(flow: Flow, flows: Mapping[str, Flow]) -> list[Phrase]:
     """What is wrong with the consequences of a flow beside all others."""
     faults = [fault for start in flow.starts for fault in _start(flow, start, flows.get(start.flow))]
-    started = {(name, start.flow) for name, one in flows.items() for start in one.starts}
+    started = {(name, start.flow) for name, one in flows.items() for start in one.starts if not start.to}
     if any((name, flow.id) in started for name in _closure({flow.id}, started)):
         faults.append(Phrase("starts a flow by which in the end it is started again: there would be no end of tasks"))
-    return faults
+    return faults + [fault for one in flow.mirrors for fault in _mirror(flow, one, flows.get(one.of))]
 
 
 def _twice(names: Iterable[str]) -> list[str]:
@@ -152,9 +168,18 @@ def _consequences(flow: Flow) -> Iterator[Phrase]:
             yield Phrase("a consequence of '{}', which is no move", start.on)
         if start.after > 1 and start.on != OVERDUE:
             yield Phrase("a consequence of '{}' after {}: only of '{}' is counted", start.on, start.after, OVERDUE)
+        if start.to not in ("", PARENT) and not _must_name_node(flow, start):
+            yield Phrase("a consequence of '{}' is for '{}', which that move need not say", start.on, start.to)
+        if start.by is Party.HOLDER and not start.to:
+            yield Phrase("a consequence of '{}' at the holder's node must say for whom it is", start.on)
         for name, said in start.fields.items():
             if said.startswith("@") and said not in (TASK, STATE) and said[1:] not in fields:
                 yield Phrase("a consequence says '{}' by '{}', which is no field of the flow", name, said)
+
+
+def _must_name_node(flow: Flow, start: Start) -> bool:
+    rule, name = flow.rule(start.on), start.to.removeprefix("@")
+    return rule is not None and start.to != name and name in rule.fields and _is_kind(flow, name, Kind.NODE)
 
 
 def _start(flow: Flow, start: Start, other: Flow | None) -> Iterator[Phrase]:
@@ -162,8 +187,10 @@ def _start(flow: Flow, start: Start, other: Flow | None) -> Iterator[Phrase]:
     if other is None:
         yield Phrase("starts '{}', which is no flow", name)
         return
-    if not flow.issuers <= other.issuers or flow.stands is not other.stands:
+    if not start.to and (not flow.issuers <= other.issuers or flow.stands is not other.stands):
         yield Phrase("starts '{}', which not all issuers of this flow may issue to its holders", name)
+    if start.to == PARENT and other.stands is Stands.ABOVE:
+        yield Phrase("starts '{}', which is not issued to a node above", name)
     for field in sorted(set(other.opening.fields) - set(start.fields)):
         yield Phrase("starts '{}' without saying '{}'", name, field)
     for field, text in start.fields.items():
@@ -192,6 +219,31 @@ def _is_said_by_then(flow: Flow, start: Start, text: str) -> bool:
     if rule is None or not text.startswith("@") or text in (TASK, STATE) or name in rule.fields:
         return True
     return not _reached_without(flow, lambda one: name in one.fields).intersection(rule.starts)
+
+
+def _mirror(flow: Flow, mirror: Mirror, other: Flow | None) -> Iterator[Phrase]:
+    if other is None:
+        yield Phrase("tells of '{}', which is no flow", mirror.of)
+        return
+    for on in mirror.on:
+        if other.rule(on) is None:
+            yield Phrase("tells of '{}', which is no move of '{}'", on, mirror.of)
+    rule = flow.rule(mirror.move)
+    still_open = {s.name for s in flow.states if not s.final}
+    if rule is None or not (rule.is_of(Party.HOLDER) and rule.to == STAY and rule.stands) or rule.most:
+        yield Phrase(
+            "tells by '{}', which is no move of the holder that always counts and changes no state", mirror.move
+        )
+        return
+    if lacking := sorted(still_open - set(rule.starts)):
+        yield Phrase("tells by '{}', which cannot be made in state '{}'", mirror.move, lacking[0])
+    for missing in sorted(set(rule.fields) - set(mirror.fields)):
+        yield Phrase("tells by '{}' without saying '{}'", mirror.move, missing)
+    for field, text in mirror.fields.items():
+        if flow.field(field) is None:
+            yield Phrase("tells by '{}' with '{}', which is no field of the flow", mirror.move, field)
+        if text.startswith("@") and text not in (STATE, STATE_TITLE, HOLDER) and other.field(text[1:]) is None:
+            yield Phrase("tells by '{}' with '{}', which is no field of '{}'", mirror.move, text, mirror.of)
 
 
 def _steps(flow: Flow, wanted: Callable[[MoveRule], bool] = lambda rule: True) -> set[tuple[str, str]]:

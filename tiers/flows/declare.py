@@ -28,6 +28,7 @@ from tiers.flows.table import (
     Flow,
     Guard,
     Kind,
+    Mirror,
     MoveRule,
     Party,
     Role,
@@ -79,12 +80,17 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
     states = tuple(_state(n, t) for n, t in _named(table, "state"))
     moves = [_move(n, t, of_site) for n, t in _named(table, "move")]
     starts = tuple(_start(t) for t in table.tables("starts"))
+    mirrors = tuple(_mirror(t) for t in table.tables("mirrors"))
+    hidden = table.texts("masked", ())
     table.finish()
     if len(table.mistakes) > before or stands is None or is_proposal is None:
         return None
     common = [f for f in _COMMON if f.name not in {one.name for one in fields}]
     if any(Guard.PARTS_CLOSED in rule.guards for rule in moves):
         common.append(_OVERRIDE)
+    said = [replace(f, masked=f.name in hidden) for f in (*fields, *common)]
+    for unknown in sorted(set(hidden) - {f.name for f in said if f.kind is Kind.TEXT}):
+        table.wrong("masked", Phrase("'{}' is no field of text", unknown))
     flow = Flow(
         name,
         zh,
@@ -93,8 +99,9 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
         (*moves, *_implied(states)),
         frozenset(issuers),
         stands,
-        (*fields, *common),
+        tuple(said),
         starts,
+        mirrors,
         definition,
         definition_zh,
         is_proposal,
@@ -263,6 +270,21 @@ def _start(table: Table) -> Start:
     fields = {str(n): str(v) for n, v in said.items()} if isinstance(said, dict) else {}
     if not fields:
         table.wrong("fields", Phrase("is missing: what the opening move of the flow says"))
-    start = Start(table.text("on"), table.text("flow"), MappingProxyType(fields), table.whole("after", 1, 100, 1))
+    start = Start(
+        table.text("on"),
+        table.text("flow"),
+        MappingProxyType(fields),
+        table.whole("after", 1, 100, 1),
+        table.choice("by", _SIDES, Party.ISSUER) or Party.ISSUER,
+        table.text("to", ""),
+    )
     table.finish()
     return start
+
+
+def _mirror(table: Table) -> Mirror:
+    said = table.raw("fields")
+    fields = {str(n): str(v) for n, v in said.items()} if isinstance(said, dict) else {}
+    mirror = Mirror(table.text("of"), table.texts("on"), table.text("move"), MappingProxyType(fields))
+    table.finish()
+    return mirror

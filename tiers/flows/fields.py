@@ -6,6 +6,7 @@ import re
 from datetime import date
 
 from sync.phrase import Phrase
+from sync.values import is_node_id
 from tiers.flows.table import FieldRule, Kind
 
 _DAY_US = 86_400_000_000
@@ -14,6 +15,7 @@ _INTEGER_CHARACTERS_MAX = 20
 FILES = "files"
 """The field of every flow in which a move names files, by the SHA-256 of their bytes."""
 FILES_MAX = 20
+_DIVISION = re.compile(r"[0-9]{6}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BETWEEN = re.compile(r"[\s,;，、；]+")
 
@@ -26,6 +28,10 @@ def field_fault(rule: FieldRule, said: str, at: int) -> Phrase | None:
         return Phrase("'{}' must be one of {}", rule.name, ", ".join(v.value for v in rule.values))
     if rule.kind is Kind.INTEGER:
         return _integer_fault(rule, said)
+    if rule.kind is Kind.NODE and not is_node_id(said):
+        return Phrase("'{}' must be a node id such as c330100.p330000.cn-demo", rule.name)
+    if rule.kind is Kind.DIVISION and not _DIVISION.fullmatch(said):
+        return Phrase("'{}' must be a division code of 6 digits", rule.name)
     return _files_fault(rule, said) if rule.kind is Kind.FILES else None
 
 

@@ -23,6 +23,7 @@ from tiers.flows.fields import field_fault
 from tiers.flows.guards import NO_FACTS, Facts, Wish, guard_fault
 from tiers.flows.ids import may_open
 from tiers.flows.table import BEFORE, Flow, MoveRule, Party, Stands
+from tiers.personal import masked
 from tiers.profile import Standing, TierProfile, profile_of, stands_below
 
 WORD_CHARACTERS_MAX = 200
@@ -269,6 +270,7 @@ def _made(
     try:
         body.move, body.move_id, body.base, body.at = move, move_id, last_number(history), at
         body.by_node, body.by_org, body.by_role = author
+        fields = {name: _as_it_leaves(flow, name, text) for name, text in fields.items()}
         body.fields.extend(MoveField(name=name, text=text) for name, text in fields.items())
     except UnicodeError as error:
         raise InputFault(Reason.WRONG_TYPE, Phrase("a text holds half a character (a lone surrogate)")) from error
@@ -286,6 +288,11 @@ def _made(
         body.number, body.accepted, body.state = body.base + 1, True, rule.after(place.state)
         body.counted_at = counted
     return body
+
+
+def _as_it_leaves(flow: Flow, name: str, text: str) -> str:
+    rule = flow.field(name)
+    return masked(text) if rule is not None and rule.masked else text
 
 
 def shown_state(flow: Flow, history: Sequence[MoveBody], pending: Sequence[MoveBody]) -> str:

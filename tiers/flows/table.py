@@ -63,6 +63,8 @@ class Kind(Enum):
     INTEGER = "integer"
     CHOICE = "choice"
     FILES = "files"
+    NODE = "node"
+    DIVISION = "division"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Choice:
 class FieldRule:
     """A field, in every move that says it. values: of a choice. least, most: of an integer.
 
-    within_days: a date lies at the most so many days after the move that says it; 0: no bound.
+    within_days: a date lies at the most so many days after the move that says it; 0: no bound. masked: numbers of
+    persons in it are masked before the move is made (tiers/personal.py).
     """
 
     name: str
@@ -89,6 +92,7 @@ class FieldRule:
     least: int = 0
     most: int = 0
     within_days: int = 0
+    masked: bool = False
 
 
 class Guard(Enum):
@@ -160,16 +164,35 @@ class MoveRule:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A consequence: when `on` was made, the issuer's node starts a task of another flow with the same holder.
+    """A consequence: when `on` was made, the node of `by` starts a task of another flow.
 
-    after: only from the so many-th on (overdue: the limit has passed so many times over). fields: what its opening
-    move says: a text, or '@' and the name of a field of this task; '@task' and '@state' are its id and state.
+    to: with whom: the same holder where it is empty; else '@' and a field of the move that names a node, or '@parent',
+    who stands above this node; then each such move starts one. after: only from the so many-th on (overdue: the limit
+    has passed so many times over). fields: what its opening move says: a text, or '@' and the name of a field of this
+    task; '@task' and '@state' are its id and state.
     """
 
     on: str
     flow: str
     fields: Mapping[str, str]
     after: int = 1
+    by: Party = Party.ISSUER
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """What the holder's node tells by itself, with `move`, when one of the moves `on` was made in a part of the task
+    that it handed on (a task of flow `of`).
+
+    fields: a text, or '@' and the name of a field of the part; '@holder' is whom the part is laid on, '@state' and
+    '@state_title' the state that the move led to.
+    """
+
+    of: str
+    on: tuple[str, ...]
+    move: str
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,7 @@ class Flow:
     stands: Stands = Stands.ABOVE
     fields: tuple[FieldRule, ...] = ()
     starts: tuple[Start, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
     definition: str = ""
     definition_zh: str = ""
     is_proposal: bool = True

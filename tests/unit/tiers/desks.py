@@ -27,6 +27,7 @@ from tiers.judging import TierJudge
 from tiers.profile import Standing
 
 TASK = "task-1"
+OTHER_CITY = "c330200.p330000.cn-demo"
 STANDS = {s.node: s for s in (NATION_STANDS, PROVINCE_STANDS, CITY_STANDS, DISTRICT_STANDS)}
 FLOWS = CATALOGUE.flows
 W2 = FLOWS["W2"]
@@ -36,7 +37,7 @@ START_US = 1_790_000_000_000_000
 
 def fields_for(flow: Flow) -> dict[str, str]:
     """Something proper for every field that a move of a flow must say."""
-    said = {Kind.DATE: "2026-10-01", Kind.INTEGER: "1"}
+    said = {Kind.DATE: "2026-10-01", Kind.INTEGER: "1", Kind.NODE: OTHER_CITY, Kind.DIVISION: "330200"}
     wanted = {name for rule in flow.moves for name in rule.fields}
     return {
         f.name: f.values[0].value if f.kind is Kind.CHOICE else said.get(f.kind, f"{f.name} of it")

@@ -40,7 +40,7 @@ PATHS: dict[str, tuple[str, str, str]] = {
         "reply close"),
         "closed",
     ),
-    "a case that is handed down": ("W3D", "accept begin mirror reply confirm", "closed"),
+    "a case that is handed down": ("W3D", "accept begin direct mirror reply confirm", "closed"),
     "a case that goes back and forth": (
         "W3D",
         ("decline insist accept ask_extension refuse_extension ask_extension grant_extension extend remark reply "
@@ -49,6 +49,7 @@ PATHS: dict[str, tuple[str, str, str]] = {
     ),
     "a case that is taken back": ("W3D", "accept withdraw", "withdrawn"),
     "a case that is brought up": ("W3U", "accept ask_more supply report advise file", "filed"),
+    "a case that concerns another city": ("W3U", "accept direct mirror bring_up mirror advise file", "filed"),
     "a case that is not taken up": ("W3U", "decline ask_again decline file", "filed"),
     "a case that settled itself": ("W3U", "accept withdraw", "withdrawn"),
     "a policy that is read and signed for": ("W4", "remind read acknowledge require_report", "acknowledged"),
@@ -133,6 +134,9 @@ CROSSINGS: dict[str, tuple[str, str, str, str, str, Reason]] = {
     "extend × close provisionally": ("W3D", "accept", "reply", "extend", "closed_provisionally", Reason.NONE),
     "take back × opinion": ("W3U", "accept", "advise", "withdraw", "withdrawn", Reason.WITHDRAWN),
     "progress × opinion": ("W3U", "accept", "advise", "report", "advised", Reason.NONE),
+    "take back × direct": ("W3U", "accept", "direct", "withdraw", "withdrawn", Reason.WITHDRAWN),
+    "supply × news of another city": ("W3U", "accept ask_more", "mirror", "supply", "coordinating", Reason.NONE),
+    "return × news of another city": ("W3D", "accept reply", "mirror", "return", "returned", Reason.NONE),
     "take back × decline": ("W3U", "", "decline", "withdraw", "withdrawn", Reason.WITHDRAWN),
     "supersede × acknowledge": ("W4", "read", "acknowledge", "supersede", "superseded", Reason.WITHDRAWN),
     "remind × acknowledge": ("W4", "", "acknowledge", "remind", "acknowledged", Reason.NONE),

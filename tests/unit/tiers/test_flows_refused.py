@@ -28,8 +28,8 @@ from tests.unit.tiers.kit import (
     signer,
 )
 from tiers.flows.arbiter import judge_move
+from tiers.flows.consequences import started_id
 from tiers.flows.fields import files_in
-from tiers.flows.keeping import started_id
 from tiers.flows.steps import MADE_MAX, MOMENT_MAX, legal_fault, place_of
 from tiers.flows.table import Party, Stands, Start
 
