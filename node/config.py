@@ -23,6 +23,7 @@ from node.settings import (
     Config,
     DataSection,
     DeadlineSetting,
+    GradesSection,
     HttpSection,
     LimitsSection,
     ListenSection,
@@ -97,6 +98,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Any], str, str], ...]] = (
     ("calendar", CalendarSection, "办公时间与时限（建议稿）", "Office hours and limits (a proposal)"),
     ("maintenance", MaintenanceSection, "公告的维护（建议稿）", "Announced maintenance (a proposal)"),
     ("tasks", TasksSection, "跨级事项", "Tasks that cross tiers"),
+    ("grades", GradesSection, "下级联网状态（建议稿）", "Grades of nodes below (a proposal)"),
 )
 _OPTIONAL: Final = frozenset({"parent"})
 _HEAD: Final = """\

@@ -40,18 +40,42 @@ def overview_of(replica: Replica, log: Log, now_us: int, excused: Excused) -> di
     """In the writer's thread: the status, and `seen` = {node: how it stands}. Bounded by the number of feeds."""
     core = replica.core
     status = status_of(replica, log)
-    stated = {
-        by: hlc_us(HeadsBody.FromString(body).hlc)
-        for (sort, by, _), (body, _, _) in core.statements.items()
-        if sort == HEADS_SORT
-    }
-    sent = _unconfirmed(core, log)
+    stated, sent = _stated(core), _unconfirmed(core, log)
     seen = {
         node: _seen(core, member, stated.get(node, 0), sent.get(node, _Sent()), now_us, excused)
         for member in status["tree"]
         if (node := member["node"]) != core.me.node
     }
     return {**status, "seen": seen, "now_us": now_us}
+
+
+def children_seen(replica: Replica, log: Log, now_us: int, excused: Excused) -> dict[str, dict[str, Any]]:
+    """In the writer's thread: how each node right below stands, those that left too. `batch`: the feed by which data of
+    it first came, with where it stands; `version`: of its enrolment."""
+    core = replica.core
+    stated, sent = _stated(core), _unconfirmed(core, log)
+    found = {}
+    for child in [one for one in core.registry.nodes() if one.parent == core.me.node and one.node != core.me.node]:
+        member = {"node": child.node, "enrolled": child.is_living, "succeeded_by": child.successions}
+        seen = _seen(core, member, stated.get(child.node, 0), sent.get(child.node, _Sent()), now_us, excused)
+        found[child.node] = {**seen, "batch": _batch(core, child.node), "version": child.version, "title": child.title}
+    return found
+
+
+def _batch(core: Core, node: str) -> str:
+    for name, state in core.feeds.items():
+        if state.head.seq and name.publication not in _BOOKKEEPING and node in (name.origin, core.source(name)):
+            return f"{name}#{state.head.seq}:{state.head.hash.hex()[:16]}"
+    return ""
+
+
+def _stated(core: Core) -> dict[str, int]:
+    """When each node last signed for what it has sent."""
+    return {
+        by: hlc_us(HeadsBody.FromString(body).hlc)
+        for (sort, by, _), (body, _, _) in core.statements.items()
+        if sort == HEADS_SORT
+    }
 
 
 def _seen(
@@ -78,6 +102,7 @@ def _seen(
         lag_us=max(missing_us, sent_for_us),
         parked=parked,
         disputed=any(state.frozen for state in feeds),
+        suspended=not (member["enrolled"] or member["succeeded_by"]),
     )
     return {
         "grade": grade_of(known).value if _is_in_sight(core, member, stated_us) else "",

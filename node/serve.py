@@ -31,6 +31,7 @@ from node.enrol.home import is_whole
 from node.enrol.invites import advertised
 from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
 from node.faults import Code, Exit, translated
+from node.grading import Grading
 from node.identity import read_home
 from node.maintenance import Windows
 from node.rollups import RollUps
@@ -106,6 +107,9 @@ class Served:
             timekeeper = Timekeeper(node)
             timekeeper.start()
             stack.push_async_callback(timekeeper.stop)
+            grading = Grading(node)
+            grading.start()
+            stack.push_async_callback(grading.stop)
             pushed = Pushed(node)
             pushed.start()
             stack.push_async_callback(pushed.stop)

@@ -493,6 +493,35 @@ class TasksSection:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GradesSection:
+    """What this node says of how the nodes right below it are connected. Grades and limits are a proposal."""
+
+    every_s: int = setting(
+        "每隔多少秒评定一次下级联网状态；0 表示不评定",
+        "Seconds after which the grades of nodes below are looked at; 0: never",
+        60,
+        _between(0, 3_600),
+    )
+    steady_days: int = setting(
+        "数据通且无故障多少天后为稳定运行",
+        "Days without a fault after which data flowing is steady running",
+        7,
+        _between(1, 365),
+    )
+    escalate_after_s: int = setting(
+        "中断多少秒后升级告警",
+        "Seconds of interruption after which it is told again, more loudly",
+        14_400,
+        _between(900, 604_800),
+    )
+    onboarding: bool = setting(
+        "是否为新接入的下级自动办理联网接入任务（W7）",
+        "Whether onboarding (W7) of nodes below is opened and moved on by itself",
+        True,
+    )
+
+
 def pages_at(settings: HttpSection, port: int) -> str:
     """Where a browser on this machine finds the pages."""
     host = split_address(settings.listen)[0]
@@ -664,3 +693,4 @@ class Config:
     attachments: AttachmentsSection = AttachmentsSection()
     tasks: TasksSection = TasksSection()
     maintenance: MaintenanceSection = MaintenanceSection()
+    grades: GradesSection = GradesSection()

@@ -1,8 +1,8 @@
 """How a neighbour's exchange stands, as one grade that a person can read: from what the exchange itself proves.
 
 The ladder (not connected, network, service, data) and the faults (lagging, interrupted, quality) are a proposal: no
-standard's text is confirmed. So are the limits. The top of the ladder, stable operation, needs a record of n days
-and is not given here.
+standard's text is confirmed. So are the limits. The top of the ladder, steady running, is not given here: it needs a
+record of n days (tiers/damping.py).
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ _MINUTE_US = 60_000_000
 
 
 class Grade(Enum):
-    """From the foot of the ladder to data; then what is wrong; then who has left."""
+    """From the foot of the ladder to its top; then what is wrong; then who is out of it."""
 
     UNCONNECTED = "unconnected"
     NETWORK = "network"
     SERVICE = "service"
     DATA = "data"
+    STEADY = "steady"
     LAGGING = "lagging"
     AWAY = "away"
     INTERRUPTED = "interrupted"
     QUALITY = "quality"
+    SUSPENDED = "suspended"
     LEFT = "left"
 
 
@@ -44,7 +46,7 @@ class Evidence(NamedTuple):
     silent_us: since it was last heard; None = never. batch: data of it, or by way of it, has
     been received.
     lag_us: how long the longest missing change is known to be on its way, in either direction; 0 = none is missing.
-    parked: rows of it that wait here. disputed: a feed of it is frozen.
+    parked: rows of it that wait here. disputed: a feed of it is frozen. suspended: not enrolled for the time being.
     """
 
     enrolled: bool
@@ -55,12 +57,13 @@ class Evidence(NamedTuple):
     lag_us: int = 0
     parked: int = 0
     disputed: bool = False
+    suspended: bool = False
 
 
 def grade_of(known: Evidence, limits: GradeLimits = PROPOSED) -> Grade:
     """The one grade: what hinders most is told first."""
     if not known.enrolled:
-        return Grade.LEFT
+        return Grade.SUSPENDED if known.suspended else Grade.LEFT
     if not known.linked:
         return _without_link(known, limits)
     if known.silent_us is not None and known.silent_us > limits.silent_us:

@@ -1,4 +1,4 @@
-"""Nodes that this one enrolled: child suspend, resume, succeed."""
+"""Nodes that this one enrolled: child suspend, resume, succeed, grades."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from node.cli.asking import command
-from node.cli.output import remark, say, say_json, table
+from node.cli.asking import ask, command
+from node.cli.output import moment, remark, say, say_json, table
 from node.cli.session import here
 from node.cli.verbs import Verbs
 from node.texts import N_, _
+from node.texts.standing import GRADES
+from tiers.grades import Grade
 
 VERBS = Verbs("child", N_("Nodes that this one enrolled."))
 
@@ -76,3 +78,27 @@ def succeed(
     if not dry_run:
         remark(_("What {old} has not sent stays there: export its rows, and load them at {new}.").format(**said))
     return None
+
+
+@VERBS.verb(N_("Show which grade each has, since when and by what evidence, and how often it was at fault in a month."))
+def grades(
+    context: typer.Context,
+    month: Annotated[str, typer.Option(metavar="MONTH", help=_("Such as 2026-03; else this one."))] = "",
+    node: Annotated[str, typer.Option(metavar="NODE", help=_("Only this node."))] = "",
+) -> None:
+    session = here(context)
+    found = ask(session, "child.grades", month=month, node=node)
+    if session.as_json:
+        return say_json(found)
+    rows = [(o["node"], word(o["grade"]), moment(o["since"], session.zone), o["evidence"]) for o in found["children"]]
+    table("", [_("node"), _("grade (proposal)"), _("since"), _("evidence")], rows)
+    faults = [(o["node"], word(o["grade"]), o["times"], o["lasted_s"] // 60) for o in found["faults"]]
+    if faults:
+        heads = [_("node"), _("fault"), _("times"), _("minutes")]
+        table(_("Faults in {month}:").format(month=found["month"]), heads, faults)
+    return None
+
+
+def word(grade: str) -> str:
+    """A grade as people read it."""
+    return _(GRADES[Grade(grade)].word)

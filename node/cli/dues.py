@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from node.cli.asking import command
+from node.cli.asking import ask, command
+from node.cli.children import word
 from node.cli.output import moment, pairs, remark, say, say_json, table
 from node.cli.session import here
 from node.cli.verbs import Verbs
@@ -128,7 +129,8 @@ def notice(
     session = here(context)
     check_free(output, replaces=force)
     found = command(session, "due.list", month=month)
-    sheets = (_scores(found, month, session.config.node.title), _details(found, session.zone))
+    told = ask(session, "child.grades", month=month)
+    sheets = (_scores(found, month, session.config.node.title), _details(found, session.zone), _faults(told))
     with whole(output, replaces=force) as out:
         write_sheets(out, sheets)
     if session.as_json:
@@ -159,6 +161,14 @@ def _scores(found: dict[str, Any], month: str, title: str) -> Sheet:
         _("Figures of the exchange's own evidence, by deadlines that are proposals; in order of node id, no ranking."),
     )
     return Sheet(_("Overview"), lead, heads, rows, frozenset({6, 7}))
+
+
+def _faults(told: dict[str, Any]) -> Sheet:
+    from node.exporting.notice import Sheet
+
+    heads = [_("node id"), _("fault"), _("times"), _("minutes")]
+    rows = [(one["node"], word(one["grade"]), one["times"], one["lasted_s"] // 60) for one in told["faults"]]
+    return Sheet(_("Links"), (), heads, rows)
 
 
 def _details(found: dict[str, Any], zone: str) -> Sheet:

@@ -13,7 +13,7 @@ _BY_ACT: Mapping[Act, str] = {
     Act.SEE: """
         standing loads rejects sources source.claimed unload.plan task.list task.show statement service.list
         service.offerable quality.list trace rollup.list rollup.show parked refused reread codes.list codes.show
-        codes.extensions due.list due.position draft.list draft.show people.list
+        codes.extensions due.list due.position child.grades draft.list draft.show people.list
         calendar.due calendar.days attachment.list attachment.show task.evidence task.stats
         subscription.list subscription.show maintenance.list""",
     Act.BRING: """

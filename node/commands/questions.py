@@ -9,6 +9,7 @@ from node.commands.attachments import list_attachments, show_attachment
 from node.commands.calendar import find_due, list_days
 from node.commands.codes import list_codes, list_extensions, show_code
 from node.commands.drafts import list_drafts, show_draft
+from node.commands.grades import list_grades
 from node.commands.lists import list_parked, list_refused, list_reread
 from node.commands.loads import list_loads, list_rejects
 from node.commands.people import list_people
@@ -46,6 +47,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "parked": list_parked,
         "refused": list_refused,
         "reread": list_reread,
+        "child.grades": list_grades,
         "codes.list": list_codes,
         "codes.show": show_code,
         "codes.extensions": list_extensions,

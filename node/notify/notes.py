@@ -17,7 +17,9 @@ from tiers.flows.table import Flow
 NOTES_TOLD_MAX: Final = 20
 """In one message; of the rest the number is told."""
 FIELD_CHARACTERS_MAX: Final = 120
-URGENT: Final = frozenset({"fork", "clone", "disk_low", "store_failed", "writer_failed", "held_back_refused"})
+URGENT: Final = frozenset(
+    {"fork", "clone", "disk_low", "store_failed", "writer_failed", "held_back_refused", "child_escalated"}
+)
 """Alarms that do not wait for the end of quiet hours."""
 _WHO: Final = ("peer", "origin", "by", "node", "parent")
 """Fields of an alarm that may name the node it is about, the nearest first."""

@@ -24,6 +24,7 @@ from node.store.schema import (
     DOOR_REJECTS,
     DUE_TABLES,
     FIRST_TABLES,
+    GRADE_TABLES,
     HEARD_OPEN,
     HEIR_TABLE,
     PEOPLE_TABLES,
@@ -47,7 +48,8 @@ _HEARD = "0008_heard_open"
 _PEOPLE = "0009_people"
 _REJECTS = "0010_door_rejects"
 _WINDOWS = "0011_windows"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS, _WINDOWS)
+_GRADES = "0012_grades"
+NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS, _WINDOWS, _GRADES)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -133,6 +135,12 @@ def _door_rejects(db: Database) -> None:
 @_migrations(name=_WINDOWS)
 def _window_table(db: Database) -> None:
     db.execute(WINDOW_TABLE)
+
+
+@_migrations(name=_GRADES)
+def _grade_tables(db: Database) -> None:
+    for statement in GRADE_TABLES:
+        db.execute(statement)
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

@@ -14,6 +14,7 @@ from node.store.daybook import Daybook
 from node.store.driver import connect_reader, fence
 from node.store.dues import Dues
 from node.store.faults import StoreFault, StoreTrouble
+from node.store.grades import Grades
 from node.store.invites import Invites, KeptInvite
 from node.store.loads import LOAD_MAX, Load, Loads, Reject
 from node.store.log import Log
@@ -125,6 +126,7 @@ class Reader:
         self.turned = Turned(self._session)
         self.dues = Dues(self._session)
         self.windows = WindowsSeen(self._session)
+        self.grades = Grades(self._session)
         self.people = People(self._session)
         self.changes = Changes(self._session)
         """Its reads alone are for use here."""

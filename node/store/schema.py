@@ -182,6 +182,14 @@ WINDOW_TABLE = """CREATE TABLE window_seen (
     PRIMARY KEY (announcer, node, starts, ends)
 ) STRICT, WITHOUT ROWID"""
 
+GRADE_TABLES = (
+    """CREATE TABLE child_grade (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, grade TEXT NOT NULL, since INTEGER NOT NULL,
+        until INTEGER NOT NULL, escalated INTEGER NOT NULL, evidence TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX child_grade_until ON child_grade (until)",
+)
+
 CHANGE_TABLES = (
     """CREATE TABLE change (
         id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, dataset TEXT NOT NULL, origin INTEGER NOT NULL,

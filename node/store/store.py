@@ -26,6 +26,7 @@ from node.store.driver import (
 )
 from node.store.dues import Dues
 from node.store.faults import StoreFault, StoreTrouble
+from node.store.grades import Grades
 from node.store.invites import Invites
 from node.store.loads import Loads
 from node.store.log import Log
@@ -106,6 +107,7 @@ class Store:
         self.sources = Sources(self._session)
         self.dues = Dues(self._session)
         self.windows = WindowsSeen(self._session)
+        self.grades = Grades(self._session)
         self.people = People(self._session)
         self._acts = self._table_of_writes()
         try:

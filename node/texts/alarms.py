@@ -125,6 +125,18 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("What this node supervises by itself could not be looked at; the detail says why."),
         N_("As the detail says; the node tries again by itself."),
     ),
+    "grading_failed": AlarmWords(
+        N_("How the nodes below are connected could not be looked at; the detail says why."),
+        N_("As the detail says; it is tried again by itself."),
+    ),
+    "child_interrupted": AlarmWords(
+        N_("Nothing has been heard of a node right below for a quarter of an hour."),
+        N_("Look at its line; its work goes on, and is sent when the link is back."),
+    ),
+    "child_escalated": AlarmWords(
+        N_("A node right below has been interrupted for hours ([grades] escalate_after_s)."),
+        N_("Telephone its administrator."),
+    ),
     "timekeeper_failed": AlarmWords(
         N_("The tasks that this node issued could not be looked at: nobody is warned of limits meanwhile."),
         N_("As the detail says; it is tried again by itself."),

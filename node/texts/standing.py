@@ -112,6 +112,11 @@ GRADES: Final[dict[Grade, GradeWords]] = {
         N_("Data comes; nothing is late, parked or disputed."),
         N_("Nothing needs to be done."),
     ),
+    Grade.STEADY: GradeWords(
+        N_("steady"),
+        N_("Data has come for days without a fault."),
+        N_("Nothing needs to be done."),
+    ),
     Grade.LAGGING: GradeWords(
         N_("lagging"),
         N_("The link works, and changes have been on their way for more than five minutes."),
@@ -131,6 +136,11 @@ GRADES: Final[dict[Grade, GradeWords]] = {
         N_("data in doubt"),
         N_("Rows of it are parked here, or a feed is disputed."),
         N_("`tiersync parked` says what they wait for; of a disputed feed the alarms say more."),
+    ),
+    Grade.SUSPENDED: GradeWords(
+        N_("suspended"),
+        N_("Its parent suspended it: it is not let in."),
+        N_("`tiersync child resume` at its parent takes it back."),
     ),
     Grade.LEFT: GradeWords(
         N_("left"),

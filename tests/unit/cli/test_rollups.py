@@ -63,6 +63,6 @@ def test_the_notice_is_a_workbook_in_the_language_of_the_call(call: Call, countr
     assert call("--home", nation, "--lang", "zh", "due", "notice", "2026-03", "-o", str(zh)).code == 0
     call("--home", nation, "due", "notice", "2026-03", "-o", str(en))
     assert load_workbook(zh).worksheets[0]["A1"].value == "联网通报（2026-03）"
-    assert load_workbook(en).sheetnames == ["Overview", "Items"]
+    assert load_workbook(en).sheetnames == ["Overview", "Items", "Links"]
     assert call("--home", nation, "due", "notice", "2026-03", "-o", str(zh)).code != 0
     assert call("--home", nation, "due", "notice", "2026-03", "-o", str(zh), "--force").code == 0

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from node import config
 from node.config import Config, LimitsSection, ListenSection, NodeSection, ParentSection, Publication, RunSection
 from node.faults import Code, UserFault
-from node.settings import CalendarSection, DeadlineSetting, HttpSection, MarkSetting, RollUpSection, TasksSection
+from node.settings import (
+    CalendarSection,
+    DeadlineSetting,
+    GradesSection,
+    HttpSection,
+    MarkSetting,
+    RollUpSection,
+    TasksSection,
+)
 from node.texts import translator
 from tests.unit.tiers.kit import builtin_texts
 from tiers.catalogue import Catalogue
@@ -83,6 +91,7 @@ def configs(draw: st.DrawFn) -> Config:
         quality=quality,
         calendar=calendar,
         tasks=tasks,
+        grades=GradesSection(draw(st.integers(0, 3_600)), draw(st.integers(1, 365)), 900, draw(st.booleans())),
     )
 
 

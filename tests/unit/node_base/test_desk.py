@@ -168,7 +168,7 @@ def test_a_move_leaves_by_the_desk_or_from_the_node_itself() -> None:
     given = {name for name, text in texts.items() if "LocalMove(" in text and not name.startswith("sim/")}
     by_itself = {name for name, text in texts.items() if "node.move(" in text}
     assert given == {"desk.py", "jobs.py"}
-    assert by_itself == {"dues.py", "supervising.py", "timekeeper.py"}
+    assert by_itself == {"dues.py", "grading.py", "supervising.py", "timekeeper.py"}
 
 
 # --- who is asking ----------------------------------------------------------------------------------------------------

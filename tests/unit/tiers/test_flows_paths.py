@@ -71,6 +71,10 @@ PATHS: dict[str, tuple[str, str, str]] = {
         "ready confirm_network fault ready confirm_services ready confirm_data ready confirm_steady",
         "steady",
     ),
+    "onboarding by evidence alone": (
+        "W7", "reach_network reach_services reach_data observe observe renewed reach_steady renewed", "steady"
+    ),
+    "onboarding of who was suspended and left": ("W7", "ready reach_data held freed reach_network gone", "left"),
     "onboarding that goes back, is suspended and given up": (
         "W7", "ready return suspend resume leave keep leave release", "left"
     ),
@@ -147,6 +151,8 @@ CROSSINGS: dict[str, tuple[str, str, str, str, str, Reason]] = {
     "settle × correct": ("W6", "fill assess review pass", "correct", "settle", "settled", Reason.CROSSED),
     "archive × appeal": ("W6", "fill assess review pass settle", "appeal", "archive", "archived", Reason.CROSSED),
     "suspend × ready": ("W7", "", "ready", "suspend", "suspended", Reason.CROSSED),
+    "by evidence × ready": ("W7", "", "ready", "reach_data", "delivering", Reason.CROSSED),
+    "grade changed × ready": ("W7", "reach_data", "ready", "observe", "checking", Reason.NONE),
     "fault × ready": ("W7", "ready confirm_network", "ready", "fault", "checking", Reason.NONE),
     "find false × advise": ("W10", "", "advise", "dismiss", "false_alarm", Reason.WRONG_STATE),
     "confirm × advise": ("W10", "", "advise", "confirm", "handling", Reason.NONE),

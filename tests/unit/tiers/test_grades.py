@@ -33,6 +33,8 @@ LATE = PROPOSED.lag_us + 1
         (GOOD._replace(linked=False, greeted=True, silent_us=LONG), Grade.INTERRUPTED),
         (GOOD._replace(enrolled=False), Grade.LEFT),
         (Evidence(enrolled=False), Grade.LEFT),
+        (GOOD._replace(enrolled=False, suspended=True), Grade.SUSPENDED),
+        (GOOD._replace(suspended=True), Grade.DATA),
     ],
 )
 def test_a_grade_says_what_hinders_most(known: Evidence, grade: Grade) -> None:
