@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,12 @@ def test_each_task_counts_once_at_every_tier_and_what_comes_late_corrects_the_mo
             (last,) = (await stats(nation, name, flow="W2"))["here"]["months"][-1:]
             assert (last["replied"], last["final"]) == (2, True)
             assert last["corrections"] > 0
+
+            known = node_of(city).catalogue
+            flows = {name: flow for name, flow in known.flows.items() if name != "W10"}
+            node_of(city).catalogue = replace(known, flows=flows)
+            answer = await city.command("rollup.run", dataset="task_stat", period=name, dry_run=True)
+            assert answer["rollups"][0]["periods"][0]["complete"] is False, "a task of a flow that it does not know"
             await sound(net)
 
     run(work())

@@ -121,6 +121,19 @@ def test_what_happened_in_the_weeks_is_what_happened_in_the_months(name: str, st
         assert by_month[name_] == by_week[name_], name_
 
 
+@settings(max_examples=75)
+@given(name=NAMES, steps=STEPS, first=st.integers(0, len(MONTHS) - 1))
+def test_a_month_says_the_same_whichever_months_are_asked_for_with_it(
+    name: str, steps: list[tuple[object, ...]], first: int
+) -> None:
+    issuer, _ = through(name, steps)
+    asked = MONTHS[first:]
+    names = set(map(str, asked))
+    assert rows(issuer.flow, issuer.history(), asked) == [
+        row for row in rows(issuer.flow, issuer.history()) if row[1] in names
+    ]
+
+
 TASKS_DONE = st.lists(st.tuples(NAMES, STEPS), max_size=4)
 
 

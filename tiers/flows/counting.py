@@ -18,7 +18,6 @@ from sync.schema import CellType, Column
 from sync.values import Row
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.dataset import Dataset, Field
-from tiers.flows.check import COMMENT
 from tiers.flows.clocks import Calendar, Clock, ClockFault, Span, elapsed
 from tiers.flows.standing import clock_of
 from tiers.flows.steps import counted_of, party_of
@@ -122,9 +121,13 @@ def task_rows(
     flow: Flow, history: Iterable[MoveBody], calendar: Calendar, periods: Sequence[Period], zone: tzinfo
 ) -> Iterator[Row]:
     """The rows of TASKS for one task. history: moves that are known, in any order, however often; of those without a
-    number, and of those that were refused, nothing is counted. calendar: the issuer's. The flow must know all states.
+    number, and of those that were refused, nothing is counted. calendar: the issuer's. periods: in order. The flow's
+    table must have all states.
     """
-    story = _story(flow, history)
+    effective = _effective(history)
+    if not periods or _is_long_over(flow, effective, periods[0].span_us(zone)[0]):
+        return
+    story = _story(flow, effective)
     if story is None:
         return
     tier = profile_of(counted_by(flow, story.opening))
@@ -153,9 +156,13 @@ def _effective(history: Iterable[MoveBody]) -> list[tuple[int, MoveBody]]:
     return found
 
 
-def _story(flow: Flow, history: Iterable[MoveBody]) -> _Story | None:
+def _is_long_over(flow: Flow, effective: Sequence[tuple[int, MoveBody]], since_us: int) -> bool:
+    """Whether nothing of a task can count from a moment on. Most tasks of a node are so, and quickly told."""
+    return not effective or (effective[-1][0] < since_us and flow.has_ended(effective[-1][1].state))
+
+
+def _story(flow: Flow, effective: Sequence[tuple[int, MoveBody]]) -> _Story | None:
     """A task from issuing on; None for one that never was more than a draft."""
-    effective = _effective(history)
     bodies = [body for _, body in effective]
     first = next((i for i, body in enumerate(bodies) if not flow.state(body.state).draft), None)
     if first is None or _is_withdrawn(flow.state(bodies[first].state)):
@@ -207,9 +214,9 @@ class _Story:
         return found
 
     def _reply(self, calendar: Calendar) -> Iterator[tuple[int, str, int]]:
-        """The first move of that side after the task was issued; a comment is none."""
+        """The first move of that side after the task was issued; a quiet one, such as a comment, is none."""
         for i, step in enumerate(self._steps[1:], start=1):
-            if step.by is not self._side or step.move == COMMENT or self._is_automatic(step.move):
+            if step.by is not self._side or self._is_quiet(step.move):
                 continue
             before = self._steps[i - 1]
             is_late = before.state.owner is self._side and 0 < before.due_us < step.said_us
@@ -272,6 +279,6 @@ class _Story:
             due_us = step.due_us
         yield _Stay(began.state, began.at_us, _NEVER, _NEVER, due_us)
 
-    def _is_automatic(self, move: str) -> bool:
+    def _is_quiet(self, move: str) -> bool:
         rule = self._flow.rule(move)
-        return rule is not None and rule.automatic
+        return rule is not None and rule.quiet
