@@ -35,7 +35,7 @@ ROOT_DAYS: Final = 20 * 365
 CA_DAYS: Final = (10 * 365, 5 * 365)
 """Life of a CA by the number of CAs between it and the root."""
 LEAF_DAYS: Final = 365
-"""A year until renewal exists, then 90 days (design section 7)."""
+"""A year, renewed in its last third: whoever is suspended is kept out by the registry, not by waiting (ADR 0025)."""
 BACKDATE_US: Final = 5 * 60 * 1_000_000
 """The clock of a server just set up may be behind that of its parent."""
 LIFE_US_MIN: Final = 24 * 3600 * 1_000_000

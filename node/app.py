@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-import grpc
 from structlog.typing import FilteringBoundLogger
 
 from certs.anchor import open_anchor
@@ -46,6 +45,7 @@ from node.kept import take_catalogue
 from node.known import StoreKnown
 from node.link.dialler import Dialler
 from node.link.gate import Gatekeeper
+from node.link.papers import server_credentials
 from node.link.parent import Parent
 from node.link.pipe import LinkTrouble
 from node.link.server import LinkServer
@@ -166,6 +166,7 @@ class Node:
         self.home = home
         self.config = config
         self.identity = identity
+        """Made anew when the certificate is (node/renewing.py)."""
         self.clock = clock
         self.randomness = randomness
         self.audit = audit
@@ -266,8 +267,9 @@ class Node:
             if self.config.listen.exchange:
                 limit = self.config.limits.sessions_max
                 certify = self.certifier.answer
+                papers = server_credentials(lambda: self.identity, for_children=True)
                 self._server = LinkServer(self.board, self._gate, self.watch, limit, certify, self.log)
-                self.exchange_port = await self._server.start(self.config.listen.exchange, self._server_credentials())
+                self.exchange_port = await self._server.start(self.config.listen.exchange, papers)
             if self.config.parent is not None:
                 dialler = Dialler(
                     self.board,
@@ -669,18 +671,11 @@ class Node:
             said = {"peer": peer, "reason": trouble.reason.name, "detail": trouble.detail}
             self._alarm_unless_excused(Alarm("link_closed", said))
 
-    def _server_credentials(self) -> grpc.ServerCredentials:
-        return grpc.ssl_server_credentials(
-            [(self.identity.transport_key_pem, self.identity.chain_pem)],
-            root_certificates=self.identity.root_pem,
-            require_client_auth=True,
-        )
-
     def _whom_to_dial(self) -> Parent:
         parent = self.config.parent
         assert parent is not None
         verify = partial(self._gate.verify_parent, parent.node_id)
-        return Parent(parent.node_id, parent.address, HomeFiles(self.home), self.identity, verify)
+        return Parent(parent.node_id, parent.address, HomeFiles(self.home), lambda: self.identity, verify)
 
     def _note_link(self, state: str, detail: str) -> None:
         ended = self.identity.own.not_after

@@ -63,6 +63,7 @@ class Event(Enum):
 
     CERTIFICATE_ISSUED = "certificate_issued"
     CERTIFICATE_PASSED_ON = "certificate_passed_on"
+    CERTIFICATE_RENEWED = "certificate_renewed"
     CERTIFICATE_REFUSED = "certificate_refused"
     KEY_CUSTODY_REFUSED = "key_custody_refused"
 

@@ -139,13 +139,16 @@ class Certifier:
         own = self._identity
         try:
             key = check_wanted(self._core().registry, caller, node, csr)
-            chain = self._issued(node, key) if own.authority is not None else await self._from_above(node, csr)
+            # What a node has of its own comes from its parent, also where it is a CA itself.
+            issues = (own.authority is not None and node != own.node) or own.node == own.nation
+            chain = self._issued(node, key) if issues else await self._from_above(node, csr)
             leaf = open_certificate(own.trust, self._clock.now_us(), node, public_key_hash(key), chain)
         except (RemoteFault, InputFault) as fault:
             raise NoCertificate(fault.reason, fault.detail, own.node) from fault
         # Written before it is handed over, like every certificate that this node has a part in.
-        event = Event.CERTIFICATE_ISSUED if own.authority is not None else Event.CERTIFICATE_PASSED_ON
-        self._note(event, node=node, certificate=leaf.fingerprint.hex(), asked_by=caller)
+        if issues or node != own.node:
+            event = Event.CERTIFICATE_ISSUED if issues else Event.CERTIFICATE_PASSED_ON
+            self._note(event, node=node, certificate=leaf.fingerprint.hex(), asked_by=caller)
         return chain
 
     def _issued(self, node: str, key: PublicKey) -> Sequence[bytes]:

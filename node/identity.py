@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -51,6 +51,12 @@ class NodeIdentity:
     def fingerprint(self) -> str:
         """Short, of both keys, for two people on the phone."""
         return short_fingerprint(self.own.key_hash, self.log_key.public_key)
+
+    def renewed(self, own: Identity, chain: tuple[bytes, ...]) -> NodeIdentity:
+        """The same node with another certificate for the same key, which was verified."""
+        assert own.key_hash == self.own.key_hash
+        pem = to_pem([x509.load_der_x509_certificate(der) for der in chain])
+        return replace(self, own=own, chain=chain, chain_pem=pem)
 
 
 def read_home(home: Path, now: int) -> tuple[Config, NodeIdentity]:

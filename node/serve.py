@@ -29,11 +29,13 @@ from node.config import Config
 from node.control.service import ControlServer
 from node.enrol.home import is_whole
 from node.enrol.invites import advertised
-from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer, server_credentials
+from node.enrol.service import EnrolmentServer, EnrolmentService, make_issuer
 from node.faults import Code, Exit, translated
 from node.grading import Grading
 from node.identity import read_home
+from node.link.papers import server_credentials
 from node.maintenance import Windows
+from node.renewing import Renewal
 from node.rollups import RollUps
 from node.stating import Days
 from node.subscribing import Subscriptions
@@ -116,6 +118,9 @@ class Served:
             days = Days(node)
             days.start()
             stack.push_async_callback(days.stop)
+            renewal = Renewal(node)
+            renewal.start()
+            stack.push_async_callback(renewal.stop)
             following = Subscriptions(node)
             following.start()
             stack.push_async_callback(following.stop)
@@ -142,17 +147,17 @@ def _audit_refusal(home: Path, clock: Clock, error: Exception) -> None:
 
 async def _enrolment(node: Node, stack: AsyncExitStack) -> int:
     """Opens the enrolment port where this node has children to come; 0 where it has none."""
-    listen, identity = node.config.listen, node.identity
+    listen = node.config.listen
     if not listen.enrolment or not node.profile.below:
         return 0
-    issuer = make_issuer(identity, node.config, node.randomness, node.core)
+    issuer = make_issuer(node.identity, node.config, node.randomness, node.core)
     exchange = advertised(node.config, "exchange", node.exchange_port)
     service = EnrolmentService(
-        node.writer, issuer, identity, exchange, node.clock, node.audit, node.certifier, log=node.log
+        node.writer, issuer, lambda: node.identity, exchange, node.clock, node.audit, node.certifier, log=node.log
     )
     server = EnrolmentServer(service)
     stack.push_async_callback(server.stop)
-    return await server.start(listen.enrolment, server_credentials(identity))
+    return await server.start(listen.enrolment, server_credentials(lambda: node.identity, for_children=False))
 
 
 async def _http(node: Node, stack: AsyncExitStack) -> int:

@@ -312,7 +312,12 @@ def _certificates(session: Session, config: Config) -> Iterator[Finding]:
     yield Finding(
         name, "good", Text(N_("belong together; fingerprint {fingerprint}"), fingerprint=identity.fingerprint)
     )
-    invite = Text(N_("Ask the parent's administrator for a new invite made with --again, and join again."))
+    invite = Text(
+        N_(
+            "`tiersync renew` says why the node has not renewed it. Once it has run out: ask the parent's "
+            "administrator for an invite made with --again, and join again."
+        )
+    )
     yield expiry(Text(N_("certificate")), identity.own.not_after, now, session.zone, invite)
 
 

@@ -26,7 +26,7 @@ _BY_ACT: Mapping[Act, str] = {
     Act.OPERATE: "fsck reconcile",
     Act.ADMINISTER: """
         service.publish service.withdraw token.list token.make token.revoke child.succeed child.suspend child.resume
-        invite.make invite.make_many invite.list invite.withdraw invite.approve
+        certificate.renew invite.make invite.make_many invite.list invite.withdraw invite.approve
         people.add people.change people.deputy people.leave maintenance.announce maintenance.cancel
         subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw""",
 }

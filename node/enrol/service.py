@@ -10,7 +10,7 @@ import asyncio
 import re
 import zoneinfo
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import grpc
@@ -93,17 +93,13 @@ class Certificates(Protocol):
 
 def make_issuer(identity: NodeIdentity, config: Config, randomness: Randomness, core: Callable[[], Core]) -> Issuer:
     """What this node enrols children with."""
-    parent = Parent(identity.federation, identity.trust.fingerprint, identity.own.fingerprint)
     zone = zoneinfo.ZoneInfo(config.run.time_zone)
-    return Issuer(identity.node, identity.authority, parent, zone, randomness, core)
+    return Issuer(identity.node, identity.authority, parent_of(identity), zone, randomness, core)
 
 
-def server_credentials(identity: NodeIdentity) -> grpc.ServerCredentials:
-    """The parent's certificate, none asked of the child, which has none yet.
-
-    grpc for Python cannot set the lowest TLS version; the service asks each call for TLS 1.3.
-    """
-    return grpc.ssl_server_credentials([(identity.transport_key_pem, identity.chain_pem)])
+def parent_of(identity: NodeIdentity) -> Parent:
+    """This node as both sides of an enrolment see it."""
+    return Parent(identity.federation, identity.trust.fingerprint, identity.own.fingerprint)
 
 
 class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
@@ -113,7 +109,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         self,
         writer: Writer,
         issuer: Issuer,
-        identity: NodeIdentity,
+        identity: Callable[[], NodeIdentity],
         exchange_address: str,
         clock: Clock,
         audit: AuditLog,
@@ -121,6 +117,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         limits: Limits = Limits(),
         log: FilteringBoundLogger | None = None,
     ) -> None:
+        """identity: of this node at the moment; its certificate is renewed while children join."""
         self._writer = writer
         self._issuer = issuer
         self._identity = identity
@@ -175,7 +172,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
 
     async def _begin(self, request: BeginRequest) -> BeginReply:
         token = request.token_id
-        if request.federation != self._identity.federation:
+        if request.federation != self._identity().federation:
             detail = "this node belongs to another federation than the invite"
             await self._stranger(Reason.FEDERATION_MISMATCH, detail)
         if _TOKEN.fullmatch(token) is None or not await self._writer.ask(
@@ -189,7 +186,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
             raise _Refused(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.LIMIT_EXCEEDED, "asked too often; come again later"
             )
-        return BeginReply(nonce=nonce, parent_chain=self._identity.chain)
+        return BeginReply(nonce=nonce, parent_chain=self._identity().chain)
 
     async def _knows(self, token: str) -> bool:
         return await self._writer.ask(lambda _, store: store.invites.get(token) is not None)
@@ -222,7 +219,8 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         await self._note(Event.ENROLMENT_ASKED, invite_id=submission.token)
         now = self._writer.now()
         try:
-            answer: Answer = await self._writer.call(lambda t: SubmitJob(t, self._issuer, submission, nonce, now))
+            issuer = replace(self._issuer, parent=parent_of(self._identity()))
+            answer: Answer = await self._writer.call(lambda t: SubmitJob(t, issuer, submission, nonce, now))
         except InputFault as fault:
             await self._note(
                 Event.ENROLMENT_REFUSED, invite_id=submission.token, reason=fault.reason.name, detail=fault.detail
@@ -249,7 +247,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
         if decision.outcome is Outcome.PENDING:
             self._log.info("enrolment_waits", node=node)
             return SubmitReply(
-                state=SubmitState.SUBMIT_STATE_PENDING, parent=self._identity.node, fingerprint=fingerprint
+                state=SubmitState.SUBMIT_STATE_PENDING, parent=self._identity().node, fingerprint=fingerprint
             )
         again = decision.outcome is Outcome.AGAIN
         reply = SubmitReply.FromString(answer.issued)
@@ -270,7 +268,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
                 self._log.info("certificate_awaited", node=node, by=none.by, reason=none.reason.name)
                 return SubmitReply(
                     state=SubmitState.SUBMIT_STATE_PENDING,
-                    parent=self._identity.node,
+                    parent=self._identity().node,
                     fingerprint=fingerprint,
                     reason=int(none.reason),
                     detail=none.detail,
@@ -285,7 +283,7 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
     async def _anchor(self) -> Anchor:
         """The newest anchor that is held; the store's, once it knows one."""
         held = await self._writer.ask(lambda _, store: store.meta(ANCHOR))
-        return Anchor.FromString(held if isinstance(held, bytes) and held else self._identity.anchor)
+        return Anchor.FromString(held if isinstance(held, bytes) and held else self._identity().anchor)
 
     async def _note(self, event: Event, **fields: object) -> None:
         """Audits, off the loop: each line waits for the disk. Raises LocalFault."""

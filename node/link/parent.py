@@ -41,23 +41,31 @@ class Parent:
         node: str,
         address: str,
         files: HomeFiles,
-        own: NodeIdentity,
+        own: Callable[[], NodeIdentity],
         verify: Callable[[Sequence[bytes]], Identity],
     ) -> None:
         """verify: judges the chain it shows (DER); raises RemoteFault. Raises OSError if the home's files are gone."""
         self.node = node
         self.address = address
+        self._files = files
         self._own = own
         self._verify = verify
+        self._tls, self._with = self._looking(), own().chain_pem
+
+    def _looking(self) -> ssl.SSLContext:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE  # we only look: `verify` asks more, and says what is wrong
+        tls.set_alpn_protocols(["h2"])
         # Without a certificate of ours the parent would log a failed handshake for each dial.
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._tls.check_hostname = False
-        self._tls.verify_mode = ssl.CERT_NONE  # we only look: `verify` asks more, and says what is wrong
-        self._tls.set_alpn_protocols(["h2"])
-        self._tls.load_cert_chain(files.leaf, files.transport_key)
+        tls.load_cert_chain(self._files.leaf, self._files.transport_key)
+        return tls
 
     async def meet(self) -> Met:
         """Raises RemoteFault (it is not whom it should be), OSError, also of TLS, where nobody answers in TLS."""
+        own = self._own()
+        if own.chain_pem != self._with:
+            self._tls, self._with = self._looking(), own.chain_pem
         host, port = split_address(self.address)
         _, writer = await asyncio.open_connection(host, port, ssl=self._tls, server_hostname=self.node)
         try:
@@ -66,7 +74,6 @@ class Parent:
             writer.transport.abort()
         identity = self._verify(chain)
         pinned = to_pem([x509.load_der_x509_certificate(chain[0])])
-        own = self._own
         return Met(identity, grpc.ssl_channel_credentials(pinned, own.transport_key_pem, own.chain_pem))
 
 

@@ -88,6 +88,15 @@ ALARMS: Final[dict[str, AlarmWords]] = {
             "key that the registry does not show."
         ),
     ),
+    "certificate_ends": AlarmWords(
+        N_(
+            "The node's certificate ends within 30 days, and no new one has come; the reason says why, `by` who says "
+            "so. Without one the node has no links. Told once a day."
+        ),
+        N_(
+            "See that the link to the parent works; `tiersync renew` tries at once. Telephone the node that `by` names."
+        ),
+    ),
     "webhook_failing": AlarmWords(
         N_(
             "A system that is told of changes has not taken them five times in a row; the detail says why. "

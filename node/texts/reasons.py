@@ -40,7 +40,7 @@ WORDS: Final[dict[Reason, Words]] = {
         N_("The transport certificate has expired."),
         N_(
             "Check the clocks of both servers. If it has run out, ask the parent's administrator for an invite made "
-            "with --again and join with an empty home: this version does not renew."
+            "with --again and join with an empty home: a node renews its certificate only while it has a link."
         ),
     ),
     Reason.CERTIFICATE_REVOKED: Words(

@@ -161,7 +161,7 @@ def test_a_session_is_held_to_the_certificate_that_was_looked_at(tmp_path: Path)
             config, own = read_home(city.home, CLOCK.now_us())
             assert config.parent is not None
             verify = partial(verify_identity, trust=own.trust, now=CLOCK.now_us(), expected=province.node)
-            met = await Parent(province.node, config.parent.address, HomeFiles(city.home), own, verify).meet()
+            met = await Parent(province.node, config.parent.address, HomeFiles(city.home), lambda: own, verify).meet()
             assert met.identity == read_home(province.home, CLOCK.now_us())[1].own
             await city.stop()
 

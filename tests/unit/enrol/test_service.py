@@ -23,9 +23,9 @@ from node.enrol.service import (
     STRANGERS_BURST,
     EnrolmentServer,
     Limits,
-    server_credentials,
 )
 from node.faults import Code, UserFault
+from node.link.papers import server_credentials
 from node.link.v1.link_pb2 import BeginRequest, SubmitReply, SubmitRequest, SubmitState
 from node.link.v1.link_pb2_grpc import EnrolmentStub
 from sync.reasons import Reason
@@ -188,7 +188,7 @@ async def test_a_port_that_is_taken_is_named(country: Path) -> None:
     async with running(country / "nation") as nation:
         second = EnrolmentServer(nation.service)
         with pytest.raises(UserFault) as caught:
-            await second.start(nation.address, server_credentials(nation.identity))
+            await second.start(nation.address, server_credentials(lambda: nation.identity, for_children=False))
         assert caught.value.code is Code.PORT_TAKEN
 
 

@@ -22,10 +22,11 @@ from node.engine import Engine
 from node.enrol.client import NO_CHILDREN, Joined, Progress, join
 from node.enrol.invites import Invitations, Made, advertised
 from node.enrol.lists import Wish
-from node.enrol.service import Certificates, EnrolmentServer, EnrolmentService, Limits, make_issuer, server_credentials
+from node.enrol.service import Certificates, EnrolmentServer, EnrolmentService, Limits, make_issuer
 from node.faults import UserFault
 from node.founding import Founded, found_nation
 from node.identity import NodeIdentity, read_home
+from node.link.papers import server_credentials
 from node.store.home import DATABASE_FILE, check_instance
 from node.store.store import Store
 from node.writer import Writer
@@ -189,11 +190,11 @@ async def running(
 
     issuer = make_issuer(identity, config, RANDOM, core)
     exchange = advertised(config, "exchange")
-    service = EnrolmentService(writer, issuer, identity, exchange, clock, log, certificates, limits)
+    service = EnrolmentService(writer, issuer, lambda: identity, exchange, clock, log, certificates, limits)
     server = EnrolmentServer(service)
     try:
         writer.submit(AnchorKnown(identity.anchor))
-        port = await server.start(config.listen.enrolment, server_credentials(identity))
+        port = await server.start(config.listen.enrolment, server_credentials(lambda: identity, for_children=False))
         address = advertised(config, "enrolment", port)
         invitations = Invitations(writer, core, identity, config, address, RANDOM, log)
         yield Parent(config, identity, writer, invitations, service, address, home / "audit", sent)
