@@ -21,7 +21,8 @@ from node.hands import Hand, forbidden
 from node.jobs import MoveWish, bodies_of, other_side
 from node.store.people import Draft, DraftState
 from node.store.store import Store
-from node.texts import N_
+from node.texts import N_, Text
+from node.texts.standing import DRAFT_STATES
 from node.writer import Ticket
 from sync.effects import Reply
 from sync.errors import InputFault
@@ -334,7 +335,7 @@ def _ended(draft: Draft) -> UserFault:
         N_("Draft {draft} waits no more: it is {state}, by {name}."),
         N_("`tiersync draft show {draft}` tells the rest; what is still to be done is handed in anew."),
         draft=draft.id,
-        state=draft.state.value,
+        state=Text(DRAFT_STATES[draft.state.value]),
         name=draft.decided_by,
     )
 

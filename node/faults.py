@@ -310,7 +310,7 @@ def of_system(error: OSError) -> UserFault:
 
 def _of_catalogue(error: CatalogueFault) -> UserFault:
     lines = tuple(Text("{path}: {text}", path=m.path, text=m.text) for m in error.mistakes)
-    todo = N_("Correct the declarations named above; the built-in ones in tiers/catalogue show the form.")
+    todo = N_("Correct the declarations named above; those in tiers/catalogue and tiers/flows/declared show the form.")
     what = N_("The catalogue has {count} mistake(s):\n{mistakes}")
     fault = UserFault(Code.CATALOGUE_INVALID, what, todo, count=len(lines), mistakes=lines)
     fault.details = lines

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from node.audit import Event as AuditEvent
 from node.caller import account_of
 from node.faults import Code, UserFault
-from node.texts import N_
+from node.texts import N_, Text, listed
+from node.texts.standing import ROLES
 from tiers.people import MAY, Act, Role, Roster
 
 if TYPE_CHECKING:
@@ -79,5 +80,5 @@ def forbidden(hand: Hand, act: Act, roster: Roster) -> UserFault:
         N_("'{name}' may not do this: it takes one of the roles {roles}."),
         N_("`tiersync people list` shows who may; an administrator changes roles with `tiersync people change`."),
         name=name,
-        roles=", ".join(role.value for role in Role if act in MAY[role]),
+        roles=listed(Text(ROLES[role.value]) for role in Role if act in MAY[role]),
     )

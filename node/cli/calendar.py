@@ -14,6 +14,7 @@ from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.cli.wording import word_of
 from node.faults import Code, UserFault
+from node.flows import CLOCKS
 from node.reading import day_of
 from node.texts import N_, _, current
 
@@ -89,10 +90,11 @@ def due(
     found = ask(session, "calendar.due", limit=limit, suspended=spans, region=region, **{"from": since})
     if session.as_json:
         return say_json(found)
-    lines = [(_("Limit"), found["limit"]), (_("From"), moment(found["from"], session.zone))]
+    amount, clock = str(found["limit"]).rsplit(" ", 1)
+    lines = [(_("Limit"), f"{amount} {_(CLOCKS[clock])}"), (_("From"), moment(found["from"], session.zone))]
     lines += [
         (_("80 % have passed"), moment(found["warn"], session.zone)),
-        (_("Due"), moment(found["due"], session.zone)),
+        (_("Ends on"), moment(found["due"], session.zone)),
     ]
     pairs([*lines, (_("Provisional"), found["provisional"])])
     if found["provisional"]:

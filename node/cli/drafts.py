@@ -10,20 +10,13 @@ from node.caller import account_of, caller
 from node.cli.asking import ask, command
 from node.cli.output import LIMIT_MAX, moment, pairs, say, say_json, table, worded
 from node.cli.session import Session, here
-from node.cli.tasks_shown import show_made
+from node.cli.tasks_shown import draft_moves, flow_words, show_made
 from node.cli.verbs import Verbs
 from node.texts import N_, _
+from node.texts.standing import DRAFT_STATES
 
 DRAFTS = Verbs("draft", N_("Moves that leave this node only when an approver has approved them."))
 Draft = Annotated[int, typer.Argument(metavar="DRAFT", help=_("Number of the draft, as the list shows it."), min=1)]
-
-_STATES = {
-    "waiting": N_("waits for approval"),
-    "approved": N_("approved"),
-    "refused": N_("refused"),
-    "dropped": N_("dropped"),
-    "stale": N_("stale"),
-}
 
 
 @DRAFTS.verb(N_("List the drafts that wait, the newest first."), "list")
@@ -38,16 +31,17 @@ def list_all(
     found = ask(session, "draft.list", all=every, person=person, limit=limit)
     if session.as_json:
         return say_json(found)
+    words = flow_words(session)
     heads = [_("Draft"), _("task"), _("move"), _("author"), _("organisation"), _("written"), _("state"), _("reason")]
     rows = [
         (
             one["draft"],
             one["task"],
-            _moves(one),
+            draft_moves(words, one),
             one["author"],
             one["org"],
             moment(one["at"], session.zone),
-            _(_STATES[one["state"]]),
+            _(DRAFT_STATES[one["state"]]),
             worded(one),
         )
         for one in found["drafts"]
@@ -94,7 +88,7 @@ def _show(session: Session, draft: dict[str, Any]) -> None:
     pairs(
         [
             (_("Draft"), draft["draft"]),
-            (_("State"), _(_STATES[draft["state"]])),
+            (_("State"), _(DRAFT_STATES[draft["state"]])),
             (_("Task"), f"{draft['flow']} {draft['task']}"),
             (_("Author"), f"{draft['author']}, {draft['org']}"),
             (_("Answers for it"), draft["keeper"]),
@@ -102,12 +96,13 @@ def _show(session: Session, draft: dict[str, Any]) -> None:
             (_("Reason"), worded(draft)),
         ]
     )
-    rows = [(one["move"], name, said) for one in draft["moves"] for name, said in (one["fields"] or {"": ""}).items()]
+    words, flow = flow_words(session), draft["flow"]
+    rows = [
+        (words.move(flow, one["move"]), *words.said(flow, name, said))
+        for one in draft["moves"]
+        for name, said in (one["fields"] or {"": ""}).items()
+    ]
     table("", [_("move"), _("field"), _("says")], rows)
     if draft["state"] == "waiting":
         say(_("An approver decides: `tiersync draft approve {draft}`.").format(draft=draft["draft"]))
     return None
-
-
-def _moves(draft: dict[str, Any]) -> str:
-    return ", ".join(one["move"] for one in draft["moves"])

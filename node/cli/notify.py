@@ -34,10 +34,12 @@ def test(
             known=", ".join(session.config.notify) or "-",
         )
     to = translator("zh" if settings.language == "zh" else "en")
+    # Not within the f-string below: what stands there the catalogue of texts does not find.
+    test = to(N_("test message"))
     title = f"tiersync {session.config.node.title or session.config.node.node_id}"
     try:
         sender = sender_of(session.home, name, settings, SystemClock().now_us)
-        sender.send(f"{title}: {to(N_('test message'))}", to(N_("Alarms and what moves in tasks will come this way.")))
+        sender.send(f"{title}: {test}", to(N_("Alarms and what moves in tasks will come this way.")))
     except Unsent as fault:
         raise UserFault(
             Code.NOTICE_UNSENT,

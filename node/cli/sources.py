@@ -247,7 +247,8 @@ def _once(session: Session, runner: Runner, names: list[str], dry_run: bool) -> 
             came = fault
         found.append({"source": name, **_came_json(came)})
         if not session.as_json and not isinstance(came, UserFault):
-            say(f"{name}: {_line(came) or _('nothing new')}")
+            nothing = _("nothing new")
+            say(f"{name}: {_line(came) or nothing}")
             _show_rejects(came)
         elif not session.as_json and len(names) != 1:
             remark(f"{name}: {_line(came)}")

@@ -272,6 +272,7 @@ _FIELD_OF = {
     "advise": "opinion",
     "bring_up": "request",
     "file": "result",
+    "comment": "text",
 }
 """Moves that must say one thing, and the field it goes into."""
 
@@ -290,3 +291,4 @@ _shortcut("advise", N_("Give the opinion that was asked for."))
 _shortcut("bring_up", N_("Bring a case up to the node above, saying what is asked for."))
 _shortcut("confirm", N_("Confirm that a case is closed."))
 _shortcut("file", N_("File a case, with its result."))
+_shortcut("comment", N_("Say something about a task to the other side, also after it has ended."))

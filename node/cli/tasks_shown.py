@@ -26,7 +26,7 @@ def show_made(session: Session, made: dict[str, Any]) -> None:
     """What became of moves that were handed in, or of a draft that was approved."""
     if "moves" in made or session.as_json:
         return show_task(session, made)
-    return _say_draft(made["draft"])
+    return _say_draft(flow_words(session), made["draft"])
 
 
 def show_tasks(session: Session, tasks: Sequence[dict[str, Any]]) -> None:
@@ -43,7 +43,7 @@ def show_tasks(session: Session, tasks: Sequence[dict[str, Any]]) -> None:
         _("due"),
         _("moved"),
     ]
-    words = _words(session)
+    words = flow_words(session)
     rows = [
         (
             one["task"],
@@ -66,7 +66,7 @@ def show_task(session: Session, task: dict[str, Any]) -> None:
     """A task with its moves, and what may be done next."""
     if session.as_json:
         return say_json(task)
-    words = _words(session)
+    words = flow_words(session)
     said = [
         (_("Task"), task["task"]),
         (_("Flow"), f"{task['flow']} {words.flow(task['flow'])}"),
@@ -91,12 +91,13 @@ def show_task(session: Session, task: dict[str, Any]) -> None:
     table(_("Moves"), heads, rows)
     _show_files(task["files"])
     for draft in task["drafts"]:
-        _say_draft(draft)
+        _say_draft(words, draft)
     _show_next(words, task)
     return None
 
 
-def _words(session: Session) -> FlowWords:
+def flow_words(session: Session) -> FlowWords:
+    """The words of the flows that are known here, in the language of the call."""
     return FlowWords(catalogue_of(session).flows, current())
 
 
@@ -113,11 +114,15 @@ def _standing(words: FlowWords, task: dict[str, Any]) -> str:
     return _("{state}; not confirmed yet: {moves}").format(state=_state_word(task), moves=waiting)
 
 
-def _say_draft(draft: dict[str, Any]) -> None:
-    moves = ", ".join(one["move"] for one in draft["moves"])
+def draft_moves(words: FlowWords, draft: dict[str, Any]) -> str:
+    """What a draft is, once it is approved."""
+    return ", ".join(words.move(draft["flow"], one["move"]) for one in draft["moves"])
+
+
+def _say_draft(words: FlowWords, draft: dict[str, Any]) -> None:
     say(
         _("Draft {draft} of {author} waits for an approver: {moves} of task {task}.").format(
-            draft=draft["draft"], author=draft["author"], moves=moves, task=draft["task"]
+            draft=draft["draft"], author=draft["author"], moves=draft_moves(words, draft), task=draft["task"]
         )
     )
 

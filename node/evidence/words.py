@@ -9,11 +9,12 @@ from node.clock import iso
 from node.evidence.result import Finding, Place, Result, Told, Verdict, Witness
 from node.status import detail_shown, reason_name
 from node.texts import N_, Text, Translator
+from node.texts.standing import ROLES
 from sync.phrase import Phrase
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.retrace import Outcome
 from tiers.flows.steps import counted_of, fields_of
-from tiers.flows.table import Flow
+from tiers.flows.table import FieldRule, Flow, MoveRule
 
 Moment = Callable[[str], str]
 """ISO text in UTC as a clock on the wall says it."""
@@ -70,13 +71,14 @@ def _head(result: Result, flow: Flow | None, to: Translator, when: Moment) -> It
 def _move(result: Result, told: Told, flow: Flow | None, to: Translator, when: Moment) -> Iterator[str]:
     body, step = told.step.body, told.step
     rule = flow.rule(body.move) if flow else None
-    title = (rule.title_zh if to.language == "zh" else rule.title_en) if rule else ""
-    behalf = ", ".join(part for part in (body.by_org, body.by_role) if part)
+    title = _title(rule, to) if rule else ""
+    role = to(ROLES[body.by_role]) if body.by_role in ROLES else body.by_role
+    behalf = ", ".join(part for part in (body.by_org, role) if part)
     who = _named(result, body.by_node) + (f" ({behalf})" if behalf else "")
-    name = f"{body.move} ({title})" if title not in ("", body.move) else body.move
-    yield f"{body.number or '-'}. {_at(body.at, when)}  {who}: {name}"
+    yield f"{body.number or '-'}. {_at(body.at, when)}  {who}: {_named_as(body.move, title)}"
     for field, said in fields_of(body).items():
-        yield f"   {field}: {said}"
+        known = flow.field(field) if flow else None
+        yield f"   {field if known is None else _named_as(field, _title(known, to))}: {said}"
     outcome = to(_OUTCOMES[step.outcome])
     if body.reason:
         outcome += f": {reason_name(body.reason)} {Phrase(body.detail, *body.arguments).spoken(to.gettext)}".rstrip()
@@ -106,8 +108,13 @@ def _named(result: Result, node: str) -> str:
     return f"{party.title} {node}" if party is not None and party.title else (node or "-")
 
 
-def _title(flow: Flow, to: Translator) -> str:
-    return flow.title_zh if to.language == "zh" else flow.title_en
+def _title(one: Flow | MoveRule | FieldRule, to: Translator) -> str:
+    return one.title_zh if to.language == "zh" else one.title_en
+
+
+def _named_as(name: str, title: str) -> str:
+    """As it is sealed, and as people read it."""
+    return f"{name} ({title})" if title not in ("", name) else name
 
 
 def _state(flow: Flow | None, state: str, to: Translator) -> str:

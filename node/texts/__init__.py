@@ -8,7 +8,7 @@ when it prints.
 from __future__ import annotations
 
 import gettext as _gettext
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -139,6 +139,12 @@ class Text:
 
     def __str__(self) -> str:
         return self.say(translator("en"))
+
+
+def listed(parts: Iterable[Text]) -> Text:
+    """Several texts with commas between them, as one field of another."""
+    found = {f"part{number}": part for number, part in enumerate(parts)}
+    return Text(", ".join(f"{{{name}}}" for name in found), **found)
 
 
 def _said(value: object, to: Translator) -> object:

@@ -80,6 +80,13 @@ WINDOW_FLAWS: Final[dict[str, str]] = {
     "too_long": N_("no: too long"),
     "too_much": N_("no: too much in 30 days"),
 }
+DRAFT_STATES: Final[dict[str, str]] = {
+    "waiting": N_("waits for approval"),
+    "approved": N_("approved"),
+    "refused": N_("refused"),
+    "dropped": N_("dropped"),
+    "stale": N_("stale"),
+}
 REMINDERS: Final[dict[str, str]] = {"reminded": N_("reminded"), "answered": N_("answered")}
 
 

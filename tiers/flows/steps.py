@@ -111,8 +111,10 @@ def legal_fault(
         )
         return Fault(Reason.NOT_YOUR_MOVE, of_issuer if rule.by is Party.ISSUER else of_holder)
     missing = [name for name in rule.fields if not fields.get(name, "").strip()]
-    if missing:
+    if len(missing) == 1:
         return Fault(Reason.MISSING_FIELD, Phrase("'{}' must say '{}'", move, missing[0]))
+    if missing:
+        return Fault(Reason.MISSING_FIELD, Phrase("'{}' must say each of these: {}", move, ", ".join(missing)))
     wrong = (field_fault(known, said, at) for name, said in fields.items() if said and (known := flow.field(name)))
     if (said_wrong := next((fault for fault in wrong if fault), None)) is not None:
         return Fault(Reason.RULE_BROKEN, said_wrong)

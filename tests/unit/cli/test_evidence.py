@@ -93,6 +93,7 @@ def test_evidence_from_a_running_node(call: Call, country: Country, tmp_path: Pa
     told = call("--home", nation, "verify", path, "--json")
     assert (told.json["wrong"], told.json["root"]["confirmed"]) == ([], True)
     assert [m["move"] for m in told.json["moves"]] == ["register", "issue"]
+    assert "title (标题): 路面破损" in call("--home", nation, "--lang", "zh", "verify", path).out
     events = call("--home", nation, "audit", "show", "--event", "evidence_made", "--json").json["events"]
     assert [e["fields"]["task"] for e in events][-2:] == ["proved/1", "proved/1"]
     assert call("--home", nation, "task", "evidence", "nope").code == 3

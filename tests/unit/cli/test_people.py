@@ -55,6 +55,9 @@ def test_a_move_waits_for_its_approver(by: By, staffed: Country) -> None:
     assert task in by("wang", "draft", "list").out
     assert "requirement" in by("wang", "draft", "show", str(draft)).out
     assert "E1510" in by("li", "draft", "approve", str(draft)).err
+    assert "审批人" in by("li", "--lang", "zh", "draft", "approve", str(draft)).err
+    in_words = by("wang", "--lang", "zh", "draft", "show", str(draft)).out
+    assert all(said in in_words for said in ("下发", "办理期限", "标题")), in_words
     approved = by("wang", "draft", "approve", str(draft), "--json").json
     assert (approved["state"], approved["person"], approved["draft"]["state"]) == ("issued", "li", "approved")
     assert {(move["org"], move["role"]) for move in approved["moves"]} == {("督查处", "approver")}
@@ -63,6 +66,7 @@ def test_a_move_waits_for_its_approver(by: By, staffed: Country) -> None:
     again = by("wang", "draft", "approve", str(draft))
     assert "E1506" in again.err
     assert "approved" in again.err
+    assert "已批准" in by("wang", "--lang", "zh", "draft", "approve", str(draft)).err
     assert "Handled here by" in by("qian", "task", "show", task).out
 
 

@@ -180,6 +180,7 @@ def test_the_wrong_side_is_refused(call: Call, country: Country) -> None:
         (("--due", "2026-12-31", "--field", "level=9"), "must be one of 1, 2, 3", "`tiersync flow show W2`"),
         (("--due", "2026-12-31", "--requirement", "x" * 65_000), "characters", "lists its fields"),
         (("--flow", "W3U", "--field", "request=x", "--field", "urgency=normal"), "does not issue W3U", "upwards or"),
+        (("--flow", "W4"), "must say each of these: doc, version", "detail names"),
     ],
 )
 def test_what_is_wrong_with_a_move_is_not_said_of_rows(
