@@ -26,6 +26,7 @@ from sync.errors import InputFault
 from sync.reasons import Reason
 from tests.integration.kit import has_no_link, node_of, run
 from tests.integration.test_rollups import StoodClock, sound
+from tiers.calendar import Kind, Source
 from tiers.flows.consequences import started_id
 from tiers.flows.standing import Act, TaskStanding, standing
 from tiers.flows.table import Start
@@ -118,7 +119,7 @@ def test_who_was_off_when_a_limit_ended_tells_it_at_the_next_start(tmp_path: Pat
 
 
 def test_a_holiday_that_is_entered_later_moves_the_limit(tmp_path: Path) -> None:
-    """The next day is made a day of rest: what would be overdue is not."""
+    """The next day is made a day of rest: what would be overdue is not. The province's table is in force below it."""
 
     async def work() -> None:
         async with Topology(tmp_path, THREE) as net:
@@ -142,6 +143,9 @@ def test_a_holiday_that_is_entered_later_moves_the_limit(tmp_path: Path) -> None
             await net.level()
             (holder,) = (await net["city"].command("task.list"))["tasks"]
             assert (holder["ends"], holder["overdue"]) == (iso(after.at_us), False)
+            below = node_of(net["city"])
+            told = (await below.read(partial(calendar_of, config=below.config))).told(day)
+            assert (told.kind, told.source) == (Kind.REST, Source.TABLE), "for what the city issues itself, too"
             node.clock = StoodClock(after.at_us + 1)
             assert await keeper.look() == [(TASK, "overdue")]
 

@@ -106,6 +106,8 @@ def _owners(flow: Flow) -> Iterator[Phrase]:
             yield Phrase("state '{}' names no move: '{}'", state.name, state.next)
         elif state.name not in rule.starts or not rule.is_of(state.owner) or rule.after(state.name) == state.name:
             yield Phrase("state '{}': '{}' is no move by which its owner leads it on", state.name, state.next)
+        elif rule.automatic:
+            yield Phrase("state '{}': '{}' is made by no person, who could be asked for it", state.name, state.next)
         elif rule.most or Guard.IN_TIME in rule.guards:
             yield Phrase(
                 "state '{}': '{}' may be used up or too late, so that nothing leads on", state.name, state.next

@@ -61,11 +61,13 @@ def test_what_is_wrong_with_a_table_is_told() -> None:
         State("d", "", "", Party.HOLDER, StateLimit(day="due"), "go"),
         State("e", "", "", Party.ISSUER, StateLimit(otherwise=soon), "leave"),
         State("f", "", "", Party.ISSUER, StateLimit(by="level", of={"9": soon}), "go"),
+        State("g", "", "", Party.ISSUER, StateLimit(otherwise=soon), "alone"),
     )
     moves = (
         MoveRule("open", "", "", Party.HOLDER, (BEFORE,), "a"),
         MoveRule("open", "", "", Party.ISSUER, ("b",), "gone", ("what",)),
         MoveRule("go", "", "", Party.HOLDER, ("a", "d"), "d", automatic=True),
+        MoveRule("alone", "", "", Party.ISSUER, ("g",), "b", automatic=True),
         MoveRule("late", "", "", Party.HOLDER, ("a",), "d", guards=(Guard.IN_TIME,)),
     )
     fields = (FieldRule("due", "", ""), FieldRule("level", "", "", Kind.CHOICE, (Choice("1", "", ""),)))
@@ -78,6 +80,7 @@ def test_what_is_wrong_with_a_table_is_told() -> None:
         "state 'd': 'due' is no field that says a date",
         "state 'd' may be reached without its limit being said",
         "state 'e' names no move: 'leave'",
+        "state 'g': 'alone' is made by no person",
         "state 'f': '9' is no value of 'level'",
         "move 'open' must say 'what', which is no field",
         "move 'go' is automatic: it is the issuer's",
