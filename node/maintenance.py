@@ -12,6 +12,7 @@ from typing import Final
 
 from node.announced import DATASET, said_by, that_counts
 from node.app import Node
+from node.background import Background
 from node.jobs import StoreJob
 from node.store.store import Store
 from node.store.windows import Announced
@@ -23,24 +24,17 @@ PAUSE_S: Final = 1.0
 """A node that commits all the time is not asked after each commit."""
 
 
-class Windows:
+class Windows(Background):
     """The task that does it. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Knows at once what was announced before. Raises StoreFault."""
         await look(self._node)
-        self._running = asyncio.create_task(self._run(), name="maintenance")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is."""
-        if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+        self.begin(self._run(), "maintenance")
 
     async def _run(self) -> None:
         while True:

@@ -313,12 +313,6 @@ def _marked(node: Node, rollup: RollUp, registry: Registry, reader: Reader) -> l
     return found
 
 
-def _is_of_own_place(registry: Registry, rollup: RollUp, origin: str, row: Row) -> bool:
-    """Whether a row is a figure of its origin's own place."""
-    enrolled, schema = registry.newest(origin), rollup.source.schema
-    return enrolled is not None and row[schema.names.index(rollup.source.region)] == enrolled.region
-
-
 def _less_marked(rollup: RollUp, period: Period, frame: _Frame, child: str, part: Tally) -> Tally:
     """A child's part less what this node leaves out of it. Of what there is now, nobody knows what it was at the end of
     a period before the mark: such a record is left out from the period on in which it was marked."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from node import dues
 from node.app import Node
+from node.background import Background
 from node.calendar import DATASET as CALENDAR
 from node.marking import Marking
 from node.quality import ISSUES
@@ -29,12 +30,12 @@ from tiers.rollup import RollUp
 HOUR_US = 3_600_000_000
 
 
-class RollUps:
+class RollUps(Background):
     """The task that does it. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, Any] = {}
         self._looked: dict[str, Any] = {}
         self._marking = Marking(node)
@@ -43,14 +44,7 @@ class RollUps:
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down; not at all where it is switched off."""
         if self._node.config.rollup.every_s:
-            self._task = asyncio.create_task(self._run(), name="rollups")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is: what was put in stays, the rest is done after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            self.begin(self._run(), "rollups")
 
     async def _run(self) -> None:
         while True:

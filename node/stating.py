@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 
 from node.app import Node
+from node.background import Background
 from node.commands.receipts import Receipts, receipts_of
 from node.commands.statement import STATED, statement
 from node.commands.view import View
@@ -29,25 +29,18 @@ AFTER_US = 3_600_000_000
 DAYS_BACK = 7
 
 
-class Days:
+class Days(Background):
     """The task that states them. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._task: asyncio.Task[None] | None = None
         self._stated = -1
         """The day up to which all is stated, as of this start: it is looked again only when another is over."""
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down."""
-        self._task = asyncio.create_task(self._run(), name="days")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is: what was put in stays, the rest is stated after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self.begin(self._run(), "days")
 
     async def _run(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from typing import Final
 
 from node.app import Node
 from node.audit import Event as AuditEvent
+from node.background import Background
 from node.faults import Code, UserFault, of_detail
 from node.store.readers import Reader
 from node.subscriptions import Cells, Known, subscriptions
@@ -136,25 +137,18 @@ def refused(detail: str, code: Code = Code.MOVE_REFUSED) -> UserFault:
     )
 
 
-class Subscriptions:
+class Subscriptions(Background):
     """The task that follows days, and what others say. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._task: asyncio.Task[None] | None = None
         self._seen: tuple[int, str] = (-1, "")
         self._failing = False
 
     def start(self) -> None:
         """Looks at once: days may have passed since the node ran."""
-        self._task = asyncio.create_task(self._run(), name="subscriptions")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is: what was written stays, the rest is done after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self.begin(self._run(), "subscriptions")
 
     async def _run(self) -> None:
         node = self._node

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 from node.app import Node
+from node.background import Background
 from node.calendar import DATASET, calendar_of
 from node.following_on import following
 from node.jobs import MoveWish, automatic
@@ -38,12 +38,12 @@ class _Found(NamedTuple):
     follows: list[tuple[str, MoveWish]]
 
 
-class Timekeeper:
+class Timekeeper(Background):
     """The task that does it. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._running: asyncio.Task[None] | None = None
         self._place = 0
         self._calendar: tuple[int, WorkCalendar] | None = None
         self._watched: dict[str, Asked] = {}
@@ -51,14 +51,7 @@ class Timekeeper:
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down."""
-        self._running = asyncio.create_task(self._run(), name="timekeeper")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is: what is left is found again after the next start."""
-        if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+        self.begin(self._run(), "timekeeper")
 
     async def _run(self) -> None:
         pause_s = PAUSE_S

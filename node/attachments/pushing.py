@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from node.app import Node
 from node.attachments.referring import named_since
 from node.attachments.travel import NotHad
+from node.background import Background
 from node.faults import Code, UserFault
 from node.store.readers import Reader
 from node.store.store import Store
@@ -52,12 +53,12 @@ class _Wish:
     pause: int = AGAIN_FIRST_US
 
 
-class Pushed:
+class Pushed(Background):
     """The task that fetches them. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._task: asyncio.Task[None] | None = None
         self._pushing = {one.id: one for one in node.catalogue.publications.values() if one.push_attachments_up_to > 0}
         self._looked: dict[tuple[str, str], tuple[int, int]] = {}
         """(seq of the head, version of the newest row) up to which a feed was looked at, by (origin, publication)."""
@@ -67,14 +68,7 @@ class Pushed:
     def start(self) -> None:
         """Only where a publication pushes."""
         if self._pushing:
-            self._task = asyncio.create_task(self._run(), name="pushed attachments")
-
-    async def stop(self) -> None:
-        """Ends it; what is missing is found again at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            self.begin(self._run(), "pushed attachments")
 
     async def _run(self) -> None:
         while True:

@@ -100,10 +100,6 @@ class Travel:
             task.add_done_callback(partial(self._fetched, name))
         return await asyncio.shield(task)
 
-    def is_fetching(self, name: str) -> bool:
-        """Whether it is on its way, or waits for its turn."""
-        return name in self._fetching
-
     async def progress(self, name: str) -> Progress | None:
         """How far it has come; None if it is not asked for at this moment."""
         digest = bytes.fromhex(name)

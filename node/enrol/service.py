@@ -188,9 +188,6 @@ class EnrolmentService(link_pb2_grpc.EnrolmentServicer):
             )
         return BeginReply(nonce=nonce, parent_chain=self._identity().chain)
 
-    async def _knows(self, token: str) -> bool:
-        return await self._writer.ask(lambda _, store: store.invites.get(token) is not None)
-
     async def _stranger(self, reason: Reason, detail: str) -> NoReturn:
         """Refuses who has no invite; not every one gets a line of audit, so that nobody fills the disk with them."""
         if self._strangers.allows(_STRANGERS, self._clock.monotonic_us()):

@@ -90,11 +90,6 @@ class Federation:
         """Virtual microseconds since 1970."""
         return self.agenda.now
 
-    @property
-    def all_nodes(self) -> list[SimNode]:
-        """Every node, copies too."""
-        return [*self.nodes.values(), *self.copies]
-
     def later(self, seconds: float, what: Callable[[], None]) -> None:
         """Arranges something."""
         self.agenda.at(self.now + int(seconds * SECOND), what)

@@ -19,7 +19,7 @@ from node.sim.releases import FIRST
 from node.sim.violation import Crash
 from node.store.driver import Connection, connect_memory
 from node.store.state import PUBLICATIONS
-from node.store.store import INSTANCE, Store
+from node.store.store import Store
 from sync.chain import open_run
 from sync.core import Identity, Seams
 from sync.effects import Act, SaveMeta, Write
@@ -233,10 +233,3 @@ class SimNode:
 def _anchor_body(anchor: object) -> AnchorBody:
     # The root's signature is certs' affair and tested there.
     return AnchorBody.FromString(anchor.body)  # type: ignore[attr-defined]
-
-
-def new_instance(store: Store, instance: bytes) -> None:
-    """Gives a store another instance id."""
-    store.begin()
-    store.perform(SaveMeta(INSTANCE, instance))
-    store.commit()

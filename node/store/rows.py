@@ -33,13 +33,8 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list).decode
 
 
-def pack_cells(cells: Row) -> bytes:
-    """Cells as stored in a row image: msgpack, so that each comes back as the very value it was."""
-    return _pack(cells)
-
-
 def unpack_cells(stored: bytes) -> Row:
-    """The inverse of pack_cells."""
+    """Cells as they stand in a row image: msgpack, so that each comes back as the very value it was."""
     return tuple(_unpack(stored))
 
 
