@@ -13,7 +13,7 @@ from typing import Any
 from node.app import Node
 from node.audit import Event as AuditEvent
 from node.clock import iso
-from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text
+from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, digest_of, items, limit, number, text
 from node.commands.work import in_store
 from node.faults import Code, UserFault
 from node.loading.underway import is_held
@@ -23,7 +23,6 @@ from node.store.store import Store
 from node.texts import N_
 from sync.errors import InputFault
 from sync.reasons import Reason
-from sync.values import DIGEST_BYTES
 
 REJECTS_AT_ONCE_MAX = 1_000
 DETAIL_CHARACTERS_MAX = 500
@@ -34,7 +33,7 @@ _COUNTS = ("lines", "written", "unchanged", "rejected")
 async def start(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """load.start {dataset, file, digest} -> {load}."""
     dataset, file = text(arguments, "dataset"), PurePath(text(arguments, "file")).name
-    digest = _digest(text(arguments, "digest"))
+    digest = digest_of(text(arguments, "digest"))
     if dataset not in node.catalogue.datasets:
         known = ", ".join(sorted(node.catalogue.datasets))
         raise InputFault(Reason.UNKNOWN_DATASET, f"dataset '{dataset}'; known here: {known}")
@@ -141,16 +140,6 @@ def _known(store: Store, load: int) -> Load:
     if found is None:
         raise InputFault(Reason.MALFORMED, f"there is no load {load} here")
     return found
-
-
-def _digest(given: str) -> bytes:
-    try:
-        digest = bytes.fromhex(given)
-    except ValueError:
-        digest = b""
-    if len(digest) != DIGEST_BYTES:
-        raise InputFault(Reason.MALFORMED, "the digest of a load's file is its SHA-256 in hex")
-    return digest
 
 
 def _reject(given: Mapping[str, Any]) -> Reject:

@@ -12,7 +12,7 @@ from typing import Any
 
 from node.app import Node
 from node.clock import iso
-from node.commands.view import Arguments, View, limit, number, text
+from node.commands.view import Arguments, View, digest_of, limit, number, text
 from node.commands.work import in_store
 from node.faults import Code, UserFault
 from node.sources.declared import names
@@ -22,7 +22,6 @@ from node.texts import N_
 from sync.days import date_of, day_of_us
 from sync.errors import InputFault
 from sync.reasons import Reason
-from sync.values import DIGEST_BYTES
 
 NAME_CHARACTERS_MAX = 64
 POSITION_CHARACTERS_MAX = 4_000
@@ -54,7 +53,7 @@ async def load(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, A
     day = _today(node)
 
     def work(store: Store, source: SourceState) -> dict[str, Any]:
-        digest = _digest(given) if file else sha256(f"{source.name}\0{day}".encode()).digest()
+        digest = digest_of(given) if file else sha256(f"{source.name}\0{day}".encode()).digest()
         known = store.sources.load_of(source, digest, ended=bool(file))
         before = None if known is None else store.loads.get(known)
         # A file of which rows were rejected may come again as it is: the code or mapping that lacked may be there now.
@@ -187,16 +186,6 @@ def _packed(given: object) -> bytes:
         return bytes.fromhex(given) if isinstance(given, str) else b""
     except ValueError:
         raise InputFault(Reason.MALFORMED, "a packed key is hex") from None
-
-
-def _digest(given: str) -> bytes:
-    try:
-        digest = bytes.fromhex(given)
-    except ValueError:
-        digest = b""
-    if len(digest) != DIGEST_BYTES:
-        raise InputFault(Reason.MALFORMED, "the digest of a file is its SHA-256 in hex")
-    return digest
 
 
 def _shown(state: SourceState) -> dict[str, Any]:

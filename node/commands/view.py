@@ -14,6 +14,9 @@ from node.config import Config
 from node.faults import Code, UserFault
 from node.store.readers import Reader
 from node.texts import N_
+from sync.errors import InputFault
+from sync.reasons import Reason
+from sync.values import DIGEST_BYTES
 from tiers.catalogue import Catalogue
 
 ROWS_SHOWN = 100
@@ -72,6 +75,17 @@ def items(arguments: Arguments, name: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
         raise _bad(name)
     return value
+
+
+def digest_of(given: str) -> bytes:
+    """A SHA-256 in hex. Raises InputFault MALFORMED."""
+    try:
+        digest = bytes.fromhex(given)
+    except ValueError:
+        digest = b""
+    if len(digest) != DIGEST_BYTES:
+        raise InputFault(Reason.MALFORMED, "the digest of a file is its SHA-256 in hex")
+    return digest
 
 
 def _bad(name: str) -> UserFault:
