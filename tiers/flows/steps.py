@@ -17,7 +17,7 @@ from sync.errors import InputFault
 from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX
 from sync.phrase import Phrase
 from sync.reasons import Reason
-from sync.values import ID_TEXT_BYTES_MAX, is_identifier, is_node_id
+from sync.values import ID_TEXT_BYTES_MAX, is_identifier
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
 from tiers.flows.fields import field_fault
 from tiers.flows.guards import NO_FACTS, Facts, Wish, guard_fault
@@ -161,8 +161,6 @@ def size_fault(body: MoveBody) -> Fault | None:
             return Fault(Reason.TOO_LONG, Phrase("task and move ids have 1 to {} bytes", ID_TEXT_BYTES_MAX))
     if max(map(len, (body.flow, body.move, body.state, body.by_org, body.by_role, body.detail))) > WORD_CHARACTERS_MAX:
         return Fault(Reason.TOO_LONG, Phrase("a name or detail has more than {} characters", WORD_CHARACTERS_MAX))
-    if not (is_node_id(body.issuer) and is_node_id(body.holder)) or body.issuer == body.holder:
-        return Fault(Reason.NOT_YOUR_MOVE, Phrase("issuer and holder must be two nodes"))
     if not all(0 <= said <= MOMENT_MAX for said in (body.at, body.counted_at, body.due_at)):
         return Fault(Reason.RULE_BROKEN, Phrase("a time lies outside the years 1970 to 9999"))
     if len(body.arguments) > ARGUMENTS_MAX or any(len(said) > ARGUMENT_CHARACTERS_MAX for said in body.arguments):

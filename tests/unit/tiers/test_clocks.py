@@ -188,6 +188,13 @@ def test_a_limit_reads_back_as_it_is_written(text: str) -> None:
     assert str(read_limit(text)) == text
 
 
+def test_a_limit_is_ten_years_at_the_most() -> None:
+    for clock, most in ((Clock.DAY, 3_660), (Clock.URGENT_HOUR, 3_660 * 24)):
+        assert limit_of(most, clock).amount == most
+        with pytest.raises(ClockFault):
+            limit_of(most + 1, clock)
+
+
 def test_limits_are_written_in_chinese_too() -> None:
     assert read_limit("3工作日") == read_limit(" 3 work_day ") == limit_of(3, Clock.WORK_DAY)
     assert read_limit("0.5 紧急工作时") == read_limit("0:30 紧急工作时")

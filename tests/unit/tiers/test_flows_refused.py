@@ -9,6 +9,7 @@ import pytest
 
 from sync.errors import InputFault
 from sync.judge import MoveJudgement
+from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
@@ -30,7 +31,7 @@ from tests.unit.tiers.kit import (
 from tiers.flows.arbiter import judge_move
 from tiers.flows.consequences import started_id
 from tiers.flows.fields import files_in
-from tiers.flows.steps import MADE_MAX, MOMENT_MAX, legal_fault, place_of
+from tiers.flows.steps import MADE_MAX, MOMENT_MAX, legal_fault, place_of, size_fault
 from tiers.flows.table import Party, Stands, Start
 
 # --- what must not have effect ----------------------------------------------------------------------------------------
@@ -135,6 +136,33 @@ def test_what_is_not_a_proposal_of_the_holder_is_refused_without_a_verdict(case:
     judged = issuer.hear(body, CITY_STANDS)
     assert (judged.fate, judged.reason, judged.record, judged.answers) == (Fate.REFUSED, reason, (), ())
     assert len(issuer.history()) == 2
+
+
+BOUNDS: dict[str, tuple[Callable[[MoveBody, int], object], int]] = {
+    "the bytes of a task's id": (lambda b, n: setattr(b, "task", "x" * n), 64),
+    "the bytes of a move's id": (lambda b, n: setattr(b, "move_id", "x" * n), 64),
+    "the characters of a flow's name": (lambda b, n: setattr(b, "flow", "市" * n), 200),
+    "the characters of a move's name": (lambda b, n: setattr(b, "move", "市" * n), 200),
+    "the characters of a state": (lambda b, n: setattr(b, "state", "市" * n), 200),
+    "the characters of an organisation": (lambda b, n: setattr(b, "by_org", "市" * n), 200),
+    "the characters of a detail": (lambda b, n: setattr(b, "detail", "市" * n), 200),
+    "arguments": (lambda b, n: b.arguments.extend(["x"] * n), ARGUMENTS_MAX),
+    "the characters of an argument": (lambda b, n: b.arguments.append("市" * n), ARGUMENT_CHARACTERS_MAX),
+    "fields": (lambda b, n: b.fields.extend(MoveField(name=f"f{i}") for i in range(n)), 64),
+    "the characters of a field": (lambda b, n: b.fields.append(MoveField(name="f", text="市" * n)), 8_000),
+}
+
+
+@pytest.mark.parametrize("case", BOUNDS)
+def test_what_a_move_says_has_bounds(case: str) -> None:
+    """So much, and not one more."""
+    fill, most = BOUNDS[case]
+    for count, good in ((most, True), (most + 1, False)):
+        body = MoveBody(task="t", move_id="m")
+        fill(body, count)
+        fault = size_fault(body)
+        assert (fault is None) is good
+        assert fault is None or fault.reason is Reason.TOO_LONG
 
 
 def test_a_proposal_counts_by_who_sealed_it() -> None:
@@ -364,7 +392,7 @@ def test_what_is_missing_is_named_in_order_and_what_may_be_left_out_may_be_empty
     issuer.begin(CITY, {"title": "x", "due": "", "files": "", "level": ""})
     with pytest.raises(InputFault) as told:
         Desk(PROVINCE_STANDS, FLOWS["W3D"]).begin(CITY, {"urgency": "normal"})
-    assert str(told.value.detail) == "'hand_down' must say 'title'"
+    assert str(told.value.detail) == "'hand_down' must say each of these: title, requirement"
     issuer.make("issue", {"requirement": "x", "due": ""})
     for move, of in (("sign", "holder"), ("issue", "issuer")):
         rule = W2.rule(move)

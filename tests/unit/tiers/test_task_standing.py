@@ -233,6 +233,24 @@ def test_a_consequence_after_several_times_the_limit_is_told_so_often() -> None:
     working.move("sign", "2026-09-30T09:00").move("overdue", "2026-10-09T18:01")
     # three working days until the 9th (30, 8, 9); three more are the 10th, 12th and 13th
     assert act(working.at("2026-10-09T18:02")) == ("overdue", "2026-10-13 18:00:00")
+    working.move("overdue", "2026-10-13T18:01")
+    # and three more the 14th, 15th and 16th
+    assert act(working.at("2026-10-13T18:02")) == ("overdue", "2026-10-16 18:00:00")
+
+
+def test_a_day_that_is_over_when_it_is_said_is_over_at_once() -> None:
+    """Nothing is warned of, a standstill moves nothing, and each time more is a working day."""
+    flow = replace(W2, starts=(Start("overdue", "W2", MappingProxyType({}), after=3),))
+    story = Story(flow).move("register", "2026-09-29T15:00").move("issue", "2026-09-29T16:00", due="2026-09-29")
+    story.move("sign", "2026-09-30T09:00")
+    found = story.at("2026-09-30T10:00")
+    assert (end(found), found.warn_us, found.times) == ("2026-09-29 18:00:00", None, 1)
+    assert act(found) == ("overdue", "2026-09-29 18:00:00")
+    for at, then in (("2026-09-30T10:01", "2026-09-30 18:00:00"), ("2026-09-30T18:01", "2026-10-08 18:00:00")):
+        story.move("overdue", at)
+        assert act(story.at(at)) == ("overdue", then)
+    story.move("ask_extension", "2026-10-08T10:00", due="2026-11-01").move("refuse_extension", "2026-10-09T10:00")
+    assert end(story.at("2026-10-09T11:00")) == "2026-09-29 18:00:00"
 
 
 def test_a_limit_by_the_value_of_a_field() -> None:
