@@ -120,15 +120,19 @@ class Certifier:
     async def _until_known(self, caller: str, request: CertifyRequest) -> None:
         """Returns once the registry has what it takes, or is not likely to have it soon."""
         deadline = self._clock.monotonic_us() + int(KNOWN_S * 1e6)
+        seen: object = self
         while (left := deadline - self._clock.monotonic_us()) > 0:
-            changed = self._changed()
-            try:
-                check_wanted(self._core().registry, caller, request.node, request.csr)
-            except RemoteFault as fault:
-                if fault.reason not in _NOT_YET:
+            changed, registry = self._changed(), self._core().registry
+            # Looked at once for each record: every commit of a busy node wakes all that wait here.
+            if (newest := registry.newest(request.node)) is not seen:
+                seen = newest
+                try:
+                    check_wanted(registry, caller, request.node, request.csr)
+                except RemoteFault as fault:
+                    if fault.reason not in _NOT_YET:
+                        return
+                else:
                     return
-            else:
-                return
             try:
                 async with asyncio.timeout(left / 1e6):
                     await changed.wait()
