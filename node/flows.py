@@ -24,6 +24,10 @@ KINDS: Mapping[str, str] = {
     "date": N_("a date such as 2026-12-31"),
     "integer": N_("a whole number"),
     "choice": N_("one of a list"),
+    "node": N_("a node id"),
+    "division": N_("a division code of 6 digits"),
+    "position": N_("datasets, whose positions the node writes there"),
+    "release": N_("written by the node"),
     "files": N_("SHA-256 of files, commas between them"),
 }
 STANDS: Mapping[str, str] = {

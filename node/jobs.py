@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from node.engine import Step
+from node.frozen import INDICATORS, unfrozen
 from node.known import StoreKnown
 from node.parts import parts_open
 from node.store.loads import Written, pack_written
@@ -116,8 +117,12 @@ class PutJob:
         voids = [key for i, key in enumerate(self.voids) if i not in bad_keys]
         before = store.read_rows(dataset, self.node, [*keys, *voids])
         puts, unchanged = _changed(checked.rows, keys, before)
+        broken: list[tuple[Key, Phrase]] = []
         if (life := self.door.code_life(dataset)) is not None:
             puts, voids, broken = _lived(life, self.schema, puts, voids, before)
+        elif dataset == INDICATORS:
+            puts, voids, broken = unfrozen(store, self.node, self.schema, puts, voids)
+        if broken:
             skipped = {reject.place for reject in checked.rejects}
             places = dict(zip(keys, (i for i in range(len(self.rows)) if i not in skipped), strict=True))
             places |= {key: i for i, key in enumerate(self.voids)}

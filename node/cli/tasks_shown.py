@@ -11,7 +11,7 @@ from node.cli.session import Session
 from node.flows import PARTIES
 from node.texts import N_, _, current
 from node.texts.flows import FlowWords
-from node.texts.standing import WHOLES
+from node.texts.standing import CITED, WHOLES
 from node.texts.steps import detail, reason
 from tiers.flows.fields import FILES, files_in
 
@@ -90,6 +90,7 @@ def show_task(session: Session, task: dict[str, Any]) -> None:
     ]
     table(_("Moves"), heads, rows)
     _show_files(task["files"])
+    _show_cited(task["cited"])
     for draft in task["drafts"]:
         _say_draft(words, draft)
     _show_next(words, task)
@@ -139,6 +140,18 @@ def _show_files(files: list[dict[str, Any]]) -> None:
     table(_("Files"), heads, rows)
 
 
+def _show_cited(cited: list[dict[str, Any]]) -> None:
+    """What the moves cite, and whether what is held here is the same."""
+    if not cited:
+        return
+    say()
+    heads = [_("no."), _("field"), _("cites"), _("up to"), _("here")]
+    rows = [
+        (one["number"] or "", one["field"], one["what"], one["seq"] or "", _(CITED[one["stands"]])) for one in cited
+    ]
+    table(_("Cited"), heads, rows)
+
+
 def _show_next(words: FlowWords, task: dict[str, Any]) -> None:
     """Names as they are typed, with their titles."""
     if not task["next"]:
@@ -165,7 +178,9 @@ def _together(task: dict[str, Any], name: str) -> str:
         return ""
     found = task[name]
     word, count = WHOLES[found["whole"]], len(found["tasks"])
-    return _("{whole}: {open} of {count} open").format(whole=_(word), open=found["open"], count=count)
+    told = _("{whole}: {open} of {count} open").format(whole=_(word), open=found["open"], count=count)
+    phase = found["phase_zh"] if current().language == "zh" else found["phase_en"]
+    return f"{told} ({phase})" if phase else told
 
 
 def _must_act(words: FlowWords, task: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from node.attachments.files import Files
 from node.audit import Event as AuditEvent
 from node.clock import iso
 from node.commands.addressed import addressed, check_node
+from node.commands.cited import cited, cited_in
 from node.commands.view import ROWS_SHOWN_MAX, Arguments, View, items, limit, number, text, texts
 from node.commands.work import view_of
 from node.desk import Made
@@ -58,7 +59,7 @@ async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: de
     first, moves = wishes[0], " ".join(wish.move for wish in wishes)
     said = {"by": hand.said, "org": first.org, "role": first.role}
     try:
-        made = await desk.hand_in(node, hand, await addressed(node, wishes), around)
+        made = await desk.hand_in(node, hand, await cited(node, await addressed(node, wishes)), around)
     except InputFault as fault:
         node.note(AuditEvent.MOVE_REFUSED, task=first.task, move=moves, **said, reason=fault.reason.name)
         raise await _in_words(node, wishes, fault) from fault
@@ -208,6 +209,7 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
         "refused": [_move(body) for body in view.reader.pending_moves(task, refused=True)],
         **_together(view, first),
         "files": _files(view, [*history, *pending], drafts),
+        "cited": cited_in(view, flow, [*history, *pending]),
         "next": _next(flow, history, pending, party) if view.node in (first.issuer, first.holder) else [],
     }
 
@@ -238,11 +240,16 @@ def _together(view: View, first: MoveBody) -> dict[str, Any]:
     found = {
         name: together(view.reader, view.catalogue.flows, *question) for name, question in asked.items() if question[2]
     }
-    return {name: _bundle(one) for name, one in found.items() if one is not None}
+    flows = view.catalogue.flows
+    return {name: _bundle(one, flows.get(one.parts[0].flow)) for name, one in found.items() if one is not None}
 
 
-def _bundle(found: Bundle) -> dict[str, Any]:
+def _bundle(found: Bundle, flow: Flow | None) -> dict[str, Any]:
+    phase = flow.phases[found.phase] if flow is not None and found.phase >= 0 else None
     return {
+        "phase": phase.value if phase is not None else "",
+        "phase_zh": phase.title_zh if phase is not None else "",
+        "phase_en": phase.title_en if phase is not None else "",
         "whole": found.whole.value,
         "open": found.open,
         "states": dict(found.states),

@@ -109,6 +109,7 @@ class Move:
 def fields_for(flow: Flow) -> dict[str, str]:
     """Something proper for every field that a move of a flow must say."""
     said = {Kind.DATE: "2026-12-31", Kind.INTEGER: "1", Kind.TEXT: "x", Kind.NODE: "c330200.p330000.cn-sim"}
+    said |= {Kind.POSITION: "-", Kind.RELEASE: f"{'a' * 64}:7"}
     wanted = {name for rule in flow.moves for name in rule.fields}
     return {
         rule.name: rule.values[0].value if rule.kind is Kind.CHOICE else said[rule.kind]

@@ -87,6 +87,13 @@ DRAFT_STATES: Final[dict[str, str]] = {
     "dropped": N_("dropped"),
     "stale": N_("stale"),
 }
+CITED: Final[dict[str, str]] = {
+    "same": N_("the same is held here"),
+    "other": N_("another is held here"),
+    "not_yet": N_("not all of it has come yet"),
+    "not_held": N_("it does not come here"),
+    "nothing": N_("no exchanged data is cited"),
+}
 REMINDERS: Final[dict[str, str]] = {"reminded": N_("reminded"), "answered": N_("answered")}
 
 

@@ -128,7 +128,7 @@ set_day = { zh = "改期", en = "set the day", by = "issuer", from = ["agreed"],
 done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "over" }
 ```
 
-A move without `to` leaves the state as it is. `most`: how often in one task. `guards`: `in_time` (not after the limit),
+A move without `to` leaves the state as it is. `most`: how often in one task. `guards`: `in_time` (not after the limit), `past_limit` (not before it),
 `parts_closed` (not while parts of it are open, unless `override_reason` says why). `returns = true`: the move sends work back, which
 statistics count as a return. Kinds of fields: `text`, `date`, `integer`, `choice`, `node` (a node id), `division` (a division code);
 `masked = ["text", …]` at the flow names fields whose numbers of persons are masked before a move is made. `[[flow.X.starts]]` says which task
@@ -174,7 +174,7 @@ set_day = { zh = "改期", en = "set the day", by = "issuer", from = ["agreed"],
 done = { zh = "完成", en = "done", by = "issuer", from = ["agreed"], to = "over" }
 ```
 
-没有 `to` 的操作不改变状态。`most`：一项任务中最多几次。`guards`：`in_time`（不得超过时限），`parts_closed`（转办任务未全部办结时不得办理，
+没有 `to` 的操作不改变状态。`most`：一项任务中最多几次。`guards`：`in_time`（不得超过时限），`past_limit`（时限届满后方可），`parts_closed`（转办任务未全部办结时不得办理，
 除非以 `override_reason` 说明理由）。`returns = true`：该操作将办理结果退回，统计时计为退回。字段种类：`text`、`date`、`integer`、`choice`、`node`（节点标识）、`division`（区划代码）；流程的
 `masked = ["text", …]` 列出作出操作前须掩去个人号码的字段。`[[flow.X.starts]]` 规定某操作启动哪项任务，`[[flow.X.mirrors]]` 规定承办方节点就其转出的分项自动回告什么，写法见 W3U。状态的时限依次取：日期字段 `day` 所说之日；`by` 所指选项的值在 `of` 中对应的时限；`otherwise`。`stage` 相同的各状态
 共用自进入其中第一个起的时间；处于 `suspends` 的状态时，该时间暂停。
@@ -272,6 +272,7 @@ CLOCKS = {
 GUARDS = {
     Guard.PARTS_CLOSED: ("all parts closed, or `override_reason`", "转办任务全部办结，或说明 `override_reason`"),
     Guard.IN_TIME: ("not after the limit", "不得超过时限"),
+    Guard.PAST_LIMIT: ("not before the limit has passed", "时限届满后方可"),
 }
 KINDS = {
     Kind.TEXT: ("text", "文字"),
@@ -280,6 +281,8 @@ KINDS = {
     Kind.DATE: ("date", "日期"),
     Kind.INTEGER: ("whole number", "整数"),
     Kind.CHOICE: ("one of", "选项"),
+    Kind.POSITION: ("datasets, whose positions the node writes", "数据集，由节点写明其位置"),
+    Kind.RELEASE: ("written by the node", "由节点填写"),
     Kind.FILES: ("SHA-256 of at most 20 attachments", "附件的 SHA-256，最多 20 个"),
 }
 

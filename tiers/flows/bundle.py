@@ -40,6 +40,8 @@ class Part(NamedTuple):
     has_begun: bool
     has_ended: bool
     is_withdrawn: bool
+    phase: int = -1
+    """Its place among the phases of the flow; -1 where it has none."""
 
 
 class Bundle(NamedTuple):
@@ -53,6 +55,12 @@ class Bundle(NamedTuple):
     def open(self) -> int:
         """How many have not ended."""
         return sum(not part.has_ended for part in self.parts)
+
+    @property
+    def phase(self) -> int:
+        """The phase in which they are together, that of the last of them; -1 where there is none."""
+        counted = [one for one in self.parts if one.phase >= 0 and not one.is_withdrawn]
+        return min((one.phase for one in counted), default=-1)
 
 
 def part(flow: Flow, history: Sequence[MoveBody]) -> Part:
@@ -68,6 +76,7 @@ def part(flow: Flow, history: Sequence[MoveBody]) -> Part:
         any(m.accepted and m.by_node == first.holder for m in history),
         flow.has_ended(name),
         state is not None and state.final and state.refusal is Reason.WITHDRAWN,
+        next((place for place, one in enumerate(flow.phases) if state is not None and one.value == state.phase), -1),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sync.phrase import Phrase
+from sync.reasons import Reason
 from tiers.flows.fields import field_fault
 from tiers.flows.table import (
     BEFORE,
@@ -40,7 +41,7 @@ def check_flow(flow: Flow) -> list[Phrase]:
     faults = [Phrase("state '{}' stands twice", name) for name in _twice(s.name for s in flow.states)]
     faults += [Phrase("move '{}' stands twice", name) for name in _twice(m.name for m in flow.moves)]
     faults += [Phrase("field '{}' stands twice", name) for name in _twice(f.name for f in flow.fields)]
-    for check in (_moves, _graph, _owners, _stages, _limits, _consequences):
+    for check in (_moves, _graph, _owners, _stages, _phases, _limits, _consequences):
         faults += check(flow)
     return faults
 
@@ -73,7 +74,8 @@ def _moves(flow: Flow) -> Iterator[Phrase]:
             yield Phrase("move '{}' is automatic: it is the issuer's", rule.name)
         if rule.returns and (rule.automatic or rule.quiet or rule.to == STAY or BEFORE in rule.starts):
             yield Phrase("move '{}' returns: a person makes it, and it leads to another state", rule.name)
-        if Guard.IN_TIME in rule.guards and any(s.limit is None for s in flow.states if s.name in rule.starts):
+        timed = not {Guard.IN_TIME, Guard.PAST_LIMIT}.isdisjoint(rule.guards)
+        if timed and any(s.limit is None for s in flow.states if s.name in rule.starts):
             yield Phrase("move '{}' must be in time, from a state without a limit", rule.name)
     if sum(BEFORE in rule.starts for rule in flow.moves) != 1:
         yield Phrase("one move, and one only, must open a task")
@@ -108,7 +110,7 @@ def _owners(flow: Flow) -> Iterator[Phrase]:
             yield Phrase("state '{}': '{}' is no move by which its owner leads it on", state.name, state.next)
         elif rule.automatic:
             yield Phrase("state '{}': '{}' is made by no person, who could be asked for it", state.name, state.next)
-        elif rule.most or Guard.IN_TIME in rule.guards:
+        elif rule.most or not {Guard.IN_TIME, Guard.PAST_LIMIT}.isdisjoint(rule.guards):
             yield Phrase(
                 "state '{}': '{}' may be used up or too late, so that nothing leads on", state.name, state.next
             )
@@ -126,6 +128,16 @@ def _stages(flow: Flow) -> Iterator[Phrase]:
         theirs = any(state.name in rule.starts and rule.by is Party.HOLDER for rule in flow.moves)
         if state.draft and (theirs or state.owner is Party.HOLDER):
             yield Phrase("state '{}' is a draft: the holder has nothing to do with it yet", state.name)
+
+
+def _phases(flow: Flow) -> Iterator[Phrase]:
+    """A flow with phases says of every state in which it is, but of what was called off; one without says none."""
+    known = {one.value for one in flow.phases}
+    for state in flow.states:
+        if state.phase and state.phase not in known:
+            yield Phrase("state '{}': '{}' is no phase of the flow", state.name, state.phase)
+        if known and not state.phase and not (state.final and state.refusal is Reason.WITHDRAWN):
+            yield Phrase("state '{}' says not in which phase of the flow it is", state.name)
 
 
 def _limits(flow: Flow) -> Iterator[Phrase]:

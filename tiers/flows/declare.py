@@ -82,6 +82,7 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
     starts = tuple(_start(t) for t in table.tables("starts"))
     mirrors = tuple(_mirror(t) for t in table.tables("mirrors"))
     hidden = table.texts("masked", ())
+    phases = tuple(_value(one) for one in table.tables("phases"))
     table.finish()
     if len(table.mistakes) > before or stands is None or is_proposal is None:
         return None
@@ -105,6 +106,7 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
         definition,
         definition_zh,
         is_proposal,
+        phases,
     )
     for fault in check_flow(flow):
         table.wrong("", fault)
@@ -197,6 +199,7 @@ def _state(name: str, table: Table) -> State:
         table.text("stage", ""),
         table.flag("suspends", False),
         table.choice("refusal", _REFUSALS, Reason.CROSSED) or Reason.CROSSED,
+        table.text("phase", ""),
     )
     table.finish()
     return state

@@ -7,6 +7,7 @@ from datetime import date
 
 from sync.phrase import Phrase
 from sync.values import is_node_id
+from tiers.flows.positions import positions_in, release_in
 from tiers.flows.table import FieldRule, Kind
 
 _DAY_US = 86_400_000_000
@@ -32,6 +33,10 @@ def field_fault(rule: FieldRule, said: str, at: int) -> Phrase | None:
         return Phrase("'{}' must be a node id such as c330100.p330000.cn-demo", rule.name)
     if rule.kind is Kind.DIVISION and not _DIVISION.fullmatch(said):
         return Phrase("'{}' must be a division code of 6 digits", rule.name)
+    if rule.kind is Kind.POSITION and positions_in(said) is None:
+        return Phrase("'{}' must name datasets, whose positions the node writes there, or '-' for none", rule.name)
+    if rule.kind is Kind.RELEASE and release_in(said) is None:
+        return Phrase("'{}' must be left out: the node writes which release it is", rule.name)
     return _files_fault(rule, said) if rule.kind is Kind.FILES else None
 
 

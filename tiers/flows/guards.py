@@ -30,11 +30,13 @@ NO_FACTS = Facts()
 
 
 class Wish(NamedTuple):
-    """A move that is to be made. is_late: the limit of the task's state, as its issuer said it, had passed by then."""
+    """A move that is to be made. is_late: the limit of the task's state, as its issuer said it, had passed by then.
+    is_early: it had not. Neither where no limit was said."""
 
     move: str
     fields: Mapping[str, str]
     is_late: bool
+    is_early: bool = False
 
 
 def guard_fault(guard: Guard, wish: Wish, facts: Facts) -> Phrase | None:
@@ -52,7 +54,12 @@ def _in_time(wish: Wish, facts: Facts) -> Phrase | None:
     return Phrase("the time for '{}' has passed", wish.move) if wish.is_late else None
 
 
+def _past_limit(wish: Wish, facts: Facts) -> Phrase | None:
+    return Phrase("'{}' comes after the time of the other side", wish.move) if wish.is_early else None
+
+
 _GUARDS: Mapping[Guard, Callable[[Wish, Facts], Phrase | None]] = {
     Guard.PARTS_CLOSED: _parts_closed,
     Guard.IN_TIME: _in_time,
+    Guard.PAST_LIMIT: _past_limit,
 }

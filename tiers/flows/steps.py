@@ -122,7 +122,7 @@ def legal_fault(
         return Fault(Reason.WRONG_STATE, Phrase("'{}' cannot be made in state '{}'", move, place.state))
     if rule.most and place.made.get(move, 0) >= rule.most:
         return Fault(Reason.WRONG_STATE, Phrase("'{}' can be made {} time(s) in a task", move, rule.most))
-    wish = Wish(move, fields, is_late=0 < place.due_at < at)
+    wish = Wish(move, fields, is_late=0 < place.due_at < at, is_early=at <= place.due_at)
     guarded = (guard_fault(guard, wish, facts) for guard in rule.guards)
     if (hindered := next((fault for fault in guarded if fault), None)) is not None:
         return Fault(Reason.WRONG_STATE, hindered)

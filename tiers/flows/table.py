@@ -65,6 +65,8 @@ class Kind(Enum):
     FILES = "files"
     NODE = "node"
     DIVISION = "division"
+    POSITION = "position"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Guard(Enum):
 
     PARTS_CLOSED = "parts_closed"
     IN_TIME = "in_time"
+    PAST_LIMIT = "past_limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ class State:
 
     stage: the limit counts from when the task came into this stage, a name that states may share; '' for the state
     itself. suspends: the clock of the stage stands still in this state; its own limit runs, for its owner.
+
+    phase: of the flow's phases, the one that tasks in this state are in; '' for none.
     """
 
     name: str
@@ -125,6 +130,7 @@ class State:
     stage: str = ""
     suspends: bool = False
     refusal: Reason = Reason.CROSSED
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +203,8 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A transition table. issuers: profiles of the tiers that may issue it. stands: where the issuer is."""
+    """A transition table. issuers: profiles of the tiers that may issue it. stands: where the issuer is. phases: in
+    which several tasks of one bundle go through it together, in order."""
 
     id: str
     title_zh: str
@@ -212,6 +219,7 @@ class Flow:
     definition: str = ""
     definition_zh: str = ""
     is_proposal: bool = True
+    phases: tuple[Choice, ...] = ()
 
     def state(self, name: str) -> State:
         """The state of that name; KeyError if there is none."""

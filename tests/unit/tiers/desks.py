@@ -38,6 +38,7 @@ START_US = 1_790_000_000_000_000
 def fields_for(flow: Flow) -> dict[str, str]:
     """Something proper for every field that a move of a flow must say."""
     said = {Kind.DATE: "2026-10-01", Kind.INTEGER: "1", Kind.NODE: OTHER_CITY, Kind.DIVISION: "330200"}
+    said |= {Kind.POSITION: "-", Kind.RELEASE: f"{'a' * 64}:7"}
     wanted = {name for rule in flow.moves for name in rule.fields}
     return {
         f.name: f.values[0].value if f.kind is Kind.CHOICE else said.get(f.kind, f"{f.name} of it")
@@ -215,7 +216,7 @@ def _is_said(flow: Flow, name: str, said: Mapping[str, str]) -> bool:
         return False
     if rule.kind is Kind.CHOICE:
         return text in {one.value for one in rule.values}
-    return rule.kind is Kind.TEXT or any(digit.isdigit() for digit in text)
+    return rule.kind in (Kind.TEXT, Kind.POSITION) or any(digit.isdigit() for digit in text)
 
 
 def desks(*moves: str) -> tuple[Desk, Desk]:

@@ -81,3 +81,29 @@ def test_a_part_says_what_it_is_a_part_of() -> None:
     settle(province, city)
     assert (said_in(city.history(), BUNDLE), said_in(city.history(), PART_OF)) == ("flood-2026", "n-17")
     assert said_in((), BUNDLE) == ""
+
+
+def test_a_cycle_is_in_the_phase_of_its_last_city() -> None:
+    """Of those that were not called off; a flow without phases is in none."""
+    flow = FLOWS["W6"]
+    names = [one.value for one in flow.phases]
+
+    def at(*states: str) -> str:
+        parts = [
+            Part(str(n), "W6", "c", state, False, True, flow.has_ended(state), state == "withdrawn", _phase(state))
+            for n, state in enumerate(states)
+        ]
+        place = bundle_of(parts).phase
+        return names[place] if place >= 0 else ""
+
+    def _phase(state: str) -> int:
+        said = flow.state(state).phase
+        return names.index(said) if said else -1
+
+    assert at("to_fill", "archived", "settled") == "filling"
+    assert at("appealed", "accepted") == "feedback"
+    assert at("archived", "archived") == "archived"
+    assert at("archived", "withdrawn") == "archived"
+    assert at("withdrawn") == ""
+    assert FLOWS["W1"].phases == ()
+    assert {state.phase for state in flow.states} == {*names, ""}

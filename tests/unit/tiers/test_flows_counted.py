@@ -214,6 +214,24 @@ def test_what_must_be_in_time_is_refused_after_the_end_that_the_issuer_said(case
         assert verdict.detail == "the time for '{}' has passed"
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_result_is_filed_only_when_it_can_be_appealed_against_no_more(late: int) -> None:
+    """By the end that the issuer itself said, to the microsecond; an appeal at the last moment counts."""
+    issuer, holder = desks_of(FLOWS["W6"], "fill", "assess", "review", "pass")
+    issuer.make("settle")
+    told = issuer.history()[-1]
+    told.due_at = issuer.post[-1].due_at = START_US + HOUR_US
+    settle(issuer, holder)
+    issuer.now = holder.now = told.due_at + late
+    assert (issuer.may("lapse"), holder.may("appeal")) == (bool(late), not late)
+    if late:
+        settle(issuer, holder)
+        assert holder.state() == "archived"
+    else:
+        with pytest.raises(InputFault, match="comes after the time"):
+            issuer.make("lapse")
+
+
 def test_whether_a_move_built_on_pending_ones_is_in_time_the_arbiter_knows() -> None:
     """The holder received late, and declines before it hears how long it has from there on."""
     issuer, holder = desks_of(FLOWS["W1"])

@@ -65,6 +65,7 @@ PATHS: dict[str, tuple[str, str, str]] = {
         "archived",
     ),
     "an evaluation that is upheld": ("W6", "fill assess review pass settle appeal uphold archive", "archived"),
+    "an evaluation that nobody answers": ("W6", "fill assess review pass settle lapse", "archived"),
     "an evaluation that is called off": ("W6", "fill withdraw", "withdrawn"),
     "onboarding grade by grade": (
         "W7",
@@ -149,7 +150,7 @@ CROSSINGS: dict[str, tuple[str, str, str, str, str, Reason]] = {
     "extend × fill in": ("W6", "", "fill", "extend", "filled", Reason.NONE),
     "call off × fill in": ("W6", "", "fill", "withdraw", "withdrawn", Reason.WITHDRAWN),
     "settle × correct": ("W6", "fill assess review pass", "correct", "settle", "settled", Reason.CROSSED),
-    "archive × appeal": ("W6", "fill assess review pass settle", "appeal", "archive", "archived", Reason.CROSSED),
+    "file × appeal": ("W6", "fill assess review pass settle", "appeal", "lapse", "archived", Reason.CROSSED),
     "suspend × ready": ("W7", "", "ready", "suspend", "suspended", Reason.CROSSED),
     "by evidence × ready": ("W7", "", "ready", "reach_data", "delivering", Reason.CROSSED),
     "grade changed × ready": ("W7", "reach_data", "ready", "observe", "checking", Reason.NONE),
