@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sync.errors import InputFault
-from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX
+from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX, KIB
 from sync.phrase import Phrase
 from sync.reasons import Reason
 from sync.values import ID_TEXT_BYTES_MAX, is_identifier
@@ -29,6 +29,8 @@ from tiers.profile import Standing, TierProfile, profile_of, stands_below
 WORD_CHARACTERS_MAX = 200
 FIELDS_MAX = 64
 FIELD_CHARACTERS_MAX = 8_000
+FIELDS_BYTES_MAX = 256 * KIB
+"""A move is one entry, and so is the verdict that repeats it: neither may ever be too large to be sent."""
 HEARD_MAX = 1_000
 """So many moves of a task are decided; a holder's beyond them is refused without a number."""
 MADE_MAX = {Party.HOLDER: HEARD_MAX - 100, Party.ISSUER: HEARD_MAX + 100}
@@ -172,6 +174,8 @@ def size_fault(body: MoveBody) -> Fault | None:
         return Fault(
             Reason.TOO_LONG, Phrase("more than {} fields, or {} characters in one", FIELDS_MAX, FIELD_CHARACTERS_MAX)
         )
+    if sum(len(f.text.encode()) for f in body.fields) > FIELDS_BYTES_MAX:
+        return Fault(Reason.TOO_LONG, Phrase("the fields together have more than {} bytes", FIELDS_BYTES_MAX))
     names = [f.name for f in body.fields]
     if len(set(names)) != len(names) or not all(map(is_identifier, names)):
         return Fault(Reason.RULE_BROKEN, Phrase("a field stands twice or has no proper name"))

@@ -9,10 +9,10 @@ import pytest
 
 from sync.errors import InputFault
 from sync.judge import MoveJudgement
-from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX
+from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX, ENTRY_BYTES_MAX, HEADER_BYTES_MAX
 from sync.reasons import Reason
 from sync.values import Fate
-from sync.wire.v1.entry_pb2 import MoveBody, MoveField
+from sync.wire.v1.entry_pb2 import MoveBody, MoveField, MovePayload
 from tests.unit.tiers.desks import FLOWS, START_US, TASK, W2, Desk, deliver, desks, facts, forged, settle, sides
 from tests.unit.tiers.kit import (
     CITY,
@@ -138,6 +138,13 @@ def test_what_is_not_a_proposal_of_the_holder_is_refused_without_a_verdict(case:
     assert len(issuer.history()) == 2
 
 
+def _fill(body: MoveBody, count: int, letter: str = "x") -> None:
+    """Fields of so many bytes in all, each as long as it may be."""
+    texts = [letter * 8_000] * (count // (8_000 * len(letter.encode())))
+    texts.append("x" * (count - sum(len(text.encode()) for text in texts)))
+    body.fields.extend(MoveField(name=f"field_{place}", text=text) for place, text in enumerate(texts))
+
+
 BOUNDS: dict[str, tuple[Callable[[MoveBody, int], object], int]] = {
     "the bytes of a task's id": (lambda b, n: setattr(b, "task", "x" * n), 64),
     "the bytes of a move's id": (lambda b, n: setattr(b, "move_id", "x" * n), 64),
@@ -149,6 +156,7 @@ BOUNDS: dict[str, tuple[Callable[[MoveBody, int], object], int]] = {
     "arguments": (lambda b, n: b.arguments.extend(["x"] * n), ARGUMENTS_MAX),
     "the characters of an argument": (lambda b, n: b.arguments.append("市" * n), ARGUMENT_CHARACTERS_MAX),
     "fields": (lambda b, n: b.fields.extend(MoveField(name=f"f{i}") for i in range(n)), 64),
+    "the bytes of all fields together": (_fill, 256 * 1_024),
     "the characters of a field": (lambda b, n: b.fields.append(MoveField(name="f", text="市" * n)), 8_000),
 }
 
@@ -163,6 +171,22 @@ def test_what_a_move_says_has_bounds(case: str) -> None:
         fault = size_fault(body)
         assert (fault is None) is good
         assert fault is None or fault.reason is Reason.TOO_LONG
+
+
+def test_the_longest_move_fits_into_an_entry() -> None:
+    """As it is said, and as the verdict says it again: one that does not would hold up all that come behind it."""
+    issuer, holder = desks("issue")
+    body = forged(holder, "comment")
+    del body.fields[:]
+    body.fields.append(MoveField(name="text", text="x"))
+    _fill(body, 256 * 1_024 - 1, "市")
+    body.by_org = body.by_role = "市" * 200
+    holder.post.append(body)
+    settle(issuer, holder)
+    verdict = issuer.history()[-1]
+    assert verdict.accepted
+    assert len(MovePayload(body=verdict).SerializeToString()) < ENTRY_BYTES_MAX - HEADER_BYTES_MAX
+    assert facts(issuer) == facts(holder)
 
 
 def test_a_proposal_counts_by_who_sealed_it() -> None:
