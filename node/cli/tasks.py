@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from node.faults import Code, UserFault
 from node.flows import flow_named
 from node.texts import N_, _
 from tiers.flows.fields import FILES
+
+if TYPE_CHECKING:
+    from tiers.flows.table import Flow
 
 TASKS = Verbs("task", N_("Tasks that cross tiers: issue, sign, reply, check, close."))
 
@@ -68,6 +71,7 @@ def new(
     wish: dict[str, Any] = {"task": task, "flow": found.id, "holder": holder, "fields": fields, "then": then}
     show_made(session, command(session, "task.move", move=opening.name, **wish, **author))
     _remark_passed(session, due)
+    _remark_unknown(found, fields)
 
 
 @TASKS.verb(N_("List tasks, the most recently moved first."), "list")
@@ -198,14 +202,26 @@ def _move(
 ) -> None:
     session = here(context)
     given = _with_files(session, {field: said for field, said in fields.items() if said}, files)
-    show_made(session, command(session, "task.move", task=task, move=name, fields=given, org=org, role=role))
+    made = command(session, "task.move", task=task, move=name, fields=given, org=org, role=role)
+    show_made(session, made)
     _remark_passed(session, given.get("due", ""))
+    _remark_unknown(catalogue_of(session).flows.get(made.get("flow", "")), given)
 
 
 def _remark_passed(session: Session, due: str) -> None:
     """A day in the past is let in, for work that is only registered now; it is mostly a slip."""
     if due and due < moment(SystemClock().now_us(), session.zone)[: len("2026-12-31")]:
         remark(_("The day {due} has passed already: the task is overdue as soon as that limit begins.").format(due=due))
+
+
+def _remark_unknown(flow: Flow | None, given: Iterable[str]) -> None:
+    """A field that the flow does not know is sent as it stands, for a site may agree on more; mostly it is a slip."""
+    for name in given:
+        if flow is not None and flow.field(name) is None:
+            text = _(
+                "The flow has no field '{name}': it was sent as it stands. `tiersync flow show {flow}` lists them."
+            )
+            remark(text.format(name=name, flow=flow.id))
 
 
 def _with_files(session: Session, fields: dict[str, str], files: Sequence[Path]) -> dict[str, str]:
@@ -257,24 +273,19 @@ def _shortcut(name: str, about: str) -> None:
         ] = "",
         role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
     ) -> None:
-        _move(context, task, name, {_FIELD_OF[name]: said} if name in _FIELD_OF else {}, org, role, file)
+        fields = {_sole_field(here(context), task, name): said} if said else {}
+        _move(context, task, name, fields, org, role, file)
 
     TASKS.verb(about, name.replace("_", "-"))(run_move)
 
 
-_FIELD_OF = {
-    "reply": "result",
-    "return": "reason",
-    "withdraw": "reason",
-    "report": "text",
-    "remark": "text",
-    "decline": "reason",
-    "advise": "opinion",
-    "bring_up": "request",
-    "file": "result",
-    "comment": "text",
-}
-"""Moves that must say one thing, and the field it goes into."""
+def _sole_field(session: Session, task: str, name: str) -> str:
+    """The field that a text goes into: the one that the move must say in this task's flow; else what every flow has for
+    words, so that nothing of what was typed is lost."""
+    flow = catalogue_of(session).flows.get(ask(session, "task.show", task=task)["flow"])
+    rule = flow.rule(name) if flow is not None else None
+    return rule.fields[0] if rule is not None and len(rule.fields) == 1 else "text"
+
 
 _shortcut("sign", N_("Sign for a task that was issued to this node."))
 _shortcut("begin", N_("Begin to put right what a task is about."))

@@ -94,8 +94,20 @@ def wishes_of(node: Node, arguments: Arguments) -> list[MoveWish]:
     if not (holder or text(arguments, "task")) and (found := node.catalogue.flows.get(flow)) is not None:
         holder = node.standing.parent if found.stands is Stands.BELOW else ""
     check_node(node, holder)
+    if holder and not _is_plain(task):
+        raise UserFault(
+            Code.BAD_ARGUMENT,
+            N_("'{value}' cannot be the id of a task: it has spaces, or characters that do not show."),
+            N_("Leave it out, and one is made; or use letters, digits and signs such as - and /."),
+            value=ascii(task)[1:-1],
+        )
     steps = [arguments, *items(arguments, "then")[: desk.MOVES_MAX - 1]]
     return [MoveWish(flow, task, text(one, "move"), holder, org, role, texts(one, "fields")) for one in steps]
+
+
+def _is_plain(task: str) -> bool:
+    """Whether people can read an id out and type it again."""
+    return task.isprintable() and not any(map(str.isspace, task))
 
 
 async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -> UserFault:

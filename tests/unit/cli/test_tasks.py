@@ -194,6 +194,34 @@ def test_what_is_wrong_with_a_move_is_not_said_of_rows(
     assert "row" not in told.err
 
 
+@pytest.mark.parametrize("task", ["a b", "a\nb", "a\x1b[31m", "a\u200b", "a\u2028b"])
+def test_an_id_that_nobody_could_type_again_is_refused(call: Call, country: Country, task: str) -> None:
+    """Before anything is registered; what nodes have agreed on already is not asked."""
+    wish = (country.node("city"), "--title", "x", "--due", "2026-12-31", "--task", task)
+    called = call("--home", country.home("nation"), "task", "new", *wish)
+    assert (called.code, "Error E1008:" in called.err) == (2, True), called
+    assert "\x1b" not in called.err
+
+
+def test_what_is_typed_goes_where_the_flow_wants_it(call: Call, country: Country) -> None:
+    """One word for a move, whatever its field is called in this flow; beside a move that must say nothing it is a text;
+    a field that no flow knows is remarked on."""
+    city, nation = country.home("city"), country.node("nation")
+    wish = ("--flow", "W10", "--title", "x", "--field", "alarm=A1", "--field", "level=3", "--field", "levle=2")
+    made = call("--home", city, "task", "new", nation, *wish, "--task", "typed-1")
+    assert (made.code, "no field 'levle'" in made.err, "'alarm'" in made.err) == (0, True, False), made
+    for move, said in (("confirm", "seen"), ("report", "valve shut"), ("end", ""), ("file", "learnt")):
+        verb = ("move", "typed-1", "end", "--field", "result=ok") if move == "end" else (move, "typed-1", said)
+        assert call("--home", city, "task", *verb).code == 0
+    moves = call("--home", city, "task", "show", "typed-1", "--json").json["moves"]
+    assert [list(move["fields"].items()) for move in moves[1:]] == [
+        [("text", "seen")],
+        [("text", "valve shut")],
+        [("result", "ok")],
+        [("review", "learnt")],
+    ]
+
+
 def test_a_day_that_has_passed_is_remarked_on(call: Call, country: Country) -> None:
     """It is let in, for work that is entered late; mostly it is a slip."""
     wish = (country.node("city"), "--title", "x", "--requirement", "y", "--due")
