@@ -235,7 +235,7 @@ class _Story:
         suspended: list[Span] = [(s.since_us, s.until_us) for s in self._stays if s.state.suspends]
         start_us, hours = self._steps[0].at_us, Clock.URGENT_HOUR if runs_on else Clock.WORK_HOUR
         try:
-            passed = elapsed(start_us, max(start_us, until_us), hours, calendar, suspended)
+            passed = elapsed(start_us, until_us, hours, calendar, suspended)
         except ClockFault:
             return None, ""
         return int(passed * 60), "urgent" if runs_on else "work"
@@ -248,9 +248,7 @@ class _Story:
             if rule is not None and rule.returns:
                 returner = step.by
                 yield step.at_us, "returned", 1
-            elif returner not in (None, step.by) and (
-                step.state.final or (step.state.owner is returner and not step.state.suspends)
-            ):
+            elif returner not in (None, step.by) and step.state.owner is returner and not step.state.suspends:
                 returner = None
                 yield step.at_us, "corrected", 1
 

@@ -18,8 +18,7 @@ from tiers.periods import Period, parse_period
 from tiers.rolling import Counter, own_part, rows_of
 
 AUTUMN = tuple(map(parse_period, ("2026-09", "2026-10", "2026-11")))
-SIDES = {PROVINCE: "issuer", CITY: "holder"}
-BY_HOLDER = HOLDER | {"comment"}
+BY_HOLDER = HOLDER | {"comment", "leave"}
 
 
 def told(flow: Flow, *steps: tuple[str, str] | tuple[str, str, dict[str, str]]) -> list[MoveBody]:
@@ -159,6 +158,42 @@ def test_returned_and_handed_in_again() -> None:
 def test_withdrawn_is_not_closed() -> None:
     found = counts(told(W2, *SIGNED, ("withdraw", "2026-10-30T10:00")))
     assert found["2026-10"] == {"withdrawn": 1}
+
+
+def test_a_month_begins_with_its_first_moment_and_ends_before_the_next_one_s() -> None:
+    """What happens at midnight is of the new month, and the task was still open when the old one ended."""
+    closed = told(W2, *SIGNED, ("reply", "2026-09-30T10:00"), ("close", "2026-10-01T00:00"))
+    assert counts(closed)["2026-09"]["open"] == 1
+    assert counts(closed)["2026-10"] == {"closed": 1, "closed_in_time": 1}
+    issued = told(W2, ISSUED[0], ("issue", "2026-10-01T00:00", {"due": "2026-10-12"}))
+    assert counts(issued, periods=AUTUMN[:1]) == {}
+    assert counts(issued, periods=AUTUMN[:2])["2026-10"]["issued"] == 1
+
+
+def test_only_the_side_whose_work_it_is_replies_and_only_in_its_own_time() -> None:
+    """The issuer's withdrawal is no reply. Who moves while the other side is late is not late."""
+    assert "replied" not in counts(told(W2, *ISSUED, ("withdraw", "2026-09-30T09:00")))["2026-09"]
+    paused = (("open", "2026-09-01T10:00"), ("suspend", "2026-09-02T10:00"), ("leave", "2026-11-20T10:00"))
+    assert counts(told(FLOWS["W7"], *paused), FLOWS["W7"])["2026-11"]["replied_in_time"] == 1
+
+
+def test_a_reply_in_time_that_was_heard_of_too_late_was_in_time() -> None:
+    found = counts(told(W2, *ISSUED, ("overdue", "2026-10-08T08:00"), ("sign", "2026-09-30T09:00")))
+    assert (found["2026-10"]["replied"], found["2026-10"]["replied_in_time"]) == (1, 1)
+
+
+def test_a_return_is_answered_once_and_by_handing_in_alone() -> None:
+    """Neither a comment afterwards nor a withdrawal by either side is a second one, or one at all."""
+    back = (*SIGNED, ("reply", "2026-09-30T10:00"), ("return", "2026-09-30T11:00"))
+    again = told(W2, *back, ("reply", "2026-09-30T14:00"), ("comment", "2026-09-30T15:00"))
+    assert counts(again)["2026-09"]["corrected"] == 1
+    assert "corrected" not in counts(told(W2, *back, ("withdraw", "2026-09-30T14:00")))["2026-09"]
+    report = Story(FLOWS["W5"])
+    for name, at in (("submit", "01"), ("sign", "02"), ("return", "03"), ("withdraw", "04")):
+        report.move(name, f"2026-09-{at}T10:00")
+        report.history[-1].by_node = CITY if name in ("sign", "return") else PROVINCE
+    found = counts(report.history, FLOWS["W5"])["2026-09"]
+    assert (found["returned"], found.get("corrected", 0), found["withdrawn"]) == (1, 0, 1)
 
 
 def test_losers_and_what_is_not_confirmed_count_for_nothing() -> None:
