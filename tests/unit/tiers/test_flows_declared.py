@@ -333,6 +333,27 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "a next move that may be late": ('["parts_closed"]', '["in_time"]', "'agreed': 'done' may be used up or too late"),
     "a way out of the end": ('["agreed"], to = "over"', '["over"], to = "agreed"', "'over' is final, and a move leads"),
+    "an opening of the holder's": (
+        'by = "issuer", opens',
+        'by = "holder", opens',
+        "'ask' opens a task: it is the issuer's",
+    ),
+    "an opening that leads nowhere": (
+        'opens = true, to = "asked"',
+        "opens = true",
+        "'ask' opens a task: it is the issuer's",
+    ),
+    "from nowhere": ('from = ["asked"], fields', 'from = ["lost"], fields', "move 'again' names no state: 'lost'"),
+    "a field of the program's": (
+        "[flow.x_visit.field]",
+        '[flow.x_visit.field]\noverride_reason = { zh = "x", en = "x" }',
+        "field 'override_reason' stands twice",
+    ),
+    "a note that returns a task": (
+        "most = 1 }",
+        "most = 1, returns = true }",
+        "move 'again' returns: a person makes it",
+    ),
     "nowhere to": ('to = "agreed"', 'to = "granted"', "move 'agree' names no state: 'granted'"),
     "nothing from": (
         'from = ["asked"]\nto',

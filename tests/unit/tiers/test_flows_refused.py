@@ -122,6 +122,7 @@ NOT_HEARD: dict[str, tuple[Callable[[MoveBody], None], Reason]] = {
     "a field without end": (lambda b: b.fields.append(MoveField(name="more", text="x" * 8_001)), Reason.TOO_LONG),
     "a time that no calendar has": (lambda b: setattr(b, "at", MOMENT_MAX + 1), Reason.RULE_BROKEN),
     "a time before all": (lambda b: setattr(b, "at", -1), Reason.RULE_BROKEN),
+    "a field without a proper name": (lambda b: b.fields.append(MoveField(name="x y", text="x")), Reason.RULE_BROKEN),
     "a field twice": (lambda b: b.fields.append(MoveField(name="reason", text="x")), Reason.RULE_BROKEN),
 }
 
@@ -288,6 +289,20 @@ def test_who_may_issue_to_whom_follows_from_profile_and_tree(case: str) -> None:
     with pytest.raises(InputFault) as told:
         desk.begin(to)
     assert told.value.reason is Reason.NOT_YOUR_MOVE
+
+
+def test_a_tier_issues_only_the_flows_that_are_its_own() -> None:
+    """A city stands above its district, and evaluates nobody: neither at its desk nor past it."""
+    flow = FLOWS["W6"]
+    city, district = Desk(CITY_STANDS, flow), Desk(DISTRICT_STANDS, flow)
+    with pytest.raises(InputFault) as told:
+        city.begin(DISTRICT)
+    assert told.value.reason is Reason.NOT_YOUR_MOVE
+    body = Desk(PROVINCE_STANDS, flow).begin(CITY)
+    body.issuer = body.by_node = CITY
+    body.holder = DISTRICT
+    assert district.hear(body, CITY_STANDS).reason is Reason.NOT_YOUR_MOVE
+    assert district.history() == []
 
 
 def test_a_node_of_a_tier_that_is_not_known_here_issues_nothing() -> None:
