@@ -8,7 +8,7 @@
             apply(change); keep(change.cursor)
 
 Every call is tried again while the line or the node is away, for `patience_s`: reads change nothing, and writes carry
-an Idempotency-Key of their own. Needs httpx and tenacity; nothing else of the node is imported.
+an Idempotency-Key of their own. Needs httpx and tenacity; nothing of the node but node/client_acts.py is imported.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from urllib.parse import quote
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from node.client_acts import Acts
 
 PAGE_ROWS: Final = 500
 BATCH_ROWS: Final = 1_000
@@ -101,7 +103,7 @@ class Made(NamedTuple):
     draft: int
 
 
-class Client:
+class Client(Acts):
     """One node, with one token. Use as a context manager, or close it. Used from one thread.
 
     trust: a PEM file of the authority of the node's HTTPS certificate; '' = those the system trusts.
@@ -292,12 +294,17 @@ class Client:
         overdue: bool = False,
         mine: bool = False,
         person: str = "",
+        flow: str = "",
+        due_before: str = "",
+        skip: int = 0,
         limit: int = 100,
     ) -> list[Row]:
-        """Tasks, the most recently moved first; `person`: '-' for those that nobody here handles."""
+        """Tasks, the most recently moved first; `person`: '-' for those that nobody here handles. due_before: open ones
+        whose limit ends before a day or moment."""
         asked = {"open": open_only, "overdue": overdue, "mine": mine}
         flags = {name: "1" if wanted else "" for name, wanted in asked.items()}
-        return list(self._get("/tasks", **flags, person=person, limit=str(limit))["tasks"])
+        about = {"person": person, "flow": flow, "due_before": due_before, "skip": str(skip or "")}
+        return list(self._get("/tasks", **flags, **about, limit=str(limit))["tasks"])
 
     def task(self, task: str) -> Row:
         """One task with its moves, what is pending, and what may be done next."""
@@ -360,6 +367,13 @@ class Client:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         kind = {} if body is None else {"content-type": "application/json"}
         return self._patient(partial(self._send, "POST", path, {**kind, **(headers or {})}, content))
+
+    def _once(self, path: str, body: Row) -> Row:
+        headers, content = {"content-type": "application/json"}, json.dumps(body, ensure_ascii=False).encode()
+        try:
+            return self._send("POST", path, headers, content)
+        except _Away as away:
+            raise away.cause from away
 
     # --- how the node stands ----------------------------------------------------------------------------------------
 

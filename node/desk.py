@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from node.app import Node
@@ -19,7 +20,7 @@ from node.engine import Job, Step
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand, forbidden
 from node.jobs import MoveWish, bodies_of, other_side
-from node.store.people import Draft, DraftState
+from node.store.people import Draft, DraftPart, DraftState
 from node.store.store import Store
 from node.texts import N_, Text
 from node.texts.standing import DRAFT_STATES
@@ -52,6 +53,8 @@ class Made(NamedTuple):
     draft: Draft | None = None
     decided: Draft | None = None
     deputy_for: str = ""
+    needs_approval: bool = False
+    """Of moves that were only tried."""
 
     @property
     def in_whose_right(self) -> dict[str, str]:
@@ -70,15 +73,17 @@ class Desk(NamedTuple):
     calendar: Callable[[], Calendar] | None = None
 
 
-async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: Around | None = None) -> Any:
-    """Moves of one task, made together or not at all; or kept as a draft where a second person has to approve them.
-    around: makes the job that runs this one out of it; what that job answers is returned. Raises InputFault, UserFault
-    PERSON_FORBIDS, BAD_ARGUMENT.
+async def hand_in(
+    node: Node, hand: Hand, wishes: Sequence[MoveWish], around: Around | None = None, *, dry_run: bool = False
+) -> Any:
+    """Moves of one task, and of tasks that are started with them, made together or not at all; or kept as a draft where
+    a second person has to approve them. around: makes the job that runs this one out of it; what that job answers is
+    returned. dry_run: nothing is made. Raises InputFault, UserFault PERSON_FORBIDS, BAD_ARGUMENT.
     """
     ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes]
 
     def job(ticket: Ticket[Made]) -> Job:
-        plain = HandIn(ticket, _desk(node), hand, wishes, ids)
+        plain = HandIn(ticket, _desk(node), hand, wishes, ids, dry_run=dry_run)
         return plain if around is None else around(plain)
 
     return await node.writer.call(job)
@@ -91,7 +96,7 @@ async def decide(node: Node, hand: Hand, number: int, state: DraftState, reason:
     draft = await node.read(lambda reader: reader.people.draft(number))
     if draft is None:
         raise no_draft(number)
-    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in draft.moves]
+    ids = [node.randomness.bytes(MOVE_ID_BYTES).hex() for _ in wishes_of(draft)]
     job = partial(Decide, hand=hand, number=number, state=state, reason=reason, move_ids=ids)
     made: Made = await node.writer.call(lambda ticket: job(ticket, _desk(node)))
     return made
@@ -101,7 +106,9 @@ def wishes_of(draft: Draft) -> list[MoveWish]:
     """The moves that a draft is, as they leave once it is approved."""
     role = Role.APPROVER.value
     return [
-        MoveWish(draft.flow, draft.task, move, draft.holder, draft.org, role, fields) for move, fields in draft.moves
+        MoveWish(of.flow, of.task, move, of.holder, draft.org, role, fields)
+        for of in draft.tasks
+        for move, fields in of.moves
     ]
 
 
@@ -113,7 +120,7 @@ def _desk(node: Node) -> Desk:
 
 @dataclass(slots=True)
 class HandIn:
-    """What a person wants to do with one task."""
+    """What a person wants to do with one task, and with those that are started with it."""
 
     token: Ticket[Made]
     desk: Desk
@@ -122,6 +129,7 @@ class HandIn:
     move_ids: Sequence[str]
     noted: Callable[[Store, Made], None] | None = None
     """Called with what became of them, in the transaction that it tells of."""
+    dry_run: bool = False
 
     def run(self, store: Store) -> Sequence[Step]:
         """As node.engine.Job.run. Raises InputFault naming what is wrong with a move."""
@@ -134,11 +142,14 @@ class HandIn:
                 return (Reply(self.token, _not_free()),)
             wishes = [wish._replace(org=right.org, role=right.speaks_as.value) for wish in wishes]
             deputy_for = right.name if right.name != self.hand.person else ""
-        bodies = bodies_of(store, wishes, desk.standing, desk.flows, self.move_ids, desk.at, desk.calendar)
+        bodies = _bodies(store, desk, wishes, self.move_ids)
         first = wishes[0]
-        if not is_approval_needed(desk, roster, bodies, first.role):
+        needs_approval = is_approval_needed(desk, roster, bodies, first.role)
+        if self.dry_run:
+            return (Reply(self.token, Made(first.task, (), first.org, first.role, needs_approval=needs_approval)),)
+        if not needs_approval:
             made = Made(first.task, tuple(self.move_ids), first.org, first.role, deputy_for=deputy_for)
-            opened = partial(_opened, bodies[0], self.hand.person)
+            opened = partial(_opened, bodies, self.hand.person)
             return (*_moves(self.token, made, bodies, desk.standing.node), opened, *self._notes(made))
         if store.people.waiting() >= DRAFTS_WAITING_MAX:
             return (Reply(self.token, _too_many()),)
@@ -151,8 +162,9 @@ class HandIn:
             bodies[0].flow,
             first.task,
             first.holder,
-            tuple((wish.move, wish.fields) for wish in wishes),
+            tuple((wish.move, wish.fields) for wish in wishes if wish.task == first.task),
             desk.at,
+            parts=_parts(wishes),
         )
         draft = draft._replace(id=store.people.add_draft(draft))
         made = Made(first.task, (), first.org, first.role, draft, deputy_for=deputy_for)
@@ -210,14 +222,14 @@ class Decide:
     def _approve(self, store: Store) -> Sequence[Step]:
         draft, desk, ids, wishes = self._draft, self.desk, self.move_ids, wishes_of(self._draft)
         try:
-            bodies = bodies_of(store, wishes, desk.standing, desk.flows, ids, desk.at, desk.calendar)
+            bodies = _bodies(store, desk, wishes, ids)
         except InputFault as fault:
             self._end(DraftState.STALE, as_phrase(fault.detail).packed(), store)
             return (Reply(self.token, _stale(draft, fault)),)
         made = self._made(tuple(ids), wishes[0].role, DraftState.APPROVED)
         # The end of the draft stands behind its moves: where the core refuses them for now, it goes on waiting.
         end = partial(self._end, DraftState.APPROVED, "")
-        opened = partial(_opened, bodies[0], draft.keeper)
+        opened = partial(_opened, bodies, draft.keeper)
         return (*_moves(self.token, made, bodies, desk.standing.node), end, opened)
 
     def _made(self, move_ids: tuple[str, ...], role: str, state: DraftState) -> Made:
@@ -231,6 +243,24 @@ class Decide:
         return self._draft._replace(
             state=state, decided_by=self.hand.person, decided_at=self.desk.at, reason=self.reason
         )
+
+
+def _bodies(store: Store, desk: Desk, wishes: Sequence[MoveWish], move_ids: Sequence[str]) -> list[MoveBody]:
+    """Of one task after the other; those of one stand together."""
+    found: list[MoveBody] = []
+    for _, group in groupby(zip(wishes, move_ids, strict=True), lambda pair: pair[0].task):
+        of_one, ids = zip(*group, strict=True)
+        found += bodies_of(store, of_one, desk.standing, desk.flows, ids, desk.at, desk.calendar)
+    return found
+
+
+def _parts(wishes: Sequence[MoveWish]) -> tuple[DraftPart, ...]:
+    """What is started beside the first task."""
+    groups = [list(group) for _, group in groupby(wishes, lambda wish: wish.task)]
+    return tuple(
+        DraftPart(group[0].flow, group[0].task, group[0].holder, tuple((wish.move, wish.fields) for wish in group))
+        for group in groups[1:]
+    )
 
 
 def _note(noted: Callable[[Store, Made], None], made: Made, store: Store) -> None:
@@ -272,10 +302,13 @@ class _Answer:
             self.token.resolve(self.made)
 
 
-def _opened(first: MoveBody, person: str, store: Store) -> None:
+def _opened(bodies: Sequence[MoveBody], person: str, store: Store) -> None:
     """Who opens a task handles it, until somebody else is said to."""
-    if first.number == 1 and person in store.people.roster().people and not store.people.assigned_to(first.task):
-        store.people.assign(first.task, person)
+    first = [body.task for body in bodies if body.number == 1]
+    if first and person in store.people.roster().people:
+        for task in first:
+            if not store.people.assigned_to(task):
+                store.people.assign(task, person)
 
 
 def shown(draft: Draft) -> dict[str, Any]:
@@ -287,7 +320,11 @@ def shown(draft: Draft) -> dict[str, Any]:
         "flow": draft.flow,
         "task": draft.task,
         "holder": draft.holder,
-        "moves": [{"move": move, "fields": dict(fields)} for move, fields in draft.moves],
+        "moves": _moves_shown(draft.moves),
+        "parts": [
+            {"flow": one.flow, "task": one.task, "holder": one.holder, "moves": _moves_shown(one.moves)}
+            for one in draft.parts
+        ],
         "author": draft.author,
         "keeper": draft.keeper,
         "org": draft.org,
@@ -297,6 +334,10 @@ def shown(draft: Draft) -> dict[str, Any]:
         "reason": str(reason),
         "phrase": list(reason.words),
     }
+
+
+def _moves_shown(moves: Sequence[tuple[str, Mapping[str, str]]]) -> list[dict[str, Any]]:
+    return [{"move": move, "fields": dict(fields)} for move, fields in moves]
 
 
 # --- what somebody is told ------------------------------------------------------------------------------------------

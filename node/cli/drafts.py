@@ -13,6 +13,7 @@ from node.cli.session import Session, here
 from node.cli.tasks_shown import draft_moves, flow_words, show_made
 from node.cli.verbs import Verbs
 from node.texts import N_, _
+from node.texts.flows import FlowWords
 from node.texts.standing import DRAFT_STATES
 
 DRAFTS = Verbs("draft", N_("Moves that leave this node only when an approver has approved them."))
@@ -96,13 +97,20 @@ def _show(session: Session, draft: dict[str, Any]) -> None:
             (_("Reason"), worded(draft)),
         ]
     )
-    words, flow = flow_words(session), draft["flow"]
-    rows = [
-        (words.move(flow, one["move"]), *words.said(flow, name, said))
-        for one in draft["moves"]
-        for name, said in (one["fields"] or {"": ""}).items()
-    ]
-    table("", [_("move"), _("field"), _("says")], rows)
+    words, heads = flow_words(session), [_("move"), _("field"), _("says")]
+    table("", heads, _rows(words, draft))
+    for part in draft["parts"]:
+        table(_("Part for {node}").format(node=part["holder"]), heads, _rows(words, part))
     if draft["state"] == "waiting":
         say(_("An approver decides: `tiersync draft approve {draft}`.").format(draft=draft["draft"]))
     return None
+
+
+def _rows(words: FlowWords, made: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What the moves of one task say."""
+    flow = made["flow"]
+    return [
+        (words.move(flow, one["move"]), *words.said(flow, name, said))
+        for one in made["moves"]
+        for name, said in (one["fields"] or {"": ""}).items()
+    ]

@@ -64,7 +64,7 @@ def new(
     author: dict[str, Any] = {"org": org, "role": role}
     said = {"requirement": requirement or title, "due": due}
     said = {name: text for name, text in said.items() if text and found.field(name)}
-    fields = {**_fields(field), "title": title, **({} if issuing else said)}
+    fields = {**fields_given(field), "title": title, **({} if issuing else said)}
     fields = _with_files(session, fields, file)
     # Issued with it or not at all: nothing is registered that was never issued because of a slip.
     then = [{"move": issuing.name, "fields": said}] if issuing and not register_only else []
@@ -82,11 +82,17 @@ def list_all(
     person: Annotated[str, typer.Option(metavar="NAME", help=_("Only those that this person handles."))] = "",
     nobody: Annotated[bool, typer.Option("--unassigned", help=_("Only those that nobody handles."))] = False,
     overdue: Annotated[bool, typer.Option("--overdue", help=_("Only those whose limit has passed."))] = False,
+    due_before: Annotated[
+        str, typer.Option(metavar="TIME", help=_("Only those whose limit ends before it, such as 2026-12-31."))
+    ] = "",
+    flow: Annotated[str, typer.Option(metavar="FLOW", help=_("Only those of this flow."))] = "",
+    skip: Annotated[int, typer.Option(metavar="N", min=0, max=LIMIT_MAX, help=_("Not the first so many."))] = 0,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=LIMIT_MAX, help=_("At most so many."))] = 100,
 ) -> None:
     session = here(context)
     whose = "-" if nobody else account_of(caller()) if mine else person
-    found = ask(session, "task.list", limit=limit, open=open_only, person=whose, overdue=overdue)
+    about: dict[str, Any] = {"flow": flow, "due_before": due_before, "skip": skip, "limit": limit}
+    found = ask(session, "task.list", open=open_only, person=whose, overdue=overdue, **about)
     if session.as_json:
         return say_json(found)
     return show_tasks(session, found["tasks"])
@@ -134,7 +140,7 @@ def move(
     org: Annotated[str, typer.Option(metavar="TEXT", help=_("Organisation, while no people are declared here."))] = "",
     role: Annotated[str, typer.Option(metavar="TEXT", help=_("Role, while no people are declared here."))] = "",
 ) -> None:
-    _move(context, task, name, _fields(field), org, role, file)
+    _move(context, task, name, fields_given(field), org, role, file)
 
 
 @TASKS.verb(N_("Ask the node above to coordinate a case that concerns another city."))
@@ -175,7 +181,7 @@ def direct(
     _move(context, task, "direct", said, org, role)
 
 
-def _fields(given: list[str]) -> dict[str, str]:
+def fields_given(given: list[str]) -> dict[str, str]:
     """'name=text' as a table. Raises UserFault BAD_ARGUMENT."""
     found = {}
     for part in given:

@@ -126,6 +126,8 @@ def _say_draft(words: FlowWords, draft: dict[str, Any]) -> None:
             draft=draft["draft"], author=draft["author"], moves=draft_moves(words, draft), task=draft["task"]
         )
     )
+    if draft["parts"]:
+        say(_("With it a part for each of: {nodes}").format(nodes=", ".join(one["holder"] for one in draft["parts"])))
 
 
 def _show_files(files: list[dict[str, Any]]) -> None:

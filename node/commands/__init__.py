@@ -28,6 +28,7 @@ from node.commands import (
     rollups,
     services,
     sources,
+    splitting,
     standing,
     subscriptions,
     task_stats,
@@ -130,6 +131,7 @@ _PLAIN: Mapping[str, Plain] = MappingProxyType(
 _BY_HAND: Mapping[str, Command] = MappingProxyType(
     {
         "task.move": tasks.move,
+        "task.split": splitting.split,
         "maintenance.announce": maintenance.announce,
         "maintenance.cancel": maintenance.cancel,
         "task.assign": people.assign,

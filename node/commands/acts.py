@@ -20,7 +20,7 @@ _BY_ACT: Mapping[Act, str] = {
         load.start load.rejects load.finish source.begin source.load source.took source.failed source.reset
         source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
         attachment.remove attachment.fetch""",
-    Act.WORK: "task.move due.remind draft.drop",
+    Act.WORK: "task.move task.split due.remind draft.drop",
     Act.ASSIGN: "task.assign task.default",
     Act.APPROVE: "draft.approve draft.refuse",
     Act.OPERATE: "fsck reconcile",

@@ -71,5 +71,5 @@ async def decided(node: Node, hand: Hand, which: int, state: DraftState, reason:
     node.note(AuditEvent.DRAFT_ENDED, draft=which, state=state.value, task=draft.task, **said)
     if state is not DraftState.APPROVED:
         return desk.shown(draft)
-    note_signed(node, made, [name for name, _ in draft.moves], **said, role=made.role, draft=which)
+    note_signed(node, made, desk.wishes_of(draft), **said, role=made.role, draft=which)
     return {**await made_shown(node, made), "draft": desk.shown(draft)}

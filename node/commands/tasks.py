@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from node import desk
 from node.app import Node
@@ -20,6 +21,7 @@ from node.faults import Code, UserFault, of_reason
 from node.hands import Hand
 from node.jobs import MoveWish
 from node.parts import together
+from node.reading import moment_of
 from node.status import detail_shown, reason_name
 from node.store.people import Draft, DraftState, handler
 from node.texts import N_
@@ -54,12 +56,15 @@ async def move(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Ma
     yield await made_shown(node, made)
 
 
-async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: desk.Around | None = None) -> Any:
+async def hand_in(
+    node: Node, hand: Hand, wishes: Sequence[MoveWish], around: desk.Around | None = None, *, dry_run: bool = False
+) -> Any:
     """As node.desk.hand_in, audited, and in words that fit where it is refused."""
     first, moves = wishes[0], " ".join(wish.move for wish in wishes)
     said = {"by": hand.said, "org": first.org, "role": first.role}
     try:
-        made = await desk.hand_in(node, hand, await cited(node, await addressed(node, wishes)), around)
+        named = await cited(node, await addressed(node, wishes))
+        made = await desk.hand_in(node, hand, named, around, dry_run=dry_run)
     except InputFault as fault:
         node.note(AuditEvent.MOVE_REFUSED, task=first.task, move=moves, **said, reason=fault.reason.name)
         raise await _in_words(node, wishes, fault) from fault
@@ -68,14 +73,14 @@ async def hand_in(node: Node, hand: Hand, wishes: Sequence[MoveWish], around: de
     said |= {"org": made.org, "role": made.role, **made.in_whose_right}
     if made.draft is not None:
         node.note(AuditEvent.DRAFT_MADE, task=made.task, move=moves, draft=made.draft.id, **said)
-    note_signed(node, made, [wish.move for wish in wishes], **said)
+    note_signed(node, made, wishes, **said)
     return made
 
 
-def note_signed(node: Node, made: Made, moves: Sequence[str], **said: object) -> None:
+def note_signed(node: Node, made: Made, wishes: Sequence[MoveWish], **said: object) -> None:
     """Audits moves that were made."""
-    for name, move_id in zip(moves, made.move_ids, strict=False):
-        node.note(AuditEvent.MOVE_SIGNED, task=made.task, move=name, move_id=move_id, **said)
+    for wish, move_id in zip(wishes, made.move_ids, strict=False):
+        node.note(AuditEvent.MOVE_SIGNED, task=wish.task, move=wish.move, move_id=move_id, **said)
 
 
 async def made_shown(node: Node, made: Made) -> dict[str, Any]:
@@ -162,31 +167,42 @@ def unknown_task(task: str) -> UserFault:
 
 
 def list_tasks(view: View, arguments: Arguments) -> dict[str, Any]:
-    """task.list {limit, skip?, open?, overdue?, person?, flow?, open_first?} -> {tasks: most recently moved first}.
-    `open`: those that are not final. `overdue`: those whose limit has passed. `person`: those that this person of this
-    node handles; '-' for those that nobody does. `skip`: not the first so many. `open_first`: what has ended last."""
-    most, only_open, person = limit(arguments), bool(arguments.get("open", False)), text(arguments, "person")
-    only_overdue, flow = bool(arguments.get("overdue", False)), text(arguments, "flow")
+    """task.list {limit, skip?, open?, overdue?, due_before?, person?, flow?, open_first?} -> {tasks: most recently
+    moved first}. `open`: those that are not final. `overdue`: those whose limit has passed. `due_before`: those whose
+    limit ends before a day or moment. `person`: those that this person of this node handles; '-' for those that nobody
+    does. `skip`: not the first so many. `open_first`: what has ended last."""
     skip, open_first = number(arguments, "skip"), bool(arguments.get("open_first", False))
-    end = min(skip + most, ROWS_SHOWN_MAX)
+    end = min(skip + limit(arguments), ROWS_SHOWN_MAX)
     desks = _Desks(view)
+    is_wanted = _wanted(view, arguments, desks)
     asked = end
     while True:
         # What is wanted may stand behind any number of tasks that are not.
         found = view.reader.tasks(asked)
-        wanted = [
-            last
-            for last in found
-            if not (only_open and has_ended(view.catalogue.flows, last))
-            and (not only_overdue or _is_overdue(view, last))
-            and flow in ("", last.flow)
-            and person in ("", desks.handler(last) or NOBODY)
-        ]
+        wanted = [last for last in found if is_wanted(last)]
         if (len(wanted) >= end and not open_first) or len(found) < asked:
             if open_first:
                 wanted.sort(key=lambda last: has_ended(view.catalogue.flows, last))
             return {"tasks": [_summary(view, last, desks) for last in wanted[skip:end]]}
         asked *= ASKED_MORE
+
+
+def _wanted(view: View, arguments: Arguments, desks: _Desks) -> Callable[[MoveBody], bool]:
+    """What list_tasks asks of a task, by its last move. Raises UserFault BAD_ARGUMENT."""
+    only_open, only_overdue = bool(arguments.get("open", False)), bool(arguments.get("overdue", False))
+    person, flow, before = (text(arguments, name) for name in ("person", "flow", "due_before"))
+    before_us = moment_of(before, ZoneInfo(view.config.run.time_zone)) if before else 0
+
+    def is_wanted(last: MoveBody) -> bool:
+        return (
+            not (only_open and has_ended(view.catalogue.flows, last))
+            and (not only_overdue or _is_overdue(view, last))
+            and (not before or 0 < last.due_at < before_us)
+            and flow in ("", last.flow)
+            and person in ("", desks.handler(last) or NOBODY)
+        )
+
+    return is_wanted
 
 
 class _Desks:

@@ -47,9 +47,19 @@ class DraftState(Enum):
     STALE = "stale"
 
 
+class DraftPart(NamedTuple):
+    """A new task that is started together with the moves of another one."""
+
+    flow: str
+    task: str
+    holder: str
+    moves: tuple[tuple[str, Mapping[str, str]], ...]
+
+
 class Draft(NamedTuple):
     """Moves of one task that wait for an approver, made together. author: who wrote it. keeper: who answers for it now.
-    moves: (name, fields) in order. decided_by: a person's name. Times in microseconds.
+    moves: (name, fields) in order; parts: tasks that are handed on with them. decided_by: a person's name. Times in
+    microseconds.
     """
 
     id: int
@@ -65,6 +75,12 @@ class Draft(NamedTuple):
     decided_by: str = ""
     decided_at: int = 0
     reason: str = ""
+    parts: tuple[DraftPart, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[DraftPart, ...]:
+        """The moves of each task, first those of the one that it is about."""
+        return DraftPart(self.flow, self.task, self.holder, self.moves), *self.parts
 
 
 class People:
@@ -136,7 +152,8 @@ class People:
 
     def add_draft(self, draft: Draft) -> int:
         """Keeps a new one; its number."""
-        moves = json.dumps([[name, dict(fields)] for name, fields in draft.moves], ensure_ascii=False)
+        own = [[name, dict(fields)] for name, fields in draft.moves]
+        moves = json.dumps({"own": own, "parts": draft.parts} if draft.parts else own, ensure_ascii=False)
         values = (draft.author, draft.keeper, draft.org, draft.state.value, draft.flow, draft.task, draft.holder)
         self._session.run(_ADD_DRAFT, (*values, moves, draft.at))
         row = self._session.first(_NEWEST, ())
@@ -173,5 +190,12 @@ def handler(assigned: Mapping[str, str], by_flow: Mapping[str, str], task: str, 
 
 def _draft(row: Iterable[Any]) -> Draft:
     id_, author, keeper, org, state, flow, task, holder, moves, at, *decided = row
-    said = tuple((name, fields) for name, fields in json.loads(moves))
-    return Draft(id_, author, keeper, org, DraftState(state), flow, task, holder, said, at, *decided)
+    said = json.loads(moves)
+    own, parts = (said["own"], said["parts"]) if isinstance(said, dict) else (said, [])
+    made = tuple(DraftPart(of_flow, part, to, _moves(listed)) for of_flow, part, to, listed in parts)
+    draft = Draft(id_, author, keeper, org, DraftState(state), flow, task, holder, _moves(own), at, *decided)
+    return draft._replace(parts=made)
+
+
+def _moves(listed: Iterable[Any]) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return tuple((name, fields) for name, fields in listed)

@@ -41,7 +41,7 @@ class Fuzzed:
 
     def __init__(self, folder: Path) -> None:
         self.site = Site(folder)
-        self.site.staff(zhang="officer+approver")
+        self.site.staff(zhang="officer+approver+administrator")
         self.token = self.site.token("read", "write", "watch", "task", held_back=True, person="zhang")
         self.site.client("write").post("/datasets/case/rows", json={"rows": [case(n) for n in range(20)]})
 

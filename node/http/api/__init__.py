@@ -14,7 +14,7 @@ from node.app import Node
 from node.commands.tokens import READ, TASK, WATCH, WRITE
 from node.hands import need
 from node.http.access import Access
-from node.http.api import changes, files, looking, reading, tasking, writing
+from node.http.api import changes, coordinating, files, looking, reading, tasking, writing
 from node.http.api.describe import describe
 from node.http.api.endpoint import Call, Endpoint, Param, Site, json_answer, params_of
 from node.http.api.shapes import (
@@ -67,6 +67,9 @@ _OF_TASKS: Final[tuple[Endpoint, ...]] = (
             Param("overdue", "1: only those whose limit has passed.", 1),
             Param("mine", "1: only those that the token's person handles.", 1),
             Param("person", "Only those that this person of this node handles; - for those that nobody does."),
+            Param("flow", "Only those of this flow."),
+            Param("due_before", "Only those that are open and whose limit ends before a day or moment."),
+            Param("skip", "Not the first so many.", tasking.SKIPPED_MAX),
             _LIMIT,
         ),
         act=Act.SEE,
@@ -327,6 +330,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         Rejects,
     ),
     *_OF_TASKS,
+    *coordinating.ENDPOINTS,
 )
 
 

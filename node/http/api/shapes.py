@@ -250,7 +250,8 @@ class TaskStats(Struct):
 
 
 class DraftOut(Struct):
-    """As `tiersync draft show --json`. state: waiting, approved, refused, dropped, stale."""
+    """As `tiersync draft show --json`. state: waiting, approved, refused, dropped, stale. parts: tasks handed on
+    with its moves."""
 
     draft: int
     state: str
@@ -258,6 +259,7 @@ class DraftOut(Struct):
     task: str
     holder: str
     moves: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
     author: str
     keeper: str
     org: str

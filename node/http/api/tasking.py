@@ -13,7 +13,7 @@ from node.audit import Event
 from node.commands import drafts, people, tasks
 from node.commands.evidence import evidence_of
 from node.commands.task_stats import stats_of
-from node.commands.view import Arguments, View
+from node.commands.view import ROWS_SHOWN_MAX, Arguments, View
 from node.commands.work import view_of
 from node.desk import HandIn, Made
 from node.engine import Job
@@ -25,6 +25,7 @@ from node.store.people import DraftState
 
 LISTED = 100
 LISTED_MAX = 1_000
+SKIPPED_MAX = ROWS_SHOWN_MAX
 
 
 async def list_tasks(call: Call) -> Response:
@@ -33,6 +34,7 @@ async def list_tasks(call: Call) -> Response:
     person = call.granted.token.person if asked["mine"] else asked["person"]
     wish = {"limit": asked["limit"] or LISTED, "person": person}
     wish |= {"open": bool(asked["open"]), "overdue": bool(asked["overdue"])}
+    wish |= {name: asked[name] for name in ("flow", "skip", "due_before")}
     return await _asked(call, tasks.list_tasks, wish)
 
 
