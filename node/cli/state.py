@@ -168,7 +168,7 @@ def _link_word(found: dict[str, Any], member: Mapping[str, Any]) -> str:
     if member["node"] == found["node"]:
         return ""
     if not member["enrolled"]:
-        return _("not enrolled any more")
+        return _("suspended, or gone for good")
     if member["succeeded_by"]:
         return _("succeeded by {nodes}").format(nodes=", ".join(member["succeeded_by"]))
     if member["node"] == found["parent"]:

@@ -138,12 +138,17 @@ def of_waiting(invite: Invite, fingerprint: str) -> UserFault:
 def of_awaiting(invite: Invite, by: str, reason_number: int, detail: str) -> UserFault:
     """The parent has enrolled this node, and no certificate for it has come from above."""
     said = reasons.words(reason_number)
+    what = N_(
+        "{parent} has enrolled {node}; its certificate, which comes from above, is not there yet. "
+        "{by}: {title} ({detail})"
+    )
+    if reason_number == Reason.TIMEOUT:
+        what = N_(
+            "{parent} has enrolled {node}; its certificate comes from above, and {parent} does not reach {by} just now."
+        )
     return UserFault(
         Code.ENROLMENT_PENDING,
-        N_(
-            "{parent} has enrolled {node}; its certificate, which comes from above, is not there yet. "
-            "{by}: {title} ({detail})"
-        ),
+        what,
         N_(
             "Here: run the command again later; the same invite goes on counting. At the parent ({parent}): its link "
             "to its own parent has to work, `tiersync status` shows it; `tiersync invite list` shows who waits."
