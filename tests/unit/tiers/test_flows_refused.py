@@ -291,6 +291,28 @@ def test_who_may_issue_to_whom_follows_from_profile_and_tree(case: str) -> None:
     assert told.value.reason is Reason.NOT_YOUR_MOVE
 
 
+EITHER_WAY = {
+    PROVINCE: True,
+    NATION: True,
+    DISTRICT: True,
+    MUNICIPALITY: False,
+    "c330200.p330000.cn-demo": False,
+    "archive.cn-demo": False,
+}
+
+
+@pytest.mark.parametrize("holder", EITHER_WAY)
+def test_a_flow_that_goes_either_way_goes_up_or_down_and_not_aside(holder: str) -> None:
+    """Neither to a sibling, nor to a node whose id says no tier."""
+    flow = replace(W2, stands=Stands.EITHER)
+    if EITHER_WAY[holder]:
+        assert Desk(CITY_STANDS, flow).begin(holder).holder == holder
+        return
+    with pytest.raises(InputFault) as told:
+        Desk(CITY_STANDS, flow).begin(holder)
+    assert told.value.reason is Reason.NOT_YOUR_MOVE
+
+
 def test_a_tier_issues_only_the_flows_that_are_its_own() -> None:
     """A city stands above its district, and evaluates nobody: neither at its desk nor past it."""
     flow = FLOWS["W6"]
