@@ -11,6 +11,7 @@ from node.builtin import builtin_texts
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
+from node.cli.wording import tiers_in_words
 from node.datasets import check_shown, dataset_named, dataset_shown, field_shown, rollup_shown
 from node.faults import Code, Exit, UserFault
 from node.reading import text_of
@@ -73,7 +74,7 @@ def list_all(context: typer.Context) -> None:
             dataset.id,
             dataset.title_zh if zh else dataset.title_en,
             dataset.version,
-            ", ".join(dataset.owner),
+            tiers_in_words(dataset.owner),
             ", ".join(dataset.key),
             _cadence(dataset),
             ", ".join(p.id for p in found.publications_of(dataset.id)),
@@ -109,7 +110,7 @@ def show(
             (_("Definition"), known.definition_zh if zh else known.definition),
             (_("Version"), known.version),
             (_("Key"), ", ".join(known.key)),
-            (_("Owner"), ", ".join(known.owner)),
+            (_("Owner"), tiers_in_words(known.owner)),
             (_("Cadence"), _cadence(known)),
         ]
     )

@@ -11,9 +11,9 @@ from node.cli.catalogues import catalogue_of, checked
 from node.cli.output import pairs, say, say_json, table
 from node.cli.session import here
 from node.cli.verbs import Verbs
+from node.cli.wording import tiers_in_words
 from node.flows import CLOCKS, KINDS, PARTIES, STANDS, flow_head, flow_named, flow_shown
 from node.texts import N_, _, current
-from tiers.profile import PROFILES
 
 if TYPE_CHECKING:
     from tiers.flows.clocks import Limit
@@ -50,7 +50,7 @@ def show_flow(
             (_("Flow"), f"{found.id} {found.title_zh if zh else found.title_en}"),
             (_("Meaning"), found.definition_zh if zh else found.definition),
             (_("Basis"), _("a proposal") if found.is_proposal else _("confirmed")),
-            (_("Issued by"), f"{_issuers(found, zh)}; {_(STANDS[found.stands.value])}"),
+            (_("Issued by"), f"{tiers_in_words(found.issuers)}; {_(STANDS[found.stands.value])}"),
         ]
     )
     say()
@@ -63,12 +63,6 @@ def show_flow(
     heads = [_("field"), _("title"), _("what it may say")]
     table(_("Fields"), heads, [_field_row(rule, zh) for rule in found.fields])
     return None
-
-
-def _issuers(flow: Flow, zh: bool) -> str:
-    """Tiers from the top down."""
-    found = [profile for profile in PROFILES.values() if profile.id in flow.issuers]
-    return ", ".join(profile.title_zh if zh else profile.title_en for profile in found)
 
 
 def _field_row(rule: FieldRule, zh: bool) -> tuple[str, ...]:

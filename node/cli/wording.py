@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from node.cli.session import Session
 from node.texts import _, current
 from node.texts.standing import ROLES
+from tiers.profile import PROFILES
 
 
 def role_word(role: str) -> str:
     """A role in the language of this moment; what other nodes say as they say it."""
     return _(ROLES[role]) if role in ROLES else role
+
+
+def tiers_in_words(tiers: Collection[str]) -> str:
+    """Tiers from the top down, in the language of this moment."""
+    found = [profile for profile in PROFILES.values() if profile.id in tiers]
+    return ", ".join(one.title_zh if current().language == "zh" else one.title_en for one in found)
 
 
 def word_of(session: Session, dataset: str, column: str, value: str) -> str:

@@ -300,4 +300,6 @@ def test_the_catalogue_says_what_statistics_are_worked_out_of(call: Call) -> Non
     assert "Cells of fewer than 3 are held back." in shown
     assert "由 case 计算" in call("--lang", "zh", "catalogue", "show", "case_stat").out
     assert call("catalogue", "show", "case", "--json").json["rollup"] is None
+    assert "市级" in (in_words := call("--lang", "zh", "catalogue", "show", "case").out)
+    assert "µs" not in in_words, "a time is written as its example shows, not as it is stored"
     assert "Worked out" not in call("catalogue", "show", "case").out
