@@ -27,7 +27,11 @@ from tests.integration.kit import COLUMNS, cases, has_no_link, node_of, put, run
 from tests.integration.test_audited import audited
 from tests.integration.test_publications import sound
 from tests.integration.test_rollups import HOUR_US, ZONE, bring, case, first_day, midnight_us, roll, seen, set_clocks
+from tests.integration.test_task_stats import roll as roll_tasks
+from tests.integration.test_task_stats import stats
+from tiers.dataset import Cadence
 from tiers.judging import TierJudge
+from tiers.periods import period_of
 
 COUNTY = FOUR[3]
 SHANGHAI = Place("shanghai", "city", "310000", "上海市平台", "nation")
@@ -157,6 +161,7 @@ def test_key_work_and_a_case_go_from_the_nation_to_a_county_and_back(tmp_path: P
                 assert all(net[name].node in (one["issuer"], one["holder"]) for one in listed["tasks"])
                 assert len(listed["tasks"]) == (2 if name == "county" else 4)
             await _statistics(net)
+            await _statistics_of_tasks(net)
             await sound(net)
 
     run(work())
@@ -237,6 +242,21 @@ async def _statistics(net: Topology) -> None:
         "county": 4,
     }
     assert found["nation"]["parts"] == {"all": 2, "counted": 2, "no_data": 0, "pending": 0, "down": 0}
+
+
+async def _statistics_of_tasks(net: Topology) -> None:
+    """Each of the three tasks that a piece of work became counts once, by the tier of its holder."""
+    month = period_of(Cadence.MONTHLY, first_day(net))
+    set_clocks(net, midnight_us(month.until, ZONE) + HOUR_US)
+    rolled = await roll_tasks(net, str(month), *reversed(TIERS))
+    assert rolled["nation"]["parts"] == {"all": 4, "counted": 4, "no_data": 0, "pending": 0, "down": 0}
+    shown = await stats(net["nation"], str(month))
+    by = {(one["tier"], one["flow"]): one for one in shown["cells"]}
+    for flow in ("W1", "W3D"):
+        counts = [by[tier, flow]["closed"] for tier in ("*", "provincial", "city", "district")]
+        assert counts == [3, 1, 1, 1], flow
+    assert [by[tier, "W3D"]["closed_returned"] for tier in ("city", "district")] == [0, 1]
+    assert (await stats(net["county"], str(month)))["here"]["months"][-1]["closed"] == 2
 
 
 async def _suspended(net: Topology) -> None:
