@@ -10,12 +10,18 @@ import re
 from hashlib import sha256
 
 WORD_MAX = 12
+_BROKEN = re.compile(r"[\s/\\]")
 _DERIVED = re.compile(r"[a-z0-9_]{1,12}-([0-9a-f]{12})-[0-9a-f]{32}")
 
 
 def derived_id(word: str, issuer: str, *cause: str) -> str:
     """The id of the task that `issuer` makes of a cause. word: for people, what kind it is."""
     return f"{word.lower()[:WORD_MAX]}-{_mark(issuer)}-{_digest(issuer, *cause)[:32]}"
+
+
+def is_plain(task: str) -> bool:
+    """Whether an id can stand in an address and be read out: no blanks, no slashes, nothing that is not seen."""
+    return task.isprintable() and _BROKEN.search(task) is None
 
 
 def may_open(issuer: str, task: str) -> bool:

@@ -21,7 +21,7 @@ from sync.values import ID_TEXT_BYTES_MAX, is_identifier
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
 from tiers.flows.fields import field_fault
 from tiers.flows.guards import NO_FACTS, Facts, Wish, guard_fault
-from tiers.flows.ids import may_open
+from tiers.flows.ids import is_plain, may_open
 from tiers.flows.table import BEFORE, Flow, MoveRule, Party, Stands
 from tiers.personal import masked
 from tiers.profile import Standing, TierProfile, profile_of, stands_below
@@ -213,6 +213,8 @@ def opening_fault(flow: Flow, issuer: str, profile: TierProfile, holder: str, ta
     """Why a node of that profile may not issue this task of a flow to a holder, as their ids tell; None if it may."""
     if profile.id not in flow.issuers:
         return Fault(Reason.NOT_YOUR_MOVE, Phrase("a {} node does not issue {}", profile.title_en, flow.id))
+    if not is_plain(task):
+        return Fault(Reason.RULE_BROKEN, Phrase("the id of a task has no blanks and no slashes: '{}'", task))
     if not may_open(issuer, task):
         return Fault(Reason.NOT_YOUR_MOVE, Phrase("the id '{}' is one that another node gives its tasks", task))
     return _stands_fault(flow, issuer, profile, holder)

@@ -81,21 +81,21 @@ def test_a_file_that_is_not_there(call: Call) -> None:
 def test_evidence_from_a_running_node(call: Call, country: Country, tmp_path: Path) -> None:
     """Written once, not over another file; checked against the root of the home that is at hand."""
     nation = country.home("nation")
-    wish = (country.node("city"), "--title", "路面破损", "--due", "2026-12-31", "--task", "proved/1", "--json")
+    wish = (country.node("city"), "--title", "路面破损", "--due", "2026-12-31", "--task", "proved.1", "--json")
     assert call("--home", nation, "task", "new", *wish).code == 0
     path = str(tmp_path / "x.evidence")
-    made = call("--home", nation, "task", "evidence", "proved/1", "-o", path, "--json").json
-    assert made == {"task": "proved/1", "file": path, "bytes": Path(path).stat().st_size}
+    made = call("--home", nation, "task", "evidence", "proved.1", "-o", path, "--json").json
+    assert made == {"task": "proved.1", "file": path, "bytes": Path(path).stat().st_size}
     assert Path(path).stat().st_mode & 0o077 == 0
-    again = call("--home", nation, "task", "evidence", "proved/1", "-o", path)
+    again = call("--home", nation, "task", "evidence", "proved.1", "-o", path)
     assert (again.code, "--force" in again.err) == (3, True)
-    assert call("--home", nation, "task", "evidence", "proved/1", "-o", path, "--force").code == 0
+    assert call("--home", nation, "task", "evidence", "proved.1", "-o", path, "--force").code == 0
     told = call("--home", nation, "verify", path, "--json")
     assert (told.json["wrong"], told.json["root"]["confirmed"]) == ([], True)
     assert [m["move"] for m in told.json["moves"]] == ["register", "issue"]
     assert "title (标题): 路面破损" in call("--home", nation, "--lang", "zh", "verify", path).out
     events = call("--home", nation, "audit", "show", "--event", "evidence_made", "--json").json["events"]
-    assert [e["fields"]["task"] for e in events][-2:] == ["proved/1", "proved/1"]
+    assert [e["fields"]["task"] for e in events][-2:] == ["proved.1", "proved.1"]
     assert call("--home", nation, "task", "evidence", "nope").code == 3
 
 

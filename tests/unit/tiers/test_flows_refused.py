@@ -353,6 +353,17 @@ def test_nobody_opens_a_task_under_the_id_that_another_node_will_give_one() -> N
     assert province.begin(CITY, task=coming).number == 1
 
 
+@pytest.mark.parametrize("task", ["a/b", "..\\x", "a b", "a\nb", "\x1b[2J", "a\u202eb", "\u3000"])
+def test_the_id_of_a_task_can_stand_in_an_address(task: str) -> None:
+    """What nobody could ask for over HTTP, or read out, is no id: at the desk, nor past it."""
+    with pytest.raises(InputFault) as told:
+        Desk(PROVINCE_STANDS).begin(CITY, task=task)
+    assert told.value.reason is Reason.RULE_BROKEN
+    body = Desk(PROVINCE_STANDS).begin(CITY, task="督〔2026〕1号")
+    body.task = task
+    assert Desk(CITY_STANDS).hear(body, PROVINCE_STANDS).reason is Reason.RULE_BROKEN
+
+
 def test_the_id_of_what_a_long_named_flow_starts_is_not_too_long() -> None:
     """A site may give its flows long names."""
     Desk(PROVINCE_STANDS).begin(CITY, task=started_id(PROVINCE, TASK, Start("overdue", "x_" + "a" * 40, {})))
