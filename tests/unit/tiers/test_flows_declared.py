@@ -354,6 +354,52 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         "most = 1, returns = true }",
         "move 'again' returns: a person makes it",
     ),
+    "an end with a limit": (
+        "final = true }",
+        'final = true, limit = "1 day" }',
+        "state 'over' is final: it has no owner",
+    ),
+    "an end with a next move": (
+        "final = true }",
+        'final = true, next = "done" }',
+        "state 'over' is final: it has no owner",
+    ),
+    "no limit": (
+        'limit = { day = "day", otherwise = "1 day" }\n',
+        "",
+        "'agreed' needs an owner, a limit and a next move",
+    ),
+    "no next move": ('next = "done"\n', "", "'agreed' needs an owner, a limit and a next move"),
+    "a next move from elsewhere": (
+        'next = "done"',
+        'next = "ask"',
+        "'agreed': 'ask' is no move by which its owner leads",
+    ),
+    "a next move that its owner may not make": (
+        'owner = "holder"\nnext = "agree"',
+        'owner = "issuer"\nnext = "agree"',
+        "'asked': 'agree' is no move by which its owner leads it on",
+    ),
+    "a draft with a move of the holder's": (
+        'owner = "holder"\nnext = "agree"',
+        'owner = "issuer"\ndraft = true\nnext = "agree"',
+        "'asked' is a draft: the holder",
+    ),
+    "a draft that the holder answers for": (
+        'owner = "issuer"\nnext = "done"',
+        'owner = "holder"\ndraft = true\nnext = "done"',
+        "'agreed' is a draft: the holder",
+    ),
+    "a limit by what is no choice": ('limit.by = "kind"', 'limit.by = "heads"', "needs both, 'by' and 'of'"),
+    "limits of values of nothing": ('limit.by = "kind"\n', "", "needs both, 'by' and 'of'"),
+    "a limit by values without limits": (
+        'limit.of.open = "2 work_day"\nlimit.of.secret = "0:30 urgent_hour"',
+        'limit.otherwise = "1 day"',
+        "needs both, 'by' and 'of'",
+    ),
+    "a choice that need not be said": ('["title", "kind"]', '["title"]', "'asked' may be reached without its limit"),
+    "a day that is no field": ('day = "day", o', 'day = "when", o', "'agreed': 'when' is no field that says a date"),
+    "a day that is a number": ('day = "day", o', 'day = "heads", o', "'agreed': 'heads' is no field that says a date"),
     "nowhere to": ('to = "agreed"', 'to = "granted"', "move 'agree' names no state: 'granted'"),
     "nothing from": (
         'from = ["asked"]\nto',
