@@ -44,11 +44,11 @@ async def issue(member: Member, holder: Member, due: str = "2099-12-31") -> None
         await member.command("task.move", flow="W2", task=TASK, move=move, holder=holder.node, fields=fields)
 
 
-async def stands(node: Node) -> TaskStanding:
+async def stands(node: Node, flow: str = "W2") -> TaskStanding:
     """As the issuer's own calendar has it."""
     history = await node.read(partial(Reader.moves, task=TASK))
     calendar = await node.read(lambda reader: calendar_of(reader, node.config))
-    found = standing(node.catalogue.flows["W2"], history, calendar, node.clock.now_us())
+    found = standing(node.catalogue.flows[flow], history, calendar, node.clock.now_us())
     assert found is not None
     return found
 
@@ -180,6 +180,35 @@ def test_what_a_flow_declares_is_started_once_with_words_of_its_cause(tmp_path: 
             assert opened["fields"] == {"title": "路面破损", "cause": TASK, "state": "issued", "kind": "overdue"}
             shown = await province.command("task.show", task=task)
             assert shown["holder"] == city.node
+
+    run(work())
+
+
+def test_an_issuer_escalates_while_its_holder_is_away(tmp_path: Path) -> None:
+    """A key task that nobody receives: warned, overdue, overdue by once more its limit, and then supervised (W2), all
+    at the issuer alone. The holder finds it when it is back."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, THREE) as net:
+            province, city = net["province"], net["city"]
+            said = (("draft", {"title": "内涝点整治"}), ("issue", {"requirement": "y", "due": "2099-12-31"}))
+            for move, fields in said:
+                await province.command("task.move", flow="W1", task=TASK, move=move, holder=city.node, fields=fields)
+            await net.level()
+            await city.stop()
+            node = node_of(province)
+            keeper, told = Timekeeper(node), list[tuple[str, str]]()
+            while len(told) < 4:
+                act = (await stands(node, "W1")).act
+                assert act is not None
+                node.clock = StoodClock(act.at_us)
+                told += await keeper.look()
+            task = told[-1][0]
+            assert [move for _, move in told] == ["warned", "overdue", "overdue", "register"]
+            await city.start()
+            await net.level()
+            found = await city.command("task.show", task=task)
+            assert (found["flow"], found["state"], found["title"]) == ("W2", "registered", "内涝点整治")
 
     run(work())
 
