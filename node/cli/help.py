@@ -169,6 +169,6 @@ def _about(parameter: Any) -> str:
     default = parameter.default
     if parameter.required:
         extras.append(_("required"))
-    elif default not in (None, "", False, True) and not callable(default):
+    elif default not in (None, "", False, True, []) and not callable(default):
         extras.append(_("default: {value}").format(value=default))
     return f"{about} [{'; '.join(extras)}]" if extras else about

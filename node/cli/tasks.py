@@ -32,7 +32,7 @@ _FilesOption = Annotated[
 ]
 
 
-@TASKS.verb(N_("Register and issue a new task for a node below."))
+@TASKS.verb(N_("Register and issue a new task for another node."))
 def new(
     context: typer.Context,
     holder: Annotated[str, typer.Argument(metavar="NODE", help=_("Node id of the platform that is to do it."))],
