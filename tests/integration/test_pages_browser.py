@@ -105,6 +105,8 @@ def test_a_person_sees_how_the_tree_stands(tmp_path: Path) -> None:
             rows = [(*row, f"12345-{n}") for n, row in enumerate(cases(20, supervised=True))]
             done = await city.put("case", (*COLUMNS, "source_key"), rows)
             assert done.accepted == len(rows)
+            span = {"from": "2099-03-01T22:00", "until": "2099-03-02T06:00"}
+            await city.command("maintenance.announce", **span, reason="<b>更换存储</b>")
             await net.level()
             async with reading(nation, "en-GB") as reader:
                 await _looks_around(reader, nation, city)
@@ -118,7 +120,8 @@ def test_a_person_sees_how_the_tree_stands(tmp_path: Path) -> None:
 
 async def _looks_around(reader: Reader, nation: Member, city: Member) -> None:
     page = reader.page
-    text = await reader.go("/")
+    text = await reader.until("/", "Announced maintenance")
+    assert "<b>更换存储</b>" in text
     assert "data flowing" in text
     assert "Need attention" in text
     assert EVIL[:60] in text, "a title is text, whatever it holds"

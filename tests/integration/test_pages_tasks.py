@@ -18,6 +18,7 @@ from node.http.pages import tasks as pages
 from node.settings import TasksSection
 from node.testing import Topology
 from node.timekeeper import Timekeeper
+from tests import pictures
 from tests.integration.http_kit import PLACES, Site, configure_http
 from tests.integration.kit import has_no_link, node_of, run
 from tests.integration.test_pages_browser import CHROMIUM, reading
@@ -25,7 +26,7 @@ from tests.integration.test_rollups import StoodClock
 from tests.integration.test_timekeeper import TASK, next_act
 
 EVIL = "<script>alert(1)</script>"
-PEOPLE = {"li": "officer", "wang": "approver", "qian": "viewer"}
+PEOPLE = {"li": "officer", "wang": "approver", "qian": "viewer", "zhao": "administrator"}
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +118,22 @@ def test_open_tasks_come_first_page_by_page_and_by_flow(
 
 
 def test_a_draft_is_no_move_until_it_was_approved_and_confirmed(site: Site, browser: httpx.Client) -> None:
-    """Before, the page says that nothing was sent; after, who said it, by organisation and role, never by name."""
+    """Before, the page says that nothing was sent; after, who said it, by organisation and role. A name is read by its
+    bearer and by administrators."""
     task = _issue(site, "签收")
     base = site.base.removesuffix("/api/v1")
     _sign_in(site, browser, "task", person="qian")
     with Client(base, site.token("task", all=False, person="li"), language="en") as li:
         draft = li.move(task, "sign").draft
     text = browser.get(f"/task?id={task}").text
-    assert f"draft {draft} of li: sign for" in text
+    waiting = text[text.index('id="drafts"') :]
+    for shown in (f'<th scope="row">{draft}</th>', "督查处 officer", "<strong>sign for</strong>"):
+        assert shown in waiting
+    assert "li 同志" not in text
     assert "nothing of them was sent" in text
+    for name in ("li", "zhao"):
+        _sign_in(site, browser, "task", person=name)
+        assert "li 同志 (督查处 officer)" in browser.get(f"/task?id={task}").text
     assert "accepted: signed" not in text
     with Client(base, site.token("task", all=False, person="wang"), language="en") as wang:
         wang.approve(draft)
@@ -135,6 +143,31 @@ def test_a_draft_is_no_move_until_it_was_approved_and_confirmed(site: Site, brow
     assert "督查处" in text
     assert "nothing of them was sent" not in text
     assert "waiting for confirmation" not in text
+    people = text[text.index('id="people"') :]
+    assert "督查处" in people
+
+
+def test_comments_and_files_stand_beside_the_moves(site: Site, browser: httpx.Client) -> None:
+    """Who said what, by organisation and role; which files are named and whether they are here; the text is text."""
+    task, absent = _issue(site, "材料"), "ab" * 32
+    base = site.base.removesuffix("/api/v1")
+    writing = site.token("write", "task", person="li")
+    with Client(base, writing, language="en") as li:
+        name = li.attach(pictures.jpeg())
+        draft = li.move(task, "comment", text=f"已核实 {EVIL}", files=f"{name},{absent}").draft
+    _sign_in(site, browser, "task", person="qian")
+    assert "files: 2" in browser.get(f"/task?id={task}").text, "an approver reads what leaves"
+    with Client(base, site.token("task", all=False, person="wang"), language="en") as wang:
+        wang.approve(draft)
+    _reaches(site, task, "issued")
+    text = browser.get(f"/task?id={task}").text
+    comments = text[text.index('id="comments"') : text.index('id="moves"')]
+    for shown in ("已核实 &lt;script&gt;", "督查处", "approver", "files: 2"):
+        assert shown in comments
+    files = text[text.index('id="files"') :]
+    assert files.index(name) < files.index(absent)
+    assert "not here yet" in files
+    assert EVIL not in text
 
 
 def test_what_was_refused_says_why_and_the_targets_of_one_work_are_listed(
@@ -177,12 +210,14 @@ def test_a_person_sees_the_clock_of_a_task_and_what_is_not_confirmed(tmp_path: P
             await nation.stop()
             await city.until(has_no_link(nation))
             await city.command("task.move", task=TASK, move="sign", org="市督查处", role="officer")
+            picture = (await node_of(city).attach(pictures.jpeg(), "test")).hash
+            await city.command("task.move", task=TASK, move="comment", fields={"text": EVIL, "files": picture})
             await city.command("people.add", person="li", shown="李", org="督查处", roles=["officer"])
             node_of(city).clock = StoodClock(act.at_us)
             async with reading(city, "en-GB", "task", person="li") as reader:
                 text = await reader.go("/tasks")
                 assert "time is running out" in text
-                assert "1 waiting for confirmation" in text
+                assert "2 waiting for confirmation" in text
                 assert EVIL in text, "a title is text, whatever it holds"
                 await reader.press(f"a[href='/task?id={TASK}']")
                 assert await reader.page.locator(".badge.warned").is_visible()
@@ -190,10 +225,14 @@ def test_a_person_sees_the_clock_of_a_task_and_what_is_not_confirmed(tmp_path: P
                 assert "Until it has, nothing of it counts" in text
                 assert await reader.page.locator("dl.facts .badge.pending").count() == 1
                 assert "accepted: signed" not in text
+                assert picture in await reader.page.locator("section[aria-labelledby=files]").inner_text()
+                comment = reader.page.locator("section[aria-labelledby=comments]")
+                assert EVIL in await comment.inner_text(), "what somebody says is text too"
+                assert await comment.locator(".badge.pending").count() == 1
                 node_of(city).clock = StoodClock(act.at_us + 90 * 86_400_000_000)
                 zh = await reader.go("/tasks?show=overdue&lang=zh")
                 assert "逾期" in zh
-                assert "1 项等待确认" in zh
+                assert "2 项等待确认" in zh
                 text = await reader.go(f"/task?id={TASK}")
                 assert "下发方节点尚未确认" in text
                 assert "修复破损路面" in text

@@ -11,6 +11,7 @@ from typing import Any, Final
 from node.commands.tasks import list_tasks, show_task
 from node.flows import PARTIES
 from node.hands import need
+from node.http.pages import beside
 from node.http.pages.asking import ask, tree_of
 from node.http.pages.door import Visit
 from node.texts import Translator
@@ -48,7 +49,8 @@ async def tasks_page(visit: Visit) -> dict[str, Any]:
 
 
 async def task_page(visit: Visit) -> dict[str, Any]:
-    """One task: how it stands and until when, its moves, what waits, what was refused, parts and bundle."""
+    """One task: how it stands and until when, its moves, what waits, what was refused, parts and bundle; and what
+    stands beside."""
     need(visit.node, visit.grant.hand, Act.SEE)
     found = await ask(visit, show_task, {"task": visit.asked("id")})
     words, titles, flow = FlowWords(visit.node.catalogue.flows, visit.speech.to), _titles(visit), found["flow"]
@@ -59,10 +61,11 @@ async def task_page(visit: Visit) -> dict[str, Any]:
         "left_out": max(0, len(found["moves"]) - MOVES_SHOWN),
         "pending": [_move(one, **given) for one in found["pending"]],
         "refused": [_move(one, **given) for one in found["refused"]],
-        "drafts": [
-            {**one, "said": ", ".join(words.move(flow, move["move"]) for move in one["moves"])}
-            for one in found["drafts"]
-        ],
+        "handled": beside.whose(visit, words, found["person"]),
+        "drafts": beside.drafts(visit, words, found["drafts"], titles),
+        "comments": beside.comments(found, lambda one: _move(one, **given)),
+        "files": beside.files(found, titles),
+        "people": beside.people(found["moves"], words, titles),
         "together": [(name, _together(found[name], words, titles)) for name in ("parts", "bundle") if name in found],
         "next": [words.move(flow, one["move"]) for one in found["next"]],
     }
@@ -103,7 +106,7 @@ def _move(
         "by_said": titles.get(one["by"], one["by"]),
         "role_said": words.role(one["role"]),
         "state_said": words.state(flow, one["state"]) if one["state"] else "",
-        "texts": [words.said(flow, name, text) for name, text in one["fields"].items()],
+        "texts": beside.texts(words, flow, one["fields"]),
         "why": " ".join(part for part in (reason(one["reason"], to), detail(one, to)) if part) if one["reason"] else "",
         "todo": next_step(one["reason"], to) if one["reason"] else "",
     }
