@@ -18,6 +18,8 @@ Octets = bytes
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_FIRST_US = (dt.datetime.min.replace(tzinfo=dt.UTC) - _EPOCH) // _MICROSECOND
+_LAST_US = (dt.datetime.max.replace(tzinfo=dt.UTC) - _EPOCH) // _MICROSECOND
 
 
 class Clock(Protocol):
@@ -77,10 +79,14 @@ def new_id(randomness: Randomness) -> Octets:
 
 
 def iso(us: int) -> str:
-    """Microseconds since 1970 as '2026-11-22T13:24:00.000123Z'. Raises OverflowError outside years 1 to
-    9999.
+    """Microseconds since 1970 as '2026-11-22T13:24:00.000123Z'; before the year 1 or after 9999 the first or the last
+    moment of the calendar: other nodes may say anything, and what they say has to be shown.
     """
-    return (_EPOCH + us * _MICROSECOND).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return (
+        (_EPOCH + min(max(us, _FIRST_US), _LAST_US) * _MICROSECOND)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def file_stamp(us: int) -> str:

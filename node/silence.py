@@ -15,13 +15,11 @@ from node.clock import iso
 from node.faults import UserFault
 from node.sources import declared
 from node.store.readers import Reader
-from sync.days import DAY_MAX, day_begins_us
 from sync.values import WITHOUT_ROWS, dataset_of
 from tiers.catalogue import Catalogue
 from tiers.silence import allowed_us
 
 LOOKED_EVERY_S = 900
-_LAST_US = day_begins_us(DAY_MAX)
 
 
 class Silent(NamedTuple):
@@ -40,7 +38,7 @@ class Silent(NamedTuple):
             "origin": self.origin,
             "dataset": self.dataset,
             "source": self.source,
-            "since": iso(min(self.since, _LAST_US)),
+            "since": iso(self.since),
             "allowed_hours": hours,
         }
 

@@ -26,7 +26,7 @@ from node.status import detail_shown, fate_name, reason_name
 from node.storable import storable
 from node.store.readers import Reader
 from node.texts import N_
-from sync.days import DAY_MAX, day_begins_us, hlc_us
+from sync.days import hlc_us
 from sync.effects import FeedState, LogEntry
 from sync.errors import RemoteFault
 from sync.limits import ROWS_PER_ENTRY_MAX
@@ -43,7 +43,6 @@ TOLD_MAX = 100
 ENTRIES_LOOKED_AT = 1_000
 SEQ_DIGITS_MAX = 12
 _ENDS = {EndKind.VOID: "void", EndKind.LEFT: "left"}
-_LAST_US = day_begins_us(DAY_MAX)
 _WHOLE = (CellType.INTEGER, CellType.TIMESTAMP)
 
 
@@ -281,7 +280,7 @@ def _entry_shown(view: View, state: FeedState, head: Head, entry: LogEntry, says
         "seq": entry.seq,
         "says": says,
         "sealed": entry.seq <= state.head.seq or head.epoch != state.head.epoch,
-        "sealed_at": iso(min(hlc_us(_header(entry).hlc), _LAST_US)),
+        "sealed_at": iso(hlc_us(_header(entry).hlc)),
         "tiers": tiers,
         "received_by": [tier["node"] for tier in tiers if tier["received"] and tier["node"] != view.node],
         "applied_by": [tier["node"] for tier in tiers if tier["applied"] and tier["node"] != view.node],
@@ -345,9 +344,9 @@ def _tier(
         "node": by,
         "proof": proof,
         "received": received,
-        "received_at": iso(min(first.received, _LAST_US)) if first.received else "",
+        "received_at": iso(first.received) if first.received else "",
         "applied": applied,
-        "applied_at": iso(min(first.applied, _LAST_US)) if first.applied and applied else "",
+        "applied_at": iso(first.applied) if first.applied and applied else "",
         "fate": fate,
         "reason": said.get("reason", ""),
     }

@@ -125,15 +125,7 @@ def _state(flow: Flow | None, state: str, to: Translator) -> str:
 
 
 def _at(us: int, when: Moment) -> str:
-    return when(_iso(us)) if us > 0 else "-"
-
-
-def _iso(us: int) -> str:
-    """'' for a moment that no calendar has: what is said in a file may be anything."""
-    try:
-        return iso(us)
-    except (OverflowError, ValueError):
-        return ""
+    return when(iso(us)) if us > 0 else "-"
 
 
 def as_json(result: Result, to: Translator) -> dict[str, Any]:
@@ -149,7 +141,7 @@ def as_json(result: Result, to: Translator) -> dict[str, Any]:
         "holder": result.holder,
         "nodes": {p.node: {"title": p.title, "region": p.region, "tier": p.profile} for p in result.parties.values()},
         "made_by": result.made_by,
-        "made_at": _iso(result.made_at),
+        "made_at": iso(result.made_at),
         "sha256": result.digest,
         "root": {"sha256": result.root, "confirmed": result.root_confirmed},
         "moves": [_move_json(told) for told in result.moves],
@@ -167,14 +159,14 @@ def _move_json(told: Told) -> dict[str, Any]:
         "by": body.by_node,
         "org": body.by_org,
         "role": body.by_role,
-        "said_at": _iso(body.at),
-        "counted_at": _iso(counted_of(body)) if body.number else "",
+        "said_at": iso(body.at),
+        "counted_at": iso(counted_of(body)) if body.number else "",
         "fields": fields_of(body),
         "outcome": told.step.outcome.value,
         **_refusal_json(body),
         "state": body.state,
         "sealed": {
-            side: None if place is None else {**place._asdict(), "sealed_at": _iso(place.sealed_at)}
+            side: None if place is None else {**place._asdict(), "sealed_at": iso(place.sealed_at)}
             for side, place in (("issuer", told.by_issuer), ("holder", told.by_holder))
         },
         "witnesses": [_witness_json(one) for one in told.witnesses],
@@ -187,7 +179,7 @@ def _refusal_json(body: MoveBody) -> dict[str, Any]:
 
 
 def _witness_json(one: Witness) -> dict[str, Any]:
-    return {"node": one.node, "at": _iso(one.at), "how": one.how, "number": one.number}
+    return {"node": one.node, "at": iso(one.at), "how": one.how, "number": one.number}
 
 
 def _finding_json(found: Finding, to: Translator) -> dict[str, Any]:
