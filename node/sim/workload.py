@@ -47,8 +47,15 @@ class Workload:
         else:
             self._move()
 
-    def _pick(self, *profiles: str) -> SimNode:
-        nodes = [n for n in self._net.nodes.values() if n.place.profile in profiles]
+    def _pick(self, *tiers: str) -> SimNode:
+        """One of the nodes that act as these tiers: a district as a city."""
+        nodes = [n for n in self._net.nodes.values() if not set(tiers).isdisjoint(n.standing.profile.acts_as)]
+        return self._random.choice(nodes)
+
+    def _pick_issuer(self) -> SimNode:
+        """One of those above: whoever has nodes below it, a city too."""
+        over = {p.parent for p in self._net.tree.places}
+        nodes = [n for n in self._net.nodes.values() if n.id in over or "provincial" in n.standing.profile.acts_as]
         return self._random.choice(nodes)
 
     def _cases(self) -> None:
@@ -99,7 +106,7 @@ class Workload:
     def _added(self, node: SimNode) -> None:
         """What the third release brought: a dataset of cities, codes of provinces."""
         number = self._random.randint(1, 8)
-        if node.place.profile == "city":
+        if "city" in node.standing.profile.acts_as:
             self._net.submit(node, Put(node.id, NEW_DATASET, [thing_row(node.place.region, number, node.release)]))
         else:
             row = code_row(str(number), "-", release=node.release, table=f"local:{node.place.region}")
@@ -120,7 +127,7 @@ class Workload:
     def _move(self) -> None:
         random, self._moves = self._random, self._moves + 1
         if not self._tasks or random.random() < 0.3:
-            issuer = self._pick("national", "provincial")
+            issuer = self._pick_issuer()
             below = [p for p in self._net.tree.places if self._net.tree.is_below(p.node, issuer.id)]
             if not below:
                 return

@@ -12,8 +12,10 @@ import sys
 
 import pytest
 
+from node.sim import federation
 from node.sim.faults import ALL, Faults
 from node.sim.run import simulate
+from tests.scenarios.test_district import with_a_district
 
 GROUP = 10
 
@@ -39,6 +41,15 @@ def test_every_promise_holds_under_every_seed(first_seed: int, size: int) -> Non
 def test_each_kind_of_fault_alone(kind: str) -> None:
     """So that a failure of a mixture can be told from one of a kind."""
     report = simulate(4_000, shape=(1, 2, 5), seconds=40, faults=Faults(**{kind: True}))
+    assert not report.failure
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("seed", [6, 8, 105])
+def test_every_promise_holds_over_four_tiers_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A district below a city that is restored, copied and cut off like any other: the simulator knows no tier more."""
+    monkeypatch.setattr(federation, "make_tree", with_a_district)
+    report = simulate(seed, shape=(1, 2, 4), seconds=40)
     assert not report.failure
 
 
