@@ -114,3 +114,44 @@ def test_a_decision_against_the_rules_is_seen(data: st.DataObject) -> None:
         verdict.state = data.draw(st.sampled_from([s.name for s in W2.states if s.name != "withdrawn"]))
     doubts = {doubt for step in retrace(told, proposed, _judged) for doubt, _ in step.doubts}
     assert any(doubt.is_wrong for doubt in doubts)
+
+
+def _signed_for() -> tuple[list[Said], list[Said]]:
+    """A supervision that was signed for, as both sides sealed it."""
+    issuer, holder = Desk(PROVINCE_STANDS), Desk(CITY_STANDS)
+    first, second = _Recorder(issuer), _Recorder(holder)
+    issuer.begin(CITY)
+    issuer.make("issue")
+    first.seal()
+    deliver(issuer, holder)
+    holder.make("sign")
+    second.seal()
+    deliver(holder, issuer)
+    first.seal()
+    return _said(first), _said(second)
+
+
+def test_two_moves_under_one_id_are_seen() -> None:
+    """What a holder sealed under an id that it had used stands there as what it is: without effect, and wrong."""
+    told, proposed = _signed_for()
+    other = MoveBody.FromString(proposed[0].body.SerializeToString())
+    other.by_org = "another office"
+    found = retrace(told, [*proposed, proposed[0], Said(other, proposed[0].signer, 9)], _judged)
+    assert [(step.body.move, step.outcome) for step in found] == [
+        ("register", Outcome.ACCEPTED),
+        ("issue", Outcome.ACCEPTED),
+        ("sign", Outcome.ACCEPTED),
+        ("sign", Outcome.VOID),
+    ]
+    assert [[doubt for doubt, _ in step.doubts] for step in found] == [[], [], [], [Doubt.TWICE]]
+
+
+def test_an_id_of_the_issuer_s_own_answers_no_move_of_the_holder() -> None:
+    """A verdict answers; a move of the issuer's that happens to be called the same does not."""
+    told, proposed = _signed_for()
+    alike = MoveBody.FromString(proposed[0].body.SerializeToString())
+    alike.move_id, alike.move = told[1].body.move_id, "comment"
+    found = retrace(told, [*proposed, Said(alike, proposed[0].signer, 9)], _judged)
+    assert (found[1].proposed, found[2].proposed) == (None, proposed[0])
+    assert (found[-1].body.move, found[-1].told) == ("comment", None)
+    assert [doubt for doubt, _ in found[-1].doubts] == [Doubt.PENDING]
