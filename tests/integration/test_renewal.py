@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import grpc
 import pytest
 
+from certs.authority import issue_leaf
 from certs.files import HomeFiles, load_certificates
-from certs.forms import fingerprint
+from certs.forms import fingerprint, key_to_pem, new_key, to_pem
+from certs.requests import make_request
 from node.app import Node
 from node.certifying import NoCertificate
 from node.clock import SystemClock
 from node.faults import Code, UserFault
 from node.identity import read_home
+from node.link import options
+from node.link.v1.link_pb2 import CertifyReply, CertifyRequest
 from node.renewing import TOLD_US, Renewal, is_due, renew
 from node.testing import FOUR, Member, Topology
 from sync.reasons import Reason
 from tests.integration.kit import cases, has_no_link, node_of, put, run
 from tests.integration.test_audited import audited
+from tests.integration.test_bad_papers import authority
 from tests.integration.test_rollups import StoodClock
 
 COUNTY = FOUR[3]
@@ -75,6 +81,7 @@ def test_a_node_renews_in_the_last_third_and_says_when_it_cannot(tmp_path: Path)
     async def work() -> None:
         async with Topology(tmp_path, FOUR[:2]) as net:
             nation, province = net["nation"], net["province"]
+            await _asked_otherwise(nation, province)
             node = node_of(province)
             own, renewal = node.identity.own, Renewal(node)
             third = own.not_after - (own.not_after - own.not_before) // 3
@@ -110,6 +117,31 @@ def test_a_node_renews_in_the_last_third_and_says_when_it_cannot(tmp_path: Path)
             assert none.value.reason is Reason.CERTIFICATE_EXPIRED
 
     run(work())
+
+
+async def _asked_otherwise(nation: Member, province: Member) -> None:
+    """What is no request, or for somebody above, is answered with its reason; another key than the registered one
+    does not come as far as that."""
+    met = await node_of(province)._whom_to_dial().meet()
+    above = CertifyRequest(node=nation.node, csr=make_request(new_key(), nation.node)).SerializeToString()
+    for data, reason in ((b"\xff", Reason.MALFORMED), (above, Reason.NOT_OWNER)):
+        reply = CertifyReply.FromString(await _call(nation, met.credentials, data))
+        assert (reply.reason, reply.by, list(reply.chain)) == (reason, nation.node, [])
+    assert [line["reason"] for line in audited(nation, "certificate_refused")] == ["MALFORMED", "NOT_OWNER"]
+    key, issuer = new_key(), authority(nation)
+    leaf = issue_leaf(issuer, province.node, key.public_key(), SystemClock().now_us(), bytes(16))
+    root = node_of(nation).identity.root_pem
+    stolen = grpc.ssl_channel_credentials(root, key_to_pem(key), to_pem([leaf, *issuer.issuers]))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await _call(nation, stolen, b"")
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert "CERTIFICATE_NOT_REGISTERED" in str(caught.value.details())
+
+
+async def _call(member: Member, credentials: grpc.ChannelCredentials, data: bytes) -> bytes:
+    where = member.listen.exchange
+    async with grpc.aio.secure_channel(where, credentials, options=options.client(member.node)) as channel:
+        return bytes(await channel.unary_unary(options.CERTIFY)(data, timeout=10))
 
 
 def _issues_at(member: Member, seconds: int) -> None:
