@@ -144,6 +144,8 @@ class PutJob:
         again: tuple[Step, ...] = ()
         if store.reread.any(dataset):
             again = (partial(_perform, DropReread(dataset, [*keys, *voids])),)
+        if store.heard.any(dataset):
+            again = (*again, partial(_corrected, dataset, [*map(key_of, puts), *(key for key, _ in voided)]))
         source = store.sources.of_load(self.load) if self.load else None
         if source is not None:
             again = (*again, partial(_claim, source, keys, voids))
@@ -183,6 +185,10 @@ class PutJob:
             TurnedAway(self.at, one.key, source(number, one), one.reason, as_phrase(one.detail))
             for number, one in enumerate(rejects[:OF_ONE_TRANSACTION])
         ]
+
+
+def _corrected(dataset: str, keys: Sequence[Key], store: Store) -> None:
+    store.heard.close(dataset, keys)
 
 
 def _note_turned(dataset: str, rows: Sequence[TurnedAway], store: Store) -> None:

@@ -25,6 +25,7 @@ from node.store.schema import (
     DUE_TABLES,
     FIRST_TABLES,
     GRADE_TABLES,
+    HEARD_BY_ROW,
     HEARD_OPEN,
     HEIR_TABLE,
     PEOPLE_TABLES,
@@ -49,7 +50,11 @@ _PEOPLE = "0009_people"
 _REJECTS = "0010_door_rejects"
 _WINDOWS = "0011_windows"
 _GRADES = "0012_grades"
-NAMES = (_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS, _WINDOWS, _GRADES)
+_CORRECTED = "0013_heard_by_row"
+NAMES = (
+    *(_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS, _WINDOWS, _GRADES),
+    _CORRECTED,
+)
 """All migrations of this program, in order."""
 
 # Text, decimal and date stay text, so that a decimal keeps its digits; booleans are 0 and 1.
@@ -141,6 +146,11 @@ def _window_table(db: Database) -> None:
 def _grade_tables(db: Database) -> None:
     for statement in GRADE_TABLES:
         db.execute(statement)
+
+
+@_migrations(name=_CORRECTED)
+def _heard_by_row(db: Database) -> None:
+    db.execute(HEARD_BY_ROW)
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

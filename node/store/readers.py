@@ -286,7 +286,7 @@ class Reader:
         return [(by, Refusal.FromString(body)) for by, body in self._session.rows(*asked)]
 
     def heard_open(self) -> int:
-        """How many of them are refused or parked there still."""
+        """How many of them are refused or parked there still, and were not changed here since."""
         return int(self._session.first(_HEARD_OPEN)[0])
 
     def fates_about(self, dataset: str, key: str, limit: int) -> list[Told]:

@@ -44,6 +44,8 @@ HEARD_OPEN = (
     "CREATE INDEX heard_open ON heard (open)",
 )
 """Whether a row is still refused or parked where that was said: those come first, however many were applied since."""
+HEARD_BY_ROW = "CREATE INDEX heard_by_row ON heard (dataset, key) WHERE open = 1"
+"""Finds what is open of a row that is changed here, and whether anything is open of a dataset."""
 
 FIRST_TABLES = (
     # --- the log: names, chains (one epoch of one feed), entries, payloads

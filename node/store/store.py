@@ -27,6 +27,7 @@ from node.store.driver import (
 from node.store.dues import Dues
 from node.store.faults import StoreFault, StoreTrouble
 from node.store.grades import Grades
+from node.store.heard import HeardList
 from node.store.invites import Invites
 from node.store.loads import Loads
 from node.store.log import Log
@@ -83,8 +84,8 @@ INSTANCE = "instance"
 class Store:
     """One writer connection, used from the thread that opened it. Implements sync.ports.Log.
 
-    `answers`, `changes`, `daybook`, `invites`, `loads`, `people`, `reread`, `sources` and `tokens` are for the runner,
-    inside the transaction it has begun. Raises StoreFault.
+    `answers`, `changes`, `daybook`, `heard`, `invites`, `loads`, `people`, `reread`, `sources` and `tokens` are for
+    the runner, inside the transaction it has begun. Raises StoreFault.
     """
 
     def __init__(self, connection: Connection, schemas: Iterable[RowSchema], path: Path | None = None) -> None:
@@ -100,6 +101,7 @@ class Store:
         self.invites = Invites(self._session)
         self.loads = Loads(self._session)
         self.turned = Turned(self._session)
+        self.heard = HeardList(self._session)
         self.reread = RereadList(self._session)
         self.tokens = Tokens(self._session)
         self.answers = Answers(self._session)

@@ -34,6 +34,9 @@ from tests.integration.kit import (
     code_row,
     coded,
     feed,
+    has_heard,
+    heard,
+    open_door,
     put,
     run,
     same_cases,
@@ -102,6 +105,25 @@ def test_an_unknown_column_or_dataset_is_a_clear_fault(tmp_path: Path) -> None:
             await put(city, cases(3))
             await net.level()
             assert same_cases(net, "city", {"case.parent": "province"}) == 3
+
+    run(work())
+
+
+def test_a_refused_row_that_was_corrected_is_not_counted_any_more(tmp_path: Path) -> None:
+    """Two are refused above and counted at the city; the one that is put right is not, though both stay listed."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            city = net["city"]
+            bad = cases(2, division="440106")
+            open_door(city)
+            await put(city, bad)
+            status = await city.until(has_heard("OUT_OF_SCOPE", "REFUSED", 2))
+            assert status["heard_open"] == 2
+            await city.put("case", COLUMNS, [with_cell(bad[0], "division", "330106"), bad[1]])
+            status = await city.until(lambda s: s["heard_open"] == 1)
+            assert [h["key"] for h in status["heard"][:1]] == [f'["{bad[1][0]}"]']
+            assert len(heard(status, "OUT_OF_SCOPE", "REFUSED")) == 2
 
     run(work())
 

@@ -12,6 +12,7 @@ import pytest
 from certs.enrol import InviteState
 from node.store.driver import unfence
 from node.store.faults import StoreFault, StoreTrouble
+from node.store.heard import _ANY, _CLOSE
 from node.store.loads import Reject
 from node.store.migrations import NAMES
 from node.store.readers import _HEARD, Reader, Told, Waiting
@@ -28,6 +29,7 @@ from sync.effects import (
     UpsertRows,
 )
 from sync.reasons import Reason
+from sync.rows import key_text
 from sync.schema import RowSchema
 from sync.values import Fate, FeedName, Kind, Lane, Route, Row
 from sync.wire.v1.entry_pb2 import MoveBody, Refusal
@@ -153,6 +155,40 @@ def test_what_is_still_refused_is_heard_before_what_was_applied_since(both: tupl
     assert not [line for line in plan if "TEMP B-TREE" in line]
 
 
+def test_what_was_corrected_here_is_not_counted_any_more(both: tuple[Store, Reader]) -> None:
+    """Of that row alone, whoever refused it; refused again, it counts again."""
+    store, reader = both
+
+    def refused(seq: int, *numbers: int) -> list[bytes]:
+        keys = [key_text(("a", number)) for number in numbers]
+        told = [
+            Refusal(publication="demo", epoch=EPOCH, seq=seq, dataset="demo", key=key, fate=int(Fate.REFUSED))
+            for key in keys
+        ]
+        return [one.SerializeToString() for one in told]
+
+    store.begin()
+    for by in ("p.cn", "n.cn"):
+        store.perform(SaveHeard(by, refused(3, 1, 2)))
+    assert (store.heard.any("demo"), store.heard.any("other")) == (True, False)
+    store.heard.close("other", [("a", 1)])
+    store.heard.close("demo", [("a", 1), ("none", 0)])
+    store.commit()
+    assert reader.heard_open() == 2
+    store.begin()
+    store.perform(SaveHeard("p.cn", refused(4, 1)))
+    store.commit()
+    assert reader.heard_open() == 3
+    store.begin()
+    store.heard.close("demo", [("a", 1), ("a", 2)])
+    assert not store.heard.any("demo")
+    store.commit()
+    assert reader.heard_open() == 0
+    for sql in (_ANY, _CLOSE):
+        plan = [line for *_, line in reader.session.rows(f"EXPLAIN QUERY PLAN {sql}", ("demo", "k")[: sql.count("?")])]
+        assert "heard_by_row" in " ".join(plan)
+
+
 def test_an_older_store_is_told_what_is_still_refused(path: Path) -> None:
     """Read before its next start, all counts as open; the start sorts it by what was said."""
     store = Store.open(path, [SCHEMA])
@@ -162,9 +198,9 @@ def test_an_older_store_is_told_what_is_still_refused(path: Path) -> None:
     store.commit()
     unfence(store.session.connection)
     store.begin()
-    for sql in ("DROP INDEX heard_open", "ALTER TABLE heard DROP COLUMN open"):
+    for sql in ("DROP INDEX heard_by_row", "DROP INDEX heard_open", "ALTER TABLE heard DROP COLUMN open"):
         store.session.run(sql)
-    store.session.run("DELETE FROM _sqlite_migrations WHERE name = ?", (NAMES[7],))
+    store.session.run("DELETE FROM _sqlite_migrations WHERE name IN (?, ?)", (NAMES[7], NAMES[12]))
     store.commit()
     store.close()
     for count in (4, 2):
