@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from node.config import Config
 from node.store.readers import Reader
 from node.store.windows import Announced
 from sync.days import DAY_MAX, day_begins_us
-from sync.registry import Registry
 from tiers.maintenance import Bounds, Maintenance, Window, counted
 
 DATASET: Final = "maintenance_window"
@@ -49,12 +48,22 @@ def said_by(reader: Reader, now: int) -> list[Said]:
     return found
 
 
-def that_counts(said: Sequence[Said], seen: Mapping[Announced, int], registry: Registry, config: Config) -> Maintenance:
+def that_counts(
+    said: Sequence[Said], seen: Mapping[Announced, int], parent_of: Callable[[str], str], config: Config
+) -> Maintenance:
     """What of announcements counts at this node. seen: when each was first here."""
     windows = [one.window(seen[one.which]) for one in said if one.which in seen]
-    return Maintenance(counted(windows, registry.parent, bounds_of(config)))
+    return Maintenance(counted(windows, parent_of, bounds_of(config)))
 
 
 def bounds_of(config: Config) -> Bounds:
     """As the settings say."""
     return Bounds(config.maintenance.hours, config.maintenance.hours_in_30_days)
+
+
+def excused_below(reader: Reader, config: Config, parent: str, now: int) -> Callable[[str, int, int], int]:
+    """How much of a time does not count for a node right below this one; also where the node does not run."""
+    here = config.node.node_id
+    said, seen = said_by(reader, now), reader.windows.all()
+    found = that_counts(said, seen, lambda node: parent if node == here else here, config)
+    return lambda node, since, until: found.covered_us((node, here), since, until)

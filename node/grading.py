@@ -155,7 +155,8 @@ class Grading:
             for child, watch in self._watches.items()
             if watch.told is not None
             and watch.told.grade is Grade.INTERRUPTED
-            and now - watch.told.since_us >= after_us
+            and _counted(node, child, watch.told.since_us, now) >= after_us
+            and node.excused.window_of(child, now) is None
         ]
         if not late:
             return
@@ -209,6 +210,11 @@ class Grading:
                 return True
             tasks = [wish.task, *(one for one in tasks if one != wish.task)]
         return False
+
+
+def _counted(node: Node, child: str, since_us: int, now: int) -> int:
+    """A time until now, less what announced maintenance excuses of it."""
+    return now - since_us - node.excused.covered_us(child, since_us, now)
 
 
 def _is_news(before: Watch, after: Watch) -> bool:

@@ -63,7 +63,7 @@ async def look(node: Node) -> None:
             await _read(node, node.clock.now_us())
             excused.as_of = written
         # Anew each time: who is whose parent may have changed.
-        excused.maintenance = that_counts(excused.said, excused.seen, node.core().registry, node.config)
+        excused.maintenance = that_counts(excused.said, excused.seen, node.core().registry.parent, node.config)
         for about, alarm in excused.over():
             if await node.writer.ask(partial(_lasts, name=alarm.name, about=about)):
                 node.alarm(alarm.name, **alarm.fields)

@@ -8,7 +8,7 @@ The limits are proposals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from tiers.grades import PROPOSED, Grade
@@ -116,12 +116,20 @@ class Count(NamedTuple):
     lasted_us: int = 0
 
 
-def counts(episodes: Iterable[Episode], since_us: int, until_us: int, now: int) -> dict[tuple[str, Grade], Count]:
-    """Faults that began in the span or reached into it, by node and grade; of each, the time inside the span."""
+def counts(
+    episodes: Iterable[Episode],
+    since_us: int,
+    until_us: int,
+    now: int,
+    excused: Callable[[str, int, int], int] = lambda node, since, until: 0,
+) -> dict[tuple[str, Grade], Count]:
+    """Faults that began in the span or reached into it, by node and grade; of each, the time inside the span. excused:
+    how much of a time does not count for a node, because of announced maintenance."""
     found: dict[tuple[str, Grade], Count] = {}
     for one in episodes:
-        lasted = min(one.until_us or now, until_us, now) - max(one.since_us, since_us)
-        if one.grade in FAULTS and lasted >= 0 and one.since_us < until_us:
+        began, ended = max(one.since_us, since_us), min(one.until_us or now, until_us, now)
+        if one.grade in FAULTS and ended >= began and one.since_us < until_us:
             times, so_far = found.get((one.node, one.grade), Count())
+            lasted = max(0, ended - began - excused(one.node, began, ended))
             found[one.node, one.grade] = Count(times + 1, so_far + lasted)
     return found

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from node.announced import excused_below
 from node.clock import iso
 from node.commands.view import Arguments, View, text
 from node.faults import Code, UserFault
@@ -17,20 +18,21 @@ from tiers.periods import day_of, parse_period, period_of
 
 
 def list_grades(view: View, arguments: Arguments) -> dict[str, Any]:
-    """child.grades {month?, node?} -> {children: what is told of each now, faults: how often and how long each was at
-    fault in the month (this one, if none is named), episodes: what was told in it, the oldest first}. In order of node
-    id: no order of merit."""
+    """child.grades {month?, node?} -> {children: what is told of each now, faults: how often and how long, announced
+    maintenance left out, each was at fault in the month (this one, if none is named), episodes: what was told in it, the
+    oldest first}. In order of node id: no order of merit."""
     since, until, month = _month(view, text(arguments, "month"))
     wanted = text(arguments, "node")
     found = [one for one in view.reader.grades.since(since) if wanted in ("", one.node) and one.since_us < until]
     now = view.reader.grades.since(view.now_us)
+    excused = excused_below(view.reader, view.config, view.parent, view.now_us)
     return {
         "month": month,
         "children": [_shown(one) for one in _in_order(now) if wanted in ("", one.node)],
         "faults": [
             _fault(node, grade, count)
             for (node, grade), count in sorted(
-                counts(found, since, until, view.now_us).items(), key=lambda one: (one[0][0], one[0][1].value)
+                counts(found, since, until, view.now_us, excused).items(), key=lambda one: (one[0][0], one[0][1].value)
             )
         ],
         "episodes": [_shown(one) for one in found],

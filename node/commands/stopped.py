@@ -120,8 +120,8 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     factor = config.data.silence_factor
     spans = spans_declared(view.home)
     excused = Excused(view.node, lambda: view.now_us, lambda: stopped.replica.core)
-    registry, seen = stopped.replica.core.registry, view.reader.windows.all()
-    excused.maintenance = that_counts(said_by(view.reader, view.now_us), seen, registry, config)
+    parent_of, seen = stopped.replica.core.registry.parent, view.reader.windows.all()
+    excused.maintenance = that_counts(said_by(view.reader, view.now_us), seen, parent_of, config)
     silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans, excused.covered_us)
     found["silent"] = [one.shown() for one in silent]
     found["dues"] = counted(view.catalogue.flows[REMINDER], view.node, reminders_at(view.reader), 0, "")

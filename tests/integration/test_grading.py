@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from node.clock import iso
 from node.grading import Grading
 from node.overview import children_seen
 from node.testing import Member, Topology
@@ -53,6 +54,9 @@ def test_a_child_is_onboarded_and_its_faults_are_told_with_what_shows_them(tmp_p
             assert f"data={city.node}/" in shown["moves"][-1]["fields"]["evidence"]
 
             well, at = (await seen_by(province))[city.node], node.clock.now_us()
+            span = {"from": iso(at + 20 * MINUTE_US), "until": iso(at + 80 * MINUTE_US)}
+            await province.command("maintenance.announce", node=city.node, reason="停电", **span)
+            assert (await province.command("maintenance.list"))["windows"][0]["counts"]
             lost = {**well, "grade": "interrupted"}
 
             async def look(one: dict[str, Any], minutes: int) -> dict[str, Grade]:
@@ -64,8 +68,10 @@ def test_a_child_is_onboarded_and_its_faults_are_told_with_what_shows_them(tmp_p
             assert alarms(province, "child_interrupted") == 1
             assert await look(lost, 16 + 239) == {}
             assert alarms(province, "child_escalated") == 0
-            await look(lost, 16 + 241)
-            await look(lost, 16 + 300)
+            await look(lost, 16 + 299)
+            assert alarms(province, "child_escalated") == 0, "an hour of it was announced"
+            await look(lost, 16 + 301)
+            await look(lost, 16 + 350)
             assert alarms(province, "child_escalated") == 1
             grading = Grading(node)
             await look(lost, 400)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from tiers.damping import (
     watched,
 )
 from tiers.grades import PROPOSED, Grade
+from tiers.maintenance import Maintenance, Window
 
 CHANGES_MAX = 16
 """In any day, however a link flaps."""
@@ -126,3 +129,16 @@ def test_faults_of_a_month_add_up(told: list[tuple[int, int, Grade]]) -> None:
         assert count.times <= one.times + other.times
     assert sum(one.times for one in whole.values()) == sum(grade in FAULTS for _, _, grade in told)
     assert counts([Episode("n", Grade.LAGGING, 5)], 0, 100, 30) == {("n", Grade.LAGGING): Count(1, 25)}
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_announced_maintenance_is_no_fault_s_time(first: int, second: int) -> None:
+    """What was excused is not counted, whatever it is; that there was a fault is."""
+    windows = Maintenance([Window("n", "n", min(first, second), max(first, second) + 1, -1)])
+    excused = partial(_covered, windows)
+    (count,) = counts([Episode("n", Grade.INTERRUPTED, 10, 40)], 0, 100, 100, excused).values()
+    assert count == Count(1, sum(windows.in_force("n", at) is None for at in range(10, 40)))
+
+
+def _covered(windows: Maintenance, node: str, since: int, until: int) -> int:
+    return windows.covered_us((node,), since, until)
