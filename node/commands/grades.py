@@ -19,8 +19,8 @@ from tiers.periods import day_of, parse_period, period_of
 
 def list_grades(view: View, arguments: Arguments) -> dict[str, Any]:
     """child.grades {month?, node?} -> {children: what is told of each now, faults: how often and how long, announced
-    maintenance left out, each was at fault in the month (this one, if none is named), episodes: what was told in it, the
-    oldest first}. In order of node id: no order of merit."""
+    maintenance left out, each was at fault in the month (this one, if none is named), episodes: what was told in it,
+    the oldest first}. In order of node id: no order of merit."""
     since, until, month = _month(view, text(arguments, "month"))
     wanted = text(arguments, "node")
     found = [one for one in view.reader.grades.since(since) if wanted in ("", one.node) and one.since_us < until]
