@@ -98,6 +98,8 @@ class Event(Enum):
     SUBSCRIPTION_APPROVED = "subscription_approved"
     SUBSCRIPTION_REFUSED = "subscription_refused"
     SUBSCRIPTION_WITHDRAWN = "subscription_withdrawn"
+    SUBSCRIPTION_DISPUTED = "subscription_disputed"
+    SUBSCRIPTION_RULED = "subscription_ruled"
     MAINTENANCE_ANNOUNCED = "maintenance_announced"
     MAINTENANCE_CANCELLED = "maintenance_cancelled"
     SUBSCRIPTION_BEGUN = "subscription_begun"

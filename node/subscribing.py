@@ -15,9 +15,11 @@ from typing import Final
 from node.app import Node
 from node.audit import Event as AuditEvent
 from node.background import Background
+from node.calendar import calendar_of
+from node.clock import iso
 from node.faults import Code, UserFault, of_detail
 from node.store.readers import Reader
-from node.subscriptions import Cells, Known, subscriptions
+from node.subscriptions import Cells, Known, subscriptions, time_of
 from node.texts import N_
 from sync.days import day_begins_us, day_of_us
 from sync.errors import InputFault, LocalFault
@@ -32,6 +34,8 @@ from tiers.services import PUBLISHED, check_offer
 from tiers.subscriptions import CHECKED, GRANTED, IN_USE, OVER, SUBSCRIPTION, Side, checker_of, due
 
 SERVICES: Final = "service_catalogue"
+LIMITS_EVERY_S: Final = 900.0
+"""How often it is looked whether a word of this node is waited for too long."""
 PAUSE_S: Final = 1.0
 """Between two looks, however much is committed meanwhile."""
 
@@ -144,6 +148,8 @@ class Subscriptions(Background):
         super().__init__()
         self._node = node
         self._seen: tuple[int, str] = (-1, "")
+        self._told: set[tuple[str, bool, int]] = set()
+        self._limits_at = 0
         self._failing = False
 
     def start(self) -> None:
@@ -165,14 +171,31 @@ class Subscriptions(Background):
                 self._failing = True
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), _until_tomorrow_s(node.clock.now_us()))
+                await asyncio.wait_for(changed.wait(), min(LIMITS_EVERY_S, _until_tomorrow_s(node.clock.now_us())))
 
     async def _look_if_changed(self) -> None:
         node = self._node
+        if node.clock.now_us() - self._limits_at >= LIMITS_EVERY_S * 1_000_000:
+            await self.tell_limits()
         written = await node.writer.ask(lambda _, store: store.written(SUBSCRIPTION))
         seen = written, business_day(node.clock.now_us())
         if seen != self._seen and await self.look():
             self._seen = seen
+
+    async def tell_limits(self) -> list[str]:
+        """Tells of this node's own word that is waited for, when 80 % of its time have passed and when all has: once
+        each while the node runs. The subscriptions that it tells of. Raises StoreFault."""
+        node = self._node
+        self._limits_at = now = node.clock.now_us()
+        late = await node.read(lambda reader: _late(reader, node, now))
+        fresh = [one for one in late if one not in self._told]
+        self._told = set(late)
+        for name, is_over, ends_us in fresh:
+            if is_over:
+                node.alarm("subscription_overdue", subscription=name, due=iso(ends_us))
+            else:
+                node.alarm("subscription_due_soon", subscription=name, due=iso(ends_us))
+        return [name for name, _, _ in fresh]
 
     async def look(self) -> bool:
         """Says what is due. Whether that is all; else it has to look again. Raises InputFault, StoreFault."""
@@ -224,6 +247,20 @@ class Subscriptions(Background):
 
     def _note(self, event: AuditEvent, one: Known, state: str) -> None:
         self._node.note(event, **audited(one, state))
+
+
+def _late(reader: Reader, node: Node, now: int) -> list[tuple[str, bool, int]]:
+    """(subscription, whether its time is over, when it ends) of those that wait too long, or nearly, for this node."""
+    here = node.standing.node
+    mine = [one for one in subscriptions(reader) if one.owed is not None and one.owed.side in one.sides(here)]
+    if not mine:
+        return []
+    calendar, found = calendar_of(reader, node.config), []
+    for one in mine:
+        time = time_of(one, calendar)
+        if time is not None and time.warn_us < now:
+            found.append((one.name, time.due.at_us < now, time.due.at_us))
+    return found
 
 
 def _due(one: Known, today: str) -> str:

@@ -23,7 +23,11 @@ SUBSCRIPTION = "subscription"
 """The dataset of these rows."""
 APPLIED, CHECKED, GRANTED, IN_USE = "applied", "checked", "granted", "in_use"
 REFUSED, EXPIRED, WITHDRAWN, ENDED = "refused", "expired", "withdrawn", "ended"
-OVER = frozenset({REFUSED, EXPIRED, WITHDRAWN, ENDED})
+DISPUTED, UPHELD, OVERRULED = "disputed", "upheld", "overruled"
+OVER = frozenset({REFUSED, EXPIRED, WITHDRAWN, ENDED, UPHELD})
+CHECK_DAYS, ANSWER_DAYS, PUBLISH_DAYS, RULE_DAYS = 2, 5, 10, 10
+"""Working days (reference/domain.md 10 W8: proposals): to check; to answer; where the data must first be published; to
+rule on a dispute."""
 
 
 class Side(Enum):
@@ -32,6 +36,7 @@ class Side(Enum):
     APPLICANT = "applicant"
     CHECKER = "checker"
     OWNER = "owner"
+    ARBITER = "arbiter"
 
 
 class Said(NamedTuple):
@@ -43,6 +48,7 @@ class Said(NamedTuple):
     applicant: str
     checker: str = ""
     owner: str = ""
+    arbiter: str = ""
 
 
 class Move(NamedTuple):
@@ -59,21 +65,45 @@ class Move(NamedTuple):
 MOVES = (
     Move("check", Side.CHECKER, frozenset({APPLIED}), CHECKED),
     Move("refuse", Side.CHECKER, frozenset({APPLIED}), REFUSED, needs_reason=True),
-    Move("approve", Side.OWNER, frozenset({CHECKED}), GRANTED),
+    Move("approve", Side.OWNER, frozenset({CHECKED, OVERRULED}), GRANTED),
     Move("refuse", Side.OWNER, frozenset({CHECKED}), REFUSED, needs_reason=True),
-    Move("withdraw", Side.APPLICANT, frozenset({APPLIED, CHECKED, GRANTED}), WITHDRAWN),
+    Move("withdraw", Side.APPLICANT, frozenset({APPLIED, CHECKED, GRANTED, DISPUTED, OVERRULED}), WITHDRAWN),
     Move("withdraw", Side.APPLICANT, frozenset({IN_USE}), ENDED),
     Move("withdraw", Side.OWNER, frozenset({GRANTED, IN_USE}), WITHDRAWN, needs_reason=True),
+    Move("dispute", Side.APPLICANT, frozenset({REFUSED}), DISPUTED, needs_reason=True),
+    Move("uphold", Side.ARBITER, frozenset({DISPUTED}), UPHELD, needs_reason=True),
+    Move("overrule", Side.ARBITER, frozenset({DISPUTED}), OVERRULED, needs_reason=True),
 )
 
 
 def standing(said: Said) -> str:
-    """Where a subscription stands. What the owner has ended stays ended, whatever else was on its way."""
+    """Where a subscription stands. What the owner has ended stays ended, whatever else was on its way; but a refusal
+    that is disputed stands as the arbiter says, until the owner grants after all."""
+    if said.applicant == DISPUTED and (said.owner or said.checker) == REFUSED:
+        return said.arbiter or DISPUTED
     if said.owner in OVER:
         return said.owner
     if said.applicant in OVER:
         return said.applicant
     return said.owner or said.checker or said.applicant
+
+
+class Owed(NamedTuple):
+    """Whose word is waited for, and how many working days it has."""
+
+    side: Side
+    days: int
+
+
+def owed(said: Said, answer_days: int = ANSWER_DAYS) -> Owed | None:
+    """Whose word a subscription waits for; None where it waits for nobody's. answer_days: as who checked says."""
+    waits = {
+        APPLIED: Owed(Side.CHECKER, CHECK_DAYS),
+        CHECKED: Owed(Side.OWNER, answer_days),
+        DISPUTED: Owed(Side.ARBITER, RULE_DAYS),
+        OVERRULED: Owed(Side.OWNER, answer_days),
+    }
+    return waits.get(standing(said))
 
 
 def open_moves(said: Said, sides: Collection[Side]) -> tuple[Move, ...]:
@@ -113,6 +143,13 @@ def checker_of(applicant: str, provider: str, parent_of: Callable[[str], str]) -
     above = _up(provider, parent_of)
     common = next((node for node in _up(applicant, parent_of) if node in above), "")
     return provider if common in ("", applicant, provider) else common
+
+
+def arbiter_of(said: Said, applicant: str, provider: str, checker: str, parent_of: Callable[[str], str]) -> str:
+    """Who rules on a refusal (a proposal): the node that checked, if it stands above both and the owner refused; else
+    the next above it that is no side. '' where nobody stands above them."""
+    parties = {applicant, provider} | ({checker} if said.owner != REFUSED else set())
+    return next((node for node in _up(checker, parent_of) if node not in parties), "")
 
 
 def _up(node: str, parent_of: Callable[[str], str]) -> list[str]:

@@ -99,7 +99,7 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         )
         say(words.format(count=found["quality"]["to_answer"]))
         say()
-    if waiting := found["subscriptions"]["to_check"] + found["subscriptions"]["to_approve"]:
+    if waiting := sum(found["subscriptions"][name] for name in ("to_check", "to_approve", "to_rule")):
         words = _("{count} subscriptions wait for this node: `tiersync subscription list --to-do` lists them.")
         say(words.format(count=waiting))
         say()

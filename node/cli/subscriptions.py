@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.asking import ask, command
-from node.cli.output import LIMIT_MAX, pairs, remark, say_json, table
+from node.cli.output import LIMIT_MAX, moment, pairs, remark, say_json, table
 from node.cli.session import Session, here
 from node.cli.verbs import Verbs
 from node.cli.wording import word_of
@@ -38,6 +38,7 @@ def list_all(
         _("from"),
         _("until"),
         _("state"),
+        _("due"),
         _("next step"),
     ]
     rows = [
@@ -49,6 +50,7 @@ def list_all(
             one["valid_from"],
             one["valid_to"],
             word_of(session, "subscription", "state", one["state"]),
+            _ends(session, one),
             " ".join(one["next"]),
         )
         for one in found["subscriptions"]
@@ -93,8 +95,16 @@ def apply(
 
 
 @SUBSCRIPTIONS.verb(N_("Check an application: it may be made. For the node above both sides, or the provider."))
-def check(context: typer.Context, subscription: Id, reason: Why = "", dry_run: DryRun = False) -> None:
-    _move(context, "check", subscription, reason, dry_run)
+def check(
+    context: typer.Context,
+    subscription: Id,
+    reason: Why = "",
+    to_publish: Annotated[
+        bool, typer.Option("--to-publish", help=_("The data must first be published: the owner has longer to answer."))
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    _move(context, "check", subscription, reason, dry_run, to_publish=to_publish)
 
 
 @SUBSCRIPTIONS.verb(N_("Approve a subscription to own data: from its first day on, rows go to the applicant."))
@@ -122,10 +132,55 @@ def withdraw(
     _move(context, "withdraw", subscription, reason, dry_run)
 
 
-def _move(context: typer.Context, name: str, subscription: str, reason: str, dry_run: bool) -> None:
+@SUBSCRIPTIONS.verb(N_("Dispute a refusal, as its applicant: the common parent rules on it."))
+def dispute(
+    context: typer.Context,
+    subscription: Id,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; the arbiter reads it."))],
+    dry_run: DryRun = False,
+) -> None:
+    _move(context, "dispute", subscription, reason, dry_run)
+
+
+@SUBSCRIPTIONS.verb(N_("Rule on a dispute: the refusal stands."))
+def uphold(
+    context: typer.Context,
+    subscription: Id,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; both sides read it."))],
+    dry_run: DryRun = False,
+) -> None:
+    _move(context, "uphold", subscription, reason, dry_run)
+
+
+@SUBSCRIPTIONS.verb(N_("Rule on a dispute: the data is to be shared, and the owner approves."))
+def overrule(
+    context: typer.Context,
+    subscription: Id,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; both sides read it."))],
+    dry_run: DryRun = False,
+) -> None:
+    _move(context, "overrule", subscription, reason, dry_run)
+
+
+def _move(context: typer.Context, name: str, subscription: str, reason: str, dry_run: bool, **more: bool) -> None:
     session = here(context)
-    about: dict[str, Any] = {"subscription": subscription, "reason": reason, "dry_run": dry_run}
+    about: dict[str, Any] = {"subscription": subscription, "reason": reason, "dry_run": dry_run, **more}
     _show(session, command(session, f"subscription.{name}", **about), dry_run)
+
+
+def _ends(session: Session, one: dict[str, Any]) -> str:
+    """When the limit of whoever must speak ends, and whether it has."""
+    marks = [_("provisional")] if one["provisional"] else []
+    marks += [_("overdue")] if one["overdue"] else [_("time is running out")] if one["warned"] else []
+    told = moment(one["ends"], session.zone) if one["ends"] else ""
+    return f"{told} ({', '.join(marks)})" if marks and told else told
+
+
+def _waits(session: Session, one: dict[str, Any]) -> str:
+    if not one["waits_for"]:
+        return ""
+    who = word_of(session, "subscription", "role", one["waits_for"])
+    return f"{who} {_ends(session, one)}".strip()
 
 
 def _show(session: Session, one: dict[str, Any], dry_run: bool) -> None:
@@ -146,6 +201,7 @@ def _show(session: Session, one: dict[str, Any], dry_run: bool) -> None:
             (_("Period"), f"{one['valid_from']} – {one['valid_to']}"),
             (_("State"), word_of(session, "subscription", "state", one["state"])),
             (_("Reason"), one["reason"]),
+            (_("Waits for"), _waits(session, one)),
             (_("Next step"), " ".join(one["next"])),
             *([(_("Rows"), one["rows"])] if "rows" in one else []),
         ]

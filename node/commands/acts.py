@@ -28,6 +28,7 @@ _BY_ACT: Mapping[Act, str] = {
         service.publish service.withdraw token.list token.make token.revoke child.succeed child.suspend child.resume
         certificate.renew invite.make invite.make_many invite.list invite.withdraw invite.approve
         people.add people.change people.deputy people.leave maintenance.announce maintenance.cancel
-        subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw""",
+        subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw
+        subscription.dispute subscription.uphold subscription.overrule""",
 }
 ACTS: Mapping[str, Act] = MappingProxyType({name: act for act, names in _BY_ACT.items() for name in names.split()})

@@ -11,6 +11,7 @@ from typing import Any
 
 from node.app import Node
 from node.audit import Event as AuditEvent
+from node.calendar import calendar_of
 from node.commands.subscription_list import unknown
 from node.commands.view import Arguments, text
 from node.faults import Code, UserFault
@@ -23,7 +24,18 @@ from sync.errors import InputFault
 from tiers.filters import filter_sql
 from tiers.grants import read_rule
 from tiers.rules import business_day
-from tiers.subscriptions import APPLIED, Move, Side, checker_of, choose
+from tiers.subscriptions import (
+    ANSWER_DAYS,
+    APPLIED,
+    CHECKED,
+    DISPUTED,
+    PUBLISH_DAYS,
+    Move,
+    Side,
+    arbiter_of,
+    checker_of,
+    choose,
+)
 
 ID_BYTES = 4
 Answer = AsyncIterator[Mapping[str, Any]]
@@ -32,6 +44,9 @@ _EVENTS = {
     "approve": AuditEvent.SUBSCRIPTION_APPROVED,
     "refuse": AuditEvent.SUBSCRIPTION_REFUSED,
     "withdraw": AuditEvent.SUBSCRIPTION_WITHDRAWN,
+    "dispute": AuditEvent.SUBSCRIPTION_DISPUTED,
+    "uphold": AuditEvent.SUBSCRIPTION_RULED,
+    "overrule": AuditEvent.SUBSCRIPTION_RULED,
 }
 
 
@@ -72,13 +87,15 @@ async def apply(node: Node, arguments: Arguments) -> Answer:
         }
         await _write(node, row, arguments)
         one = Known(_whole(node, row), {}, {})
+        calendar = await node.read(lambda reader: calendar_of(reader, node.config))
     if not arguments.get("dry_run"):
         node.note(AuditEvent.SUBSCRIPTION_APPLIED, **audited(one, one.state))
-    yield {**shown(one, here.node), "offer_known": offer is not None}
+    yield {**shown(one, here.node, calendar, now), "offer_known": offer is not None}
 
 
 async def check(node: Node, arguments: Arguments) -> Answer:
-    """subscription.check: the application may be made. Of the nearest node above both sides, or of the provider."""
+    """subscription.check {to_publish?}: the application may be made. Of the nearest node above both sides, or of the
+    provider. to_publish: the data must first be published, so the owner has longer to answer."""
     yield await _move(node, arguments, "check")
 
 
@@ -90,6 +107,21 @@ async def refuse(node: Node, arguments: Arguments) -> Answer:
 async def withdraw(node: Node, arguments: Arguments) -> Answer:
     """subscription.withdraw: by the applicant, or with a reason by the owner. What was sent is taken back."""
     yield await _move(node, arguments, "withdraw")
+
+
+async def dispute(node: Node, arguments: Arguments) -> Answer:
+    """subscription.dispute, with a reason: the applicant asks the common parent to rule on a refusal. Once."""
+    yield await _move(node, arguments, "dispute")
+
+
+async def uphold(node: Node, arguments: Arguments) -> Answer:
+    """subscription.uphold, with a reason: the refusal stands. By the arbiter."""
+    yield await _move(node, arguments, "uphold")
+
+
+async def overrule(node: Node, arguments: Arguments) -> Answer:
+    """subscription.overrule, with a reason: it is to be shared; the owner then approves. By the arbiter."""
+    yield await _move(node, arguments, "overrule")
 
 
 async def approve(node: Node, arguments: Arguments) -> Answer:
@@ -104,28 +136,48 @@ async def _move(node: Node, arguments: Arguments, name: str) -> Mapping[str, Any
         one = await _one(node, text(arguments, "subscription"))
         try:
             move = choose(one.said, one.sides(here), name, reason)
-            row = await granted_rows(node, one, reason) if name == "approve" else _row(node, one, move, reason)
+            granted = name == "approve"
+            row = await granted_rows(node, one, reason) if granted else _row(node, one, move, reason, arguments)
             if name == "approve":
                 rows = {"rows": await node.read(lambda reader: _matching(reader, node, row))}
             await _write(node, row, arguments)
         except InputFault as fault:
             raise refused(fault.detail) from fault
     then = _with(one, _whole(node, row))
+    calendar = await node.read(lambda reader: calendar_of(reader, node.config))
     if not arguments.get("dry_run"):
         node.note(_EVENTS[name], **audited(one, then.state))
-    return {**shown(then, here), **rows}
+    return {**shown(then, here, calendar, node.clock.now_us()), **rows}
 
 
-def _row(node: Node, one: Known, move: Move, reason: str) -> Cells:
-    """The row by which a side makes a move."""
-    if move.by is Side.OWNER or Side.OWNER in one.sides(node.standing.node):
-        return decision(node, one, move.to, reason)
+def _row(node: Node, one: Known, move: Move, reason: str, arguments: Arguments) -> Cells:
+    """The row by which a side makes a move. Raises UserFault where nobody stands above who could rule."""
+    days = PUBLISH_DAYS if arguments.get("to_publish") else ANSWER_DAYS
+    if move.by is Side.OWNER or (move.by is Side.CHECKER and Side.OWNER in one.sides(node.standing.node)):
+        return {**decision(node, one, move.to, reason), **({"answer_days": days} if move.to == CHECKED else {})}
     said: Cells = {"state": move.to, "decided_at": node.clock.now_us(), "reason": reason or None}
+    if move.to == DISPUTED:
+        said["arbiter"] = _arbiter(node, one)
     if move.by is Side.APPLICANT:
         return {**one.application, **said}
     about = ("subscription_id", "service_id", "applicant", "provider", "checker", "dataset")
-    checks: Cells = {"writer": node.standing.region, "role": Side.CHECKER.value}
+    checks: Cells = {"writer": node.standing.region, "role": move.by.value}
+    if move.to == CHECKED:
+        checks["answer_days"] = days
     return {**{name: one.application[name] for name in about}, **checks, **said}
+
+
+def _arbiter(node: Node, one: Known) -> str:
+    asked = one.application
+    applicant, provider, checker = (str(asked[name]) for name in ("applicant", "provider", "checker"))
+    found = arbiter_of(one.said, applicant, provider, checker, node.core().registry.parent)
+    if not found:
+        raise UserFault(
+            Code.MOVE_REFUSED,
+            N_("Nobody stands above both sides who could rule on this refusal."),
+            N_("Apply anew with what the reason of the refusal asks for."),
+        )
+    return found
 
 
 def _with(one: Known, row: Cells) -> Known:
@@ -136,6 +188,8 @@ def _with(one: Known, row: Cells) -> Known:
             return one._replace(check=row)
         case Side.OWNER:
             return one._replace(decision=row)
+        case Side.ARBITER:
+            return one._replace(ruling=row)
 
 
 def _matching(reader: Reader, node: Node, row: Cells) -> int:

@@ -146,6 +146,14 @@ ALARMS: Final[dict[str, AlarmWords]] = {
         N_("A node right below has been interrupted for hours ([grades] escalate_after_s)."),
         N_("Telephone its administrator."),
     ),
+    "subscription_due_soon": AlarmWords(
+        N_("A subscription waits for this node to check, answer or rule, and 80 % of the time have passed."),
+        N_("`tiersync subscription list --to-do` shows it."),
+    ),
+    "subscription_overdue": AlarmWords(
+        N_("A subscription waits for this node to check, answer or rule, and the time has passed."),
+        N_("`tiersync subscription list --to-do` shows it."),
+    ),
     "timekeeper_failed": AlarmWords(
         N_("The tasks that this node issued could not be looked at: nobody is warned of limits meanwhile."),
         N_("As the detail says; it is tried again by itself."),

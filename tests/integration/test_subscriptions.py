@@ -79,14 +79,15 @@ def test_a_city_subscribes_to_another_city_through_the_province(tmp_path: Path) 
             assert tried["subscription"] != asked["subscription"]
             wanted = {"subscription": asked["subscription"]}
             await net.level()
-            assert (await province.status())["subscriptions"] == {"to_check": 1, "to_approve": 0, "in_use": 0}
+            waiting = {"to_check": 0, "to_approve": 0, "to_rule": 0, "in_use": 0}
+            assert (await province.status())["subscriptions"] == {**waiting, "to_check": 1}
             assert (await one(nation))["next"] == []
             with pytest.raises(UserFault) as unchecked:
                 await city.command("subscription.approve", **wanted)
             assert unchecked.value.code is Code.MOVE_REFUSED
             assert (await province.command("subscription.check", **wanted))["state"] == "checked"
             await net.level()
-            assert (await city.status())["subscriptions"] == {"to_check": 0, "to_approve": 1, "in_use": 0}
+            assert (await city.status())["subscriptions"] == {**waiting, "to_approve": 1}
             tried = await city.command("subscription.approve", dry_run=True, **wanted)
             assert (tried["rows"], tried["state"]) == (5, "in_use")
             assert (await one(city))["state"] == "checked"
@@ -283,7 +284,7 @@ def test_what_is_refused_is_told_and_rows_of_it_are_not_put_from_outside(tmp_pat
             await city.command("subscription.refuse", subscription=asked["subscription"], reason="用途不明")
             await net.level()
             found = await one(province)
-            assert (found["state"], found["reason"], found["next"]) == ("refused", "用途不明", [])
+            assert (found["state"], found["reason"], found["next"]) == ("refused", "用途不明", ["dispute"])
             with pytest.raises(UserFault):
                 await province.command("subscription.withdraw", subscription=asked["subscription"])
             with pytest.raises(UserFault):
@@ -328,5 +329,57 @@ def test_killed_while_rows_begin_to_leave_and_while_they_are_taken_back(tmp_path
         assert job["publications"] == ["case.subscribers"]
         await member.kill()
         await member.start()
+
+    run(work())
+
+
+def test_a_refusal_is_disputed_once_and_the_common_parent_rules(tmp_path: Path) -> None:
+    """Each word is waited for until a working day, at every end alike; who lets it pass is told. What the arbiter
+    overrules the owner can only grant; and then rows flow."""
+
+    async def work() -> None:
+        async with Topology(tmp_path, DEMO) as net:
+            city, sibling, province = (net[n] for n in ("hangzhou", "ningbo", "province"))
+            await put(city, cases(3))
+            await city.command("service.publish", dataset="case", columns="case_id,summary,state")
+            asked = await sibling.command("subscription.apply", provider=city.node, **ASKED)
+            wanted = {"subscription": asked["subscription"]}
+            await net.level()
+            waits = await one(province)
+            assert (waits["waits_for"], waits["ends"]) == ("checker", (await one(sibling))["ends"])
+            node = node_of(province)
+            clock = node.clock
+            node.clock = StoodClock(clock.now_us() + 30 * DAY_MS * 1_000)
+            told = Subscriptions(node)
+            assert await told.tell_limits() == [asked["subscription"]]
+            assert await told.tell_limits() == []
+            assert [a["name"] for a in node.alarms if a["name"] == "subscription_overdue"] == ["subscription_overdue"]
+            assert (await one(province))["overdue"]
+            node.clock = clock
+            await province.command("subscription.check", to_publish=True, **wanted)
+            await net.level()
+            assert (await one(city))["waits_for"] == "owner"
+            refusal = await city.command("subscription.refuse", reason="用途不明", **wanted)
+            assert (refusal["state"], refusal["waits_for"]) == ("refused", "")
+            await net.level()
+            disputed = await sibling.command("subscription.dispute", reason="用途已写明", **wanted)
+            assert (disputed["state"], disputed["arbiter"]) == ("disputed", province.node)
+            await net.level()
+            assert (await province.status())["subscriptions"]["to_rule"] == 1
+            shown = await one(province)
+            assert (shown["reason"], shown["waits_for"]) == ("用途已写明", "arbiter")
+            assert shown["next"] == ["uphold", "overrule"]
+            with pytest.raises(UserFault):
+                await city.command("subscription.approve", **wanted)
+            await province.command("subscription.overrule", reason="符合共享条件", **wanted)
+            await net.level()
+            assert (await one(city))["next"] == ["approve"]
+            assert (await one(sibling))["reason"] == "符合共享条件"
+            await city.command("subscription.approve", **wanted)
+            await settled(net, city)
+            assert set(await held(sibling, city)) == {"01", "02", "03"}
+            assert {(await one(member))["state"] for member in (city, sibling, province)} == {"in_use"}
+            assert [line["state"] for line in audited(province, "subscription_ruled")] == ["overruled"]
+            await sound(net)
 
     run(work())
