@@ -155,3 +155,12 @@ def test_an_id_of_the_issuer_s_own_answers_no_move_of_the_holder() -> None:
     assert (found[1].proposed, found[2].proposed) == (None, proposed[0])
     assert (found[-1].body.move, found[-1].told) == ("comment", None)
     assert [doubt for doubt, _ in found[-1].doubts] == [Doubt.PENDING]
+
+
+def test_what_is_missing_of_the_numbers_is_named() -> None:
+    """One number, or from which to which."""
+    told, proposed = _signed_for()
+    for number, missing in ((3, "2"), (5, "2-4")):
+        told[2].body.number = number
+        found = retrace([told[0], told[2]], proposed, _judged)
+        assert (Doubt.GAP, missing) in [(doubt, str(words)) for doubt, words in found[1].doubts]
