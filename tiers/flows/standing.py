@@ -96,7 +96,7 @@ def standing(flow: Flow, history: Sequence[MoveBody], calendar: Calendar, now: i
     if term is None:
         return TaskStanding(state.name, state.owner, state.next, stage.since_us, None, None, 0, None)
     times = sum(end.at_us < now for end in term.ends)
-    act = _act(history, term, now)
+    act = _act(history, stage.number, term, now)
     return TaskStanding(state.name, state.owner, state.next, stage.since_us, term.ends[0], term.warn_us, times, act)
 
 
@@ -123,11 +123,13 @@ def overdue_max(flow: Flow) -> int:
     return max((start.after for start in flow.starts if start.on == OVERDUE), default=1)
 
 
-def _act(history: Sequence[MoveBody], term: _Term, now: int) -> Act | None:
-    """Each is made once for what set the limit; the warning no more once the limit has passed."""
-    made = [body.move for body in history if body.number > term.number and body.accepted]
-    told = made.count(OVERDUE)
+def _act(history: Sequence[MoveBody], stage: int, term: _Term, now: int) -> Act | None:
+    """Each is made once for what set the limit, and once for one end of it in the stage that move `stage` began, though
+    what sets it is said again, or the calendar moves it."""
     first = term.ends[0].at_us
+    counts = (b for b in history if b.number > (stage if b.due_at == first else term.number))
+    made = [body.move for body in counts if body.accepted]
+    told = made.count(OVERDUE)
     if term.warn_us is not None and not told and WARNED not in made and now <= first:
         return Act(WARNED, term.warn_us)
     return Act(OVERDUE, term.ends[told].at_us + 1) if told < len(term.ends) else None

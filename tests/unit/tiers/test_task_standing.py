@@ -219,6 +219,18 @@ def test_a_new_limit_is_warned_of_anew() -> None:
     assert (again.times, act(again)) == (0, ("warned", "2026-10-14 15:00:00"))
 
 
+def test_who_says_the_same_limit_again_has_nothing_told_again() -> None:
+    """As an issuer that confirms the level or the day of what is overdue; another end is another limit."""
+    story = at_work()
+    until = story.at("2026-10-09T09:00").due
+    assert until is not None
+    for name, at in (("warned", "2026-10-10T10:00"), ("overdue", "2026-10-12T18:01")):
+        story.move(name, at).history[-1].due_at = until.at_us
+    story.move("extend", "2026-10-13T09:00", due="2026-10-12")
+    assert (story.at("2026-10-13T09:01").times, story.at("2026-10-13T09:01").act) == (1, None)
+    assert story.move("extend", "2026-10-13T09:30", due="2026-10-14").at("2026-10-13T09:31").act is not None
+
+
 def test_a_consequence_after_several_times_the_limit_is_told_so_often() -> None:
     """Overdue by once more its limit: the second telling, at twice the limit; bounded by what consequences count."""
     flow = replace(W2, starts=(Start("overdue", "W2", MappingProxyType({}), after=3),))
