@@ -1,7 +1,4 @@
-"""The traps of the domain that concern data, each with its tests: which those are, and those that stand nowhere else.
-
-Numbers that are not here concern tasks and links.
-"""
+"""The traps of the domain, each with its tests: which those are, and those that stand nowhere else."""
 
 from __future__ import annotations
 
@@ -9,12 +6,20 @@ import ast
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import Certificate
 
+from certs import files
+from certs.authority import issue_leaf
+from certs.files import HomeFiles
+from node.clock import SystemClock, SystemRandomness
 from node.demo.reader import catalogue_of, fsck
-from node.testing import Topology
+from node.testing import Member, Topology
 from node.testing.topology import THREE, Place
+from node.timekeeper import Timekeeper
 from tests.integration.filled import Filler
-from tests.integration.kit import COLUMNS, cases, put, run
+from tests.integration.kit import COLUMNS, cases, node_of, put, run
+from tests.integration.test_bad_papers import authority
+from tests.integration.test_rollups import StoodClock
 from tiers.dataset import Dataset
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -80,6 +85,7 @@ TRAPS: dict[str, tuple[str, ...]] = {
     ),
     "16 the indicator system changes in mid-filling": (
         "integration/test_traps.py::test_what_was_filled_in_by_the_old_indicators_stays_beside_the_new",
+        "integration/test_traps.py::test_a_cycle_keeps_the_indicators_that_it_was_opened_with",
     ),
     "17 rows outside their scope": (
         "integration/test_bad_rows.py::test_rows_of_a_city_gone_bad_meet_their_fates_one_by_one",
@@ -87,6 +93,11 @@ TRAPS: dict[str, tuple[str, ...]] = {
     "18 no cases and no report are not the same": (
         "property/test_tiers_rolling.py::test_a_missing_part_is_never_zero",
         "property/test_tiers_rolling.py::test_a_part_with_none_counts_as_zero",
+    ),
+    "19 a certificate runs out while the link is cut": (
+        "integration/test_traps.py::test_no_task_is_lost_though_its_holder_s_certificate_ran_out_meanwhile",
+        "integration/test_bad_papers.py::test_a_node_whose_certificate_has_run_out_says_so_and_works_on",
+        "integration/test_bad_papers.py::test_a_session_ends_with_its_certificate",
     ),
     "20 a small cell identifies a person": (
         "property/test_tiers_rolling.py::test_no_small_cell_follows_from_the_others",
@@ -207,3 +218,138 @@ def test_what_was_filled_in_by_the_old_indicators_stays_beside_the_new(tmp_path:
 
 def _submissions(net: Topology) -> Dataset:
     return catalogue_of(net["city"]).datasets["eval_submission"]
+
+
+INDICATORS = (
+    "system",
+    "version",
+    "code",
+    "name",
+    "level",
+    "dimension",
+    "method",
+    "basic",
+    "evidence_required",
+)
+
+
+def test_a_cycle_keeps_the_indicators_that_it_was_opened_with(tmp_path: Path) -> None:
+    """Trap 16 for tasks: the system gets a new version while the city fills in, out of reach. Its cycle goes on by the
+    old one, the new one is a cycle of its own, and neither takes anything from the other."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            nation, city = net["nation"], net["city"]
+            await _indicators(nation, 1, "道路清扫保洁达标率")
+            await _open(nation, city, 1)
+            await net.level()
+            await net["province"].stop()
+            await _indicators(nation, 2, "道路清扫保洁优良率")
+            await _open(nation, city, 2)
+            await _fill_in(net, 1)
+            await net["province"].start()
+            await net.level()
+            await _fill_in(net, 2)
+            await city.command("task.move", task="cycle-1", move="assess", fields={"self_score": "4.5"})
+            await net.level()
+            for member in (nation, city):
+                for version, state in ((1, "assessed"), (2, "filled")):
+                    shown = await member.command("task.show", task=f"cycle-{version}")
+                    assert (shown["state"], shown["pending_moves"]) == (state, [])
+                    assert shown["moves"][0]["fields"]["version"] == str(version)
+                    assert all(move["accepted"] for move in shown["moves"])
+                for dataset in ("eval_indicator", "eval_submission"):
+                    _, rows = await (await member.client()).query(dataset, columns=("version",))
+                    assert sorted(rows) == [(1,), (2,)]
+
+    run(work())
+
+
+async def _indicators(nation: Member, version: int, name: str) -> None:
+    row = ("management", version, "A0101", name, 3, "clean", "report", True, True)
+    assert (await nation.put("eval_indicator", INDICATORS, [row])).accepted == 1
+
+
+async def _open(nation: Member, city: Member, version: int) -> None:
+    fields = {"title": "年度评价", "system": "management", "version": str(version), "period": "2026", "indicators": "A"}
+    wish = {"flow": "W6", "task": f"cycle-{version}", "move": "open", "holder": city.node, "fields": fields}
+    await nation.command("task.move", **wish)
+
+
+async def _fill_in(net: Topology, version: int) -> None:
+    """The city's value, and that it is there."""
+    city = net["city"]
+    dataset = _submissions(net)
+    (row,) = Filler(city.node, "330100").rows(dataset, 1)
+    at = dataset.schema.names.index("version")
+    assert (await city.put(dataset.id, dataset.schema.names, [(*row[:at], version, *row[at + 1 :])])).accepted == 1
+    fields = {"values": "A0101=96.4", "data_position": "eval_submission"}
+    await city.command("task.move", task=f"cycle-{version}", move="fill", fields=fields)
+
+
+def test_no_task_is_lost_though_its_holder_s_certificate_ran_out_meanwhile(tmp_path: Path) -> None:
+    """Trap 19: a week without a link, in which the holder's certificate ends. Both sides go on, each for itself; with a
+    new certificate what both did is one history, what crossed included, and the task comes to its end."""
+
+    async def work() -> None:
+        async with Topology(tmp_path) as net:
+            province, city = net["province"], net["city"]
+            for task in ("kept", "crossed"):
+                await _supervise(province, city, task)
+            await net.level()
+            for task in ("kept", "crossed"):
+                await city.command("task.move", task=task, move="sign")
+            await net.level()
+            await city.stop()
+            good = _let_run_out(city, province)
+            await city.start()
+            await city.until(lambda s: s["parent_link"]["detail"].startswith("CERTIFICATE_EXPIRED"))
+            for task in ("kept", "crossed"):
+                reply = {"task": task, "move": "reply", "fields": {"result": "已整改"}}
+                assert (await city.command("task.move", **reply))["pending_moves"] == ["reply"]
+            await _supervise(province, city, "new")
+            await province.command("task.move", task="crossed", move="withdraw", fields={"reason": "重复"})
+            node = node_of(province)
+            node.clock = StoodClock(node.clock.now_us() + WEEK_US)
+            assert ("kept", "overdue") in await Timekeeper(node).look()
+            await city.stop()
+            files.save_certificates(HomeFiles(city.home).leaf, *good)
+            await city.start()
+            await net.level()
+            assert await _same(net, "kept") == (["register", "issue", "sign", "overdue", "reply"], "replied")
+            assert await _same(net, "crossed") == (["register", "issue", "sign", "withdraw", "(reply)"], "withdrawn")
+            await province.command("task.move", task="kept", move="close")
+            await city.command("task.move", task="new", move="sign")
+            await net.level()
+            assert (await _same(net, "kept"))[1] == "closed"
+            assert (await _same(net, "new"))[1] == "signed"
+
+    run(work())
+
+
+WEEK_US = 7 * 86_400_000_000
+
+
+async def _supervise(province: Member, city: Member, task: str) -> None:
+    said = (("register", {"title": "路面破损"}), ("issue", {"requirement": "修复", "level": "1"}))
+    for move, fields in said:
+        await province.command("task.move", flow="W2", task=task, move=move, holder=city.node, fields=fields)
+
+
+def _let_run_out(city: Member, by: Member) -> list[Certificate]:
+    """The city's certificate ended a minute ago; the one that it had."""
+    paths, issuer, now = HomeFiles(city.home), authority(by), SystemClock().now_us()
+    key, good = files.load_private_key(paths.transport_key), files.load_certificates(paths.leaf)
+    began = now - 86_460_000_000
+    old = issue_leaf(issuer, city.node, key.public_key(), began, SystemRandomness().bytes(16), days=1)
+    files.save_certificates(paths.leaf, old, *issuer.issuers)
+    return list(good)
+
+
+async def _same(net: Topology, task: str) -> tuple[list[str], str]:
+    """The moves of a task, refused ones in brackets, and its state: the same at both ends, with nothing pending."""
+    ours, theirs = [await net[name].command("task.show", task=task) for name in ("province", "city")]
+    assert ours["moves"] == theirs["moves"]
+    assert theirs["pending_moves"] == []
+    told = [move["move"] if move["accepted"] else f"({move['move']})" for move in ours["moves"]]
+    return told, ours["state"]
