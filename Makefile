@@ -6,8 +6,9 @@ PYTHON ?= python3
 WORKERS ?= auto
 SEEDS ?= 2000
 EXAMPLES ?= 500
+SEED ?= 1
 
-.PHONY: help setup demo test check fmt proto bench fuzz sim clean
+.PHONY: help setup demo test check fmt proto bench fuzz sim country clean
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -56,6 +57,9 @@ fuzz: $(STAMP) ## the HTTP API from its own description, with many examples (EXA
 
 sim: $(STAMP) ## the long sweep of simulated seeds (SEEDS=2000)
 	$(PY) -m pytest -n $(WORKERS) tests/sim --seeds $(SEEDS)
+
+country: $(STAMP) ## 366 simulated nodes work on 1,000 tasks for 30 days (SEED=1, COUNTRY="--replay --json")
+	$(PY) -m tests.tools.country --seed $(SEED) $(COUNTRY)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

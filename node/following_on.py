@@ -4,9 +4,9 @@ part to the task that it is part of (tiers/flows/consequences.py)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from node.jobs import MoveWish, first_of
-from node.store.readers import Reader
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import PART_OF, said_in
 from tiers.flows.consequences import echoes
@@ -16,8 +16,20 @@ from tiers.flows.table import Flow
 from tiers.profile import Standing
 
 
+class Held(Protocol):
+    """The store, or one that reads beside it."""
+
+    def moves(self, task: str) -> list[MoveBody]:
+        """Numbered moves of a task, in order of number."""
+        ...
+
+    def pending_moves(self, task: str, *, refused: bool = False) -> list[MoveBody]:
+        """Those that wait for an answer, or got none that counts."""
+        ...
+
+
 def following(
-    reader: Reader, flows: Mapping[str, Flow], standing: Standing, history: Sequence[MoveBody]
+    reader: Held, flows: Mapping[str, Flow], standing: Standing, history: Sequence[MoveBody]
 ) -> Iterator[MoveWish]:
     """What this node has not done yet of what the moves of a task ask of it."""
     flow, here = flows[history[0].flow], standing.node
@@ -30,7 +42,7 @@ def following(
 
 
 def _told(
-    reader: Reader, flows: Mapping[str, Flow], here: str, part: Sequence[MoveBody], whole: str
+    reader: Held, flows: Mapping[str, Flow], here: str, part: Sequence[MoveBody], whole: str
 ) -> Iterator[MoveWish]:
     history = reader.moves(whole)
     flow = flows.get(history[0].flow) if history and history[0].holder == here else None

@@ -22,10 +22,11 @@ from node.sim.watch import Watch
 from node.sim.words import anchor_for, record_for
 from node.store.restored import declare_restored
 from node.taking_over import NoAnswer
-from sync.effects import Act, Alarm, CloseLink, Reply, Send
+from sync.effects import Act, Alarm, CloseLink, Reply, Send, Write
 from sync.errors import InputFault
 from sync.events import AnchorKnown, LinkClosed, LinkOpened, RegistryChange
 from sync.reasons import Reason
+from tiers.flows.clocks import Calendar
 
 START_US = 1_767_225_600_000_000  # 2026-01-01
 SECOND = 1_000_000
@@ -44,16 +45,25 @@ class Asked(NoAnswer):
 class Federation:
     """All nodes of one simulated federation. Everything that is random comes from the seed."""
 
-    def __init__(self, seed: int, shape: tuple[int, int, int] = (1, 3, 9)) -> None:
+    def __init__(
+        self,
+        seed: int,
+        shape: tuple[int, int, int] = (1, 3, 9),
+        start_us: int = START_US,
+        calendar: Calendar | None = None,
+    ) -> None:
+        """calendar: of every node, for the ends of limits that it says; without one it says none."""
         self.seed = seed
+        self._calendar = calendar
         self.random = Random(seed)  # noqa: S311 - a simulation must repeat
         self.tree = make_tree(shape)
-        self.agenda = Agenda(START_US)
+        self.agenda = Agenda(start_us)
         self.watch = Watch(self.tree)
         self.suite, self.suites = make_suites()
         self.trace = sha256(str((seed, shape)).encode())
         self.steps = self.frames = 0
         self.delay_us = (1_000, 20_000)
+        self.dial_max_us = DIAL_MAX_US
         self.blocked: set[tuple[str, str]] = set()
         """Pairs (child, parent) between which nothing passes and no dial succeeds."""
         self.liar: Liar | None = None
@@ -63,6 +73,8 @@ class Federation:
         self.succeeded: dict[str, str] = {}
         """Cities that were merged into others: old by new, as the simulator calls them."""
         self.on_crash: Callable[[SimNode], None] = lambda node: self.later(1.0, lambda: self.restart(node))
+        self.on_commit: Callable[[SimNode, Sequence[Write]], None] = lambda _, __: None
+        self.on_start: Callable[[SimNode], None] = lambda _: None
         for place in self.tree.places:
             self.nodes[place.short] = self._make(place)
         self._by_id = {node.id: node for node in self.nodes.values()}
@@ -73,11 +85,15 @@ class Federation:
     def _make(self, place: Place) -> SimNode:
         key = SimKey(f"{self.seed}/{place.node}".encode(), self.suite)
         own = Random(f"{self.seed}/{place.node}")  # noqa: S311 - as above
-        node = SimNode(place, self.tree, key, self.suites, own, self.watch.committed)
+        node = SimNode(place, self.tree, key, self.suites, own, self._committed, calendar=self._calendar)
         node.act = lambda act: self._act(node, act)
         node.clock = lambda: self.now + node.skew
         node.start_new()
         return node
+
+    def _committed(self, node: SimNode, written: Sequence[Write]) -> None:
+        self.watch.committed(node, written)
+        self.on_commit(node, written)
 
     def node_of(self, node: str) -> SimNode:
         """The node of that id (the original, where there are copies)."""
@@ -216,7 +232,7 @@ class Federation:
             self.submit(node, LinkOpened(link, peer.id, dialled, b"" if dialled else TRANSPORT_KEY))
 
     def _redial(self, child: SimNode, least_us: int = 0) -> None:
-        child.dial_wait = min(DIAL_MAX_US, max(DIAL_FIRST_US, child.dial_wait * 2))
+        child.dial_wait = min(self.dial_max_us, max(DIAL_FIRST_US, child.dial_wait * 2))
         at = self.now + least_us + int(child.dial_wait * self.random.uniform(0.5, 1.0))
         if child.dial_at is None or at < child.dial_at:
             child.dial_at = at
@@ -322,6 +338,7 @@ class Federation:
         node.restart()
         self._wake(node, self.now + STEP_US)
         self._redial(node)
+        self.on_start(node)
 
     def roll_back(self, short: str, store: WatchedStore, declared: bool) -> None:
         """The node runs on an older copy of its store. declared: as a restore is to do, with a new instance."""
@@ -342,7 +359,7 @@ class Federation:
         """A byte copy of a node starts elsewhere and dials the same parent."""
         original = self.nodes[short]
         own = Random(f"{self.seed}/{original.id}/{len(self.copies)}")  # noqa: S311 - as above
-        copy = SimNode(original.place, self.tree, original.key, self.suites, own, self.watch.committed, copy="'")
+        copy = SimNode(original.place, self.tree, original.key, self.suites, own, self._committed, copy="'")
         copy.act = lambda act: self._act(copy, act)
         copy.clock = original.clock
         copy.upgrade(original.release)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from node.sim.country.orders import Order
 from node.sim.work import Move, Put
 from node.store.store import Store
 from sync.effects import DeleteRows, Write
@@ -30,7 +31,7 @@ class Ledger:
             for key in what.voids:
                 voids[key] = value
                 puts.pop(key, None)
-        elif isinstance(what, Move):
+        elif isinstance(what, Move | Order):
             self._moves[what.move_id] = what.task
 
     def committed(self, node: str, written: Sequence[Write]) -> None:
@@ -53,6 +54,6 @@ class Ledger:
                 if version <= voids[key]:
                     yield f"the void of {dataset} {key} in transaction {voids[key]}"
         for move_id, task in self._moves.items():
-            known = (*store.moves(task), *store.pending_moves(task), *store.refused_moves(task))
+            known = (*store.moves(task), *store.pending_moves(task), *store.pending_moves(task, refused=True))
             if all(move.move_id != move_id for move in known):
                 yield f"{move_id} of {task}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 from node.builtin import flow_texts
@@ -15,9 +15,10 @@ from tiers.profile import PROFILES, Standing, carrying_scope, node_id, signing_s
 FEDERATION = "cn-sim"
 NATION_REGION = "100000"
 MUNICIPALITY = "310000"
-PROVINCES = tuple(
-    f"{code}0000" for code in (33, 32, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 51, 52, 53, 61, 62, 63, 64)
-)
+_OF_PROVINCES = (33, 32, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 51, 52, 53, 61, 62, 63, 64)
+_OF_OTHERS = (13, 14, 15, 21, 22, 23, 54, 65, 11, 12, 50, 71, 81)
+"""The last ones have no node between nation and city in fact: a country of full size is as large, not a map."""
+PROVINCES = tuple(f"{code}0000" for code in (*_OF_PROVINCES, *_OF_OTHERS))
 CITIES_PER_PROVINCE_MAX = 90
 
 
@@ -32,11 +33,23 @@ class Place:
     parent: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tree:
-    """All places, from the top down, and who stands below whom."""
+    """All places, from the top down, and who stands below whom. Asked at every commit, so that it knows by heart."""
 
     places: tuple[Place, ...]
+
+    @cached_property
+    def _by_node(self) -> dict[str, Place]:
+        return {p.node: p for p in self.places}
+
+    @cached_property
+    def _chains(self) -> dict[str, tuple[str, ...]]:
+        """Of each node: itself, its parent and so on, up to the nation."""
+        chains: dict[str, tuple[str, ...]] = {"": ()}
+        for place in self.places:
+            chains[place.node] = (place.node, *chains[place.parent])
+        return chains
 
     @property
     def nation(self) -> Place:
@@ -45,7 +58,7 @@ class Tree:
 
     def place(self, node: str) -> Place:
         """The place of a node id."""
-        return next(p for p in self.places if p.node == node)
+        return self._by_node[node]
 
     def children(self, node: str) -> list[Place]:
         """Places straight below."""
@@ -53,44 +66,34 @@ class Tree:
 
     def is_below(self, node: str, above: str) -> bool:
         """Whether `node` stands in the subtree of `above` (not itself)."""
-        parents = {p.node: p.parent for p in self.places}
-        node = parents[node]
-        while node:
-            if node == above:
-                return True
-            node = parents[node]
-        return False
+        return above in self._chains[node][1:]
 
     def audience(self, feed: FeedName, route: Route) -> list[str]:
         """The nodes that judge and apply a feed: what its route promises."""
-        others = [p.node for p in self.places if p.node != feed.origin]
         match route:
             case Route.PARENT:
-                return [n for n in others if n == self.place(feed.origin).parent]
+                return list(self._chains[feed.origin][1:2])
             case Route.ANCESTORS:
-                return [n for n in others if self.is_below(feed.origin, n)]
+                return list(reversed(self._chains[feed.origin][1:]))
             case Route.DESCENDANTS:
-                return [n for n in others if self.is_below(n, feed.origin)]
+                return [p.node for p in self.places if self.is_below(p.node, feed.origin)]
             case Route.NODE:
-                return [n for n in others if n == feed.addressee]
+                return [feed.addressee] if feed.addressee in self._by_node and feed.addressee != feed.origin else []
             case Route.EVERYWHERE:
-                return others if feed.publication == REGISTRY else []
+                return [p.node for p in self.places if p.node != feed.origin] if feed.publication == REGISTRY else []
 
     def way(self, feed: FeedName, route: Route) -> set[str]:
         """Every node that a feed may lie at: its audience, and who stands between (an unknown addressee: who waits)."""
-        found = set(self.audience(feed, route)) if route is not Route.EVERYWHERE else {p.node for p in self.places}
+        if route is Route.EVERYWHERE:
+            return set(self._by_node)
+        found = set(self.audience(feed, route))
         for node in list(found):
             found |= self._between(feed.origin, node)
         return found
 
     def _between(self, one: str, other: str) -> set[str]:
-        return set(self._up(one)) ^ set(self._up(other)) | {next(n for n in self._up(one) if n in self._up(other))}
-
-    def _up(self, node: str) -> list[str]:
-        chain = [node]
-        while parent := self.place(chain[-1]).parent:
-            chain.append(parent)
-        return chain
+        up, down = self._chains[one], self._chains[other]
+        return set(up) ^ set(down) | {next(n for n in up if n in down)}
 
     def standing(self, place: Place) -> Standing:
         """What publishing needs to know of a node."""

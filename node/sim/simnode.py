@@ -32,6 +32,7 @@ from sync.values import FeedName
 from sync.way import way_over
 from sync.wire.v1.entry_pb2 import AnchorBody, EntryHeader
 from sync.wire.v1.frame_pb2 import Frame
+from tiers.flows.clocks import Calendar
 from tiers.judging import TierJudge
 from tiers.publishing import TierPublisher
 
@@ -70,7 +71,15 @@ class SimNode:
     """A node and what surrounds it: its links, its inbox, its clock's skew, whether it runs."""
 
     def __init__(
-        self, place: Place, tree: Tree, key: SimKey, suites: Suites, random: Random, on_commit: OnCommit, copy: str = ""
+        self,
+        place: Place,
+        tree: Tree,
+        key: SimKey,
+        suites: Suites,
+        random: Random,
+        on_commit: OnCommit,
+        copy: str = "",
+        calendar: Calendar | None = None,
     ) -> None:
         self.place = place
         self.label = place.short + copy
@@ -93,6 +102,7 @@ class SimNode:
         self.act: Callable[[Act], None] = lambda _: None
         self.standing = tree.standing(place)
         self._site = ""
+        self._calendar = calendar
         self.upgrade(FIRST)
         self.clock: Callable[[], int] = lambda: 0
         self._on_commit = on_commit
@@ -158,8 +168,12 @@ class SimNode:
         """The program is replaced by one of this release of the catalogue; it counts from the next start on."""
         self.release = release
         self.catalogue = catalogue(release=release)
-        self.judge = TierJudge(self.catalogue)
+        self.judge = TierJudge(self.catalogue, self._own_calendar if self._calendar is not None else None)
         self.publish(self._site)
+
+    def _own_calendar(self) -> Calendar:
+        assert self._calendar is not None
+        return self._calendar
 
     @property
     def schemas(self) -> list[RowSchema]:

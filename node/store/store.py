@@ -293,13 +293,10 @@ class Store:
         """First moves of the tasks in whose first move a text stands, the oldest first."""
         return self._records.openings(holding)
 
-    def pending_moves(self, task: str) -> list[MoveBody]:
-        """This node's own moves of a task that the arbiter has not answered, oldest first."""
-        return self._records.pending_moves(task)
-
-    def refused_moves(self, task: str) -> list[MoveBody]:
-        """Moves of a task that the arbiter refused, oldest first."""
-        return self._records.pending_moves(task, refused=True)
+    def pending_moves(self, task: str, *, refused: bool = False) -> list[MoveBody]:
+        """This node's own moves of a task that the arbiter has not answered, oldest first; or those that were refused
+        without a number."""
+        return self._records.pending_moves(task, refused)
 
     def meta(self, name: str) -> int | str | bytes | None:
         """One value kept with SaveMeta."""

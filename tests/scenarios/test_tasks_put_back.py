@@ -53,7 +53,7 @@ def test_a_move_under_a_number_that_returns_with_another_is_kept_as_refused() ->
     assert country.moves("n") == [*SIGNED, (4, "extend", True), (5, "remark", True)]
     country.net.heal("p1")
     assert _level(country) == [*SIGNED, (4, "remark", True)]
-    refused = country["n"].store.refused_moves("T")
+    refused = country["n"].store.pending_moves("T", refused=True)
     assert [(m.move, m.number, m.accepted, m.state) for m in refused] == [
         ("extend", 0, False, "signed"),
         ("remark", 0, False, "signed"),
@@ -76,7 +76,7 @@ def test_what_lost_its_number_is_not_said_after_a_restart_either() -> None:
     country.net.heal("p1")
     for _ in range(20_000):
         country.run(0.001)
-        if country["n"].store.refused_moves("T"):
+        if country["n"].store.pending_moves("T", refused=True):
             break
     country.net.crash(country["n"])
     country.net.restart(country["n"])
@@ -149,7 +149,7 @@ def test_a_proposal_waits_until_the_arbiter_holds_its_own_past(declared: bool) -
     for link, data in late:
         receive(link, data)
     assert _level(country) == [*SIGNED, (4, "remark", True), (5, "begin", True)]
-    assert not nation.store.refused_moves("T")
+    assert not nation.store.pending_moves("T", refused=True)
 
 
 def test_what_waits_in_a_copy_and_was_said_since_is_not_said_twice() -> None:

@@ -267,11 +267,11 @@ def test_a_task_has_numbered_pending_and_refused_moves(store: Store) -> None:
     perform(store, SaveMoves("t1", [move("b", 2), move("z", 1), move("c", verdict=True, reason=404)]))
     assert [(m.move_id, m.number) for m in store.moves("t1")] == [("z", 1), ("b", 2)]
     assert [m.move_id for m in store.pending_moves("t1")] == ["a"]
-    assert [m.move_id for m in store.refused_moves("t1")] == ["c"]
+    assert [m.move_id for m in store.pending_moves("t1", refused=True)] == ["c"]
     assert store.moves("none") == []
     perform(store, DropMoves("t1", 2), SaveMoves("t1", [move("b", verdict=True, reason=404)]))
     assert [m.move_id for m in store.moves("t1")] == ["z"]
-    assert [m.move_id for m in store.refused_moves("t1")] == ["c", "b"]
+    assert [m.move_id for m in store.pending_moves("t1", refused=True)] == ["c", "b"]
 
 
 def test_absurd_numbers_of_a_peer_do_not_stop_the_store(store: Store) -> None:
