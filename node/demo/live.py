@@ -18,6 +18,7 @@ from node.demo.words import place
 from node.faults import UserFault
 from node.testing import Member, Topology
 from node.texts import N_, _, current
+from node.texts.standing import PHASES
 
 STAGE_TITLES: Mapping[str, str] = {
     "start": N_("Five nodes start and enrol by one-time invites"),
@@ -142,8 +143,9 @@ class LivePicture:
         if status is None:
             return label.append("  ✗ " + _("away"), style="red")
         phase = self.shown[member.place.name]
+        said = _(PHASES.get(phase, phase))
         if phase:
-            label.append(f"  ● {phase}", style=_PHASE_STYLE.get(phase, "red"))
+            label.append(f"  ● {said}", style=_PHASE_STYLE.get(phase, "red"))
         elif member.place.parent:
             label.append("  ○ " + _("no link"), style="red")
         feeds = status["feeds"]

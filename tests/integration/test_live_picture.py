@@ -38,7 +38,7 @@ def test_the_picture_shows_the_stage_the_tree_and_the_links(tmp_path: Path) -> N
 
     asyncio.run(watch())
     drawn = out.getvalue()
-    for wanted in (_(STAGE_TITLES["load"]), "city: 1 / 1", *(place.title for place in THREE), "exchange"):
+    for wanted in (_(STAGE_TITLES["load"]), "city: 1 / 1", *(place.title for place in THREE), _("linked")):
         assert wanted in drawn, wanted
 
 
