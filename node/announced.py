@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from node.clock import iso
 from node.config import Config
 from node.store.readers import Reader
 from node.store.windows import Announced
@@ -15,6 +16,7 @@ DATASET: Final = "maintenance_window"
 KEPT_US: Final = 400 * 86_400_000_000
 """What ended longer ago is not looked at any more."""
 PER_ANNOUNCER_MAX: Final = 10_000
+SHOWN_MAX: Final = 50
 _LAST_US: Final = day_begins_us(DAY_MAX)
 _NAMES: Final = ("node", "starts", "ends", "reason", "ended")
 
@@ -54,6 +56,15 @@ def that_counts(
     """What of announcements counts at this node. seen: when each was first here."""
     windows = [one.window(seen[one.which]) for one in said if one.which in seen]
     return Maintenance(counted(windows, parent_of, bounds_of(config)))
+
+
+def shown_now(maintenance: Maintenance, now: int) -> list[dict[str, Any]]:
+    """What counts and is not over, in order of time, for a status."""
+    coming = sorted((one for one in maintenance.windows if one.ends > now), key=lambda one: (one.starts, one.node))
+    return [
+        {"node": one.node, "from": iso(one.starts), "until": iso(one.ends), "reason": one.reason}
+        for one in coming[:SHOWN_MAX]
+    ]
 
 
 def bounds_of(config: Config) -> Bounds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from node.announced import shown_now
 from node.quality import counts
 from node.revising import job_of
 from node.store.readers import Reader
@@ -76,6 +77,7 @@ async def status_now(node: Node) -> dict[str, Any]:
     ]
     status["attachments"] |= {**await node.attachments.shown(), "pushed_waiting": len(node.push_waiting)}
     status["silent"] = [one.shown() for one in node.silent]
+    status["maintenance"] = shown_now(node.excused.maintenance, node.clock.now_us())
     status["quality"] = await node.read(lambda reader: counts(reader, node.standing.node))
     status["subscriptions"] = await node.read(lambda reader: subscribed(reader, node.standing.node))
     status["jobs"] = await node.read(job_of)

@@ -127,7 +127,7 @@ def tasks_naming(reader: Reader, here: str, name: str) -> list[Reference]:
     found += [
         Reference("", here, "", (), draft.task)
         for draft in reader.people.drafts(DRAFTS_MAX, state=DraftState.WAITING.value)
-        if any(name in files_in(fields.get(FILES, "")) for _, fields in draft.moves)
+        if any(name in files_in(fields.get(FILES, "")) for of in draft.tasks for _, fields in of.moves)
     ]
     return list(dict.fromkeys(found))[:REFERENCES_MAX]
 

@@ -119,6 +119,7 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         words = _("Deadlines: {overdue} overdue below, {reminded} open reminders to this node: `tiersync due list`.")
         say(words.format(**found["dues"]))
         say()
+    _show_maintenance(session, found["maintenance"])
     _show_silent(session, found["silent"])
     if found["personal"]:
         say(_("Phone, identity, passport or card numbers seen in texts at the door since the start:"))
@@ -127,6 +128,17 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         say()
     _show_webhooks(session, found["webhooks"])
     _show_alarms(session, found)
+
+
+def _show_maintenance(session: Session, windows: Sequence[Mapping[str, Any]]) -> None:
+    if windows:
+        heads = [_("node"), _("from"), _("until"), _("reason")]
+        rows = [
+            (one["node"], moment(one["from"], session.zone), moment(one["until"], session.zone), one["reason"])
+            for one in windows
+        ]
+        table(_("Announced maintenance"), heads, rows)
+        say()
 
 
 def _show_silent(session: Session, silent: Sequence[Mapping[str, Any]]) -> None:

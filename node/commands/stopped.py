@@ -13,7 +13,7 @@ from certs import files
 from certs.anchor import open_anchor
 from certs.files import HomeFiles
 from certs.suites import SUITES
-from node.announced import said_by, that_counts
+from node.announced import said_by, shown_now, that_counts
 from node.attachments.files import Files
 from node.clock import SystemClock
 from node.commands.view import View
@@ -124,6 +124,7 @@ def status(home: Path, config: Config, view: View) -> dict[str, Any]:
     excused.maintenance = that_counts(said_by(view.reader, view.now_us), seen, parent_of, config)
     silent = find_silent(view.reader, view.catalogue, view.node, factor, view.now_us, spans, excused.covered_us)
     found["silent"] = [one.shown() for one in silent]
+    found["maintenance"] = shown_now(excused.maintenance, view.now_us)
     found["dues"] = counted(view.catalogue.flows[REMINDER], view.node, reminders_at(view.reader), 0, "")
     found["alarms"], found["alarm_count"] = [], 0
     found["parent_link"] = {"state": "", "detail": ""}

@@ -245,7 +245,7 @@ def show_task(view: View, arguments: Arguments) -> dict[str, Any]:
 def _files(view: View, moves: Sequence[MoveBody], drafts: Sequence[Draft]) -> list[dict[str, Any]]:
     """The files that moves and drafts of a task name, the newest first, and whether they are here."""
     said: list[tuple[str, Mapping[str, str]]] = [(body.by_node, fields_of(body)) for body in moves]
-    said += [(view.node, fields) for draft in drafts for _, fields in draft.moves]
+    said += [(view.node, fields) for draft in drafts for of in draft.tasks for _, fields in of.moves]
     named: dict[str, dict[str, None]] = {}
     for by, fields in reversed(said):
         for name in files_in(fields.get(FILES, "")):

@@ -20,6 +20,9 @@ def test_maintenance_is_announced_listed_and_taken_back(call: Call, country: Cou
     (seen,) = call("--home", city, "maintenance", "list", "--json").json["windows"]
     assert (seen["window"], seen["announcer"]) == (made["window"], country.node("nation"))
     assert "电源检修" in call("--home", city, "--lang", "zh", "maintenance", "list").out
+    (shown,) = call("--home", city, "status", "--json").json["maintenance"]
+    assert (shown["node"], shown["from"]) == (country.node("city"), made["from"])
+    assert "电源检修" in call("--home", city, "status").out
     refused = call("--home", city, "maintenance", "cancel", made["window"], "--json")
     assert refused.json["error"]["code"] == "E1008"
     assert "cancelled" in call("--home", nation, "maintenance", "cancel", made["window"]).out
