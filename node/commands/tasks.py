@@ -24,7 +24,7 @@ from node.parts import together
 from node.reading import moment_of
 from node.status import detail_shown, reason_name
 from node.store.people import Draft, DraftState, handler
-from node.texts import N_
+from node.texts import N_, Titled
 from sync.errors import InputFault
 from sync.phrase import Phrase, as_phrase
 from sync.reasons import Reason
@@ -32,7 +32,7 @@ from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
 from tiers.flows.check import RESTATED, WARNED
 from tiers.flows.fields import FILES, files_in
-from tiers.flows.steps import counted_of, fields_of, moves_open
+from tiers.flows.steps import counted_of, fields_of, moves_open, place_of
 from tiers.flows.table import Flow, Party, Stands
 
 TASK_BYTES = 8
@@ -126,6 +126,10 @@ async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -
     if flow is None:
         return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
     if not slips:
+        if fault.reason is Reason.WRONG_STATE and history and len(wishes) == 1:
+            not_now = await _not_now(node, flow, wish, history)
+            if not_now is not None:
+                return not_now
         advice = _advice(fault.reason, is_new=not history)
         if advice is None:
             return of_reason(Code.MOVE_REFUSED, fault.reason, fault.detail)
@@ -137,6 +141,24 @@ async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -
         flow=flow.id,
         move=slips[0],
         known=", ".join(rule.name for rule in flow.moves),
+        task=wish.task,
+    )
+
+
+async def _not_now(node: Node, flow: Flow, wish: MoveWish, history: Sequence[MoveBody]) -> UserFault | None:
+    """A move that the task is too far for, or not far enough, in the words of its flow; None if that is not it."""
+    pending = await node.read(lambda reader: reader.pending_moves(wish.task))
+    rule, place = flow.rule(wish.move), place_of(flow, history, pending)
+    state = next((one for one in flow.states if one.name == place.state), None)
+    if rule is None or state is None or state.name in rule.starts:
+        return None
+    return UserFault(
+        Code.MOVE_REFUSED,
+        N_("'{move}' ({title}) cannot be made now: the task stands at '{state}'."),
+        N_("`tiersync task show {task}` lists what can be made now."),
+        move=wish.move,
+        title=Titled(rule.title_zh, rule.title_en),
+        state=Titled(state.title_zh, state.title_en),
         task=wish.task,
     )
 

@@ -141,6 +141,17 @@ class Text:
         return self.say(translator("en"))
 
 
+class Titled(Text):
+    """A title that stands in a declaration, in both languages: the catalogue of texts does not know it."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__("{en}", zh=zh, en=en)
+
+    def say(self, to: Translator | None = None) -> str:
+        """As Text.say."""
+        return str(self.fields[(to or current()).language])
+
+
 def listed(parts: Iterable[Text]) -> Text:
     """Several texts with commas between them, as one field of another."""
     found = {f"part{number}": part for number, part in enumerate(parts)}

@@ -168,6 +168,10 @@ def test_the_wrong_side_is_refused(call: Call, country: Country) -> None:
     task = call("--home", nation, "task", "new", *wish).json
     assert (task["task"], task["state"]) == ("task-wrong", "registered")
     assert call("--home", nation, "task", "issue", "task-wrong", "--requirement", "r", "--due", "2026-12-31").code == 0
+    early = ("--home", nation, "task", "close", "task-wrong")
+    assert "'close' (close) cannot be made now: the task stands at 'issued'" in call(*early).err
+    assert "“close”（销号）" in (in_words := call(*early, "--lang", "zh").err)
+    assert "“已下发”" in in_words
     assert "NOT_YOUR_MOVE" in _audited(call, nation) or call("--home", nation, "task", "sign", "task-wrong").code == 4
     assert "must say 'reason'" in call("--home", nation, "task", "withdraw", "task-wrong").err
     assert call("--home", nation, "task", "withdraw", "task-wrong", "not needed", "--json").json["state"] == "withdrawn"
