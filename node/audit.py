@@ -119,6 +119,7 @@ class Event(Enum):
     DRAFT_MADE = "draft_made"
     DRAFT_ENDED = "draft_ended"
     TASK_ASSIGNED = "task_assigned"
+    TASK_PASSED_OVER = "task_passed_over"
     PERSON_CHANGED = "person_changed"
     PERSON_LEFT = "person_left"
     AUDIT_MENDED = "audit_mended"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from node.jobs import MoveWish, first_of
+from node.parts import goes_on_as
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import PART_OF, said_in
 from tiers.flows.consequences import echoes
@@ -44,6 +45,7 @@ def following(
 def _told(
     reader: Held, flows: Mapping[str, Flow], here: str, part: Sequence[MoveBody], whole: str
 ) -> Iterator[MoveWish]:
+    whole = goes_on_as(reader, whole)
     history = reader.moves(whole)
     flow = flows.get(history[0].flow) if history and history[0].holder == here else None
     if flow is None or flow.has_ended(state_of(history)):

@@ -46,6 +46,9 @@ class StoreKnown:
     def pending(self, task: str) -> Sequence[MoveBody]:
         return self._store.pending_moves(task)
 
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        return any(passed == predecessor for passed, _ in self._store.inherited(node))
+
     def _read(self) -> None:
         codes: dict[str, set[str]] = {}
         days: dict[str, Mapping[str, tuple[Span, ...]]] = {}

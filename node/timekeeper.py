@@ -15,14 +15,17 @@ from functools import partial
 from typing import NamedTuple
 
 from node.app import Node
+from node.audit import Event as AuditEvent
 from node.background import Background
 from node.calendar import DATASET, calendar_of
 from node.following_on import following
 from node.jobs import MoveWish, automatic
+from node.passing_over import Heirs, Passing, PassJob, heirs, passing
 from node.store.readers import Reader
 from sync.errors import InputFault, LocalFault
 from sync.reasons import Reason
 from tiers.calendar import WorkCalendar
+from tiers.flows.check import PASSED_OVER
 from tiers.flows.keeping import Asked, asked
 
 PAUSE_S = 60.0
@@ -36,6 +39,7 @@ class _Found(NamedTuple):
 
     watched: dict[str, Asked | None]
     follows: list[tuple[str, MoveWish]]
+    passes: list[Passing]
 
 
 class Timekeeper(Background):
@@ -48,6 +52,10 @@ class Timekeeper(Background):
         self._calendar: tuple[int, WorkCalendar] | None = None
         self._watched: dict[str, Asked] = {}
         self._again: set[str] = set()
+        self._heirs: Heirs = {}
+        self._passes: dict[str, Passing] = {}
+        self._told: set[str] = set()
+        """Of which it was told that nobody is said to go on with them."""
 
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down."""
@@ -74,10 +82,12 @@ class Timekeeper(Background):
         made: list[tuple[str, str]] = []
         while True:
             await self._take_calendar()
+            self._take_heirs()
             follows = await self._look_at_moved()
             await self._look_at_due()
             due = [(task, automatic(task, one)) for task, one in self._watched.items() if self._is_due(one)]
             done = [(wish.task, wish.move) for cause, wish in (*follows, *due) if await self._make(cause, wish)]
+            done += [(one.task, PASSED_OVER) for one in list(self._passes.values()) if await self._pass_over(one)]
             made += done
             if not done:
                 return made
@@ -88,6 +98,12 @@ class Timekeeper(Background):
         if self._calendar is None or self._calendar[0] != written:
             self._calendar = (written, await self._node.read(lambda reader: calendar_of(reader, self._node.config)))
             self._place = 0
+
+    def _take_heirs(self) -> None:
+        """When another node was succeeded every task is looked at anew."""
+        found = heirs(self._node.core().registry)
+        if found != self._heirs:
+            self._heirs, self._place = found, 0
 
     async def _look_at_moved(self) -> list[tuple[str, MoveWish]]:
         """What follows from the tasks that moved since this was last asked, and from those where something failed."""
@@ -117,23 +133,47 @@ class Timekeeper(Background):
             self._watched.pop(task, None)
             if watched is not None:
                 self._watched[task] = watched
+            self._passes.pop(task, None)
+        self._passes |= {one.task: one for one in found.passes}
         return found.follows
 
     def _find(self, reader: Reader, tasks: Iterable[str]) -> _Found:
         """In the reader's thread."""
         assert self._calendar is not None
         here, now, flows = self._node.config.node.node_id, self._node.clock.now_us(), self._node.catalogue.flows
-        found = _Found({}, [])
+        found = _Found({}, [], [])
         for task in tasks:
             history = reader.moves(task)
             flow = flows.get(history[0].flow) if history else None
             found.watched[task] = None
             if flow is None:
                 continue
+            if (passes := passing(self._heirs, flow, history)) is not None:
+                found.passes.append(passes)
+                continue
             if history[0].issuer == here:
                 found.watched[task] = asked(flow, history, self._calendar[1], now)
             found.follows.extend((task, wish) for wish in following(reader, flows, self._node.standing, history))
         return found
+
+    async def _pass_over(self, wish: Passing) -> bool:
+        """Whether a task passed over. Where it is not said to whom, an administrator is told, once."""
+        node = self._node
+        if not wish.new:
+            if wish.task not in self._told:
+                self._told.add(wish.task)
+                node.alarm("task_without_successor", task=wish.task, node=wish.old)
+            return False
+        here, flows, now = node.config.node.node_id, node.catalogue.flows, node.clock.now_us()
+        try:
+            passed: bool = await node.writer.call(lambda ticket: PassJob(ticket, wish, here, flows, now))
+        except InputFault as fault:
+            node.log.warning("timekeeper_move_refused", task=wish.task, move=PASSED_OVER, detail=str(fault))
+            return False
+        del self._passes[wish.task]
+        if passed:
+            node.note(AuditEvent.TASK_PASSED_OVER, task=wish.task, node=wish.new)
+        return passed
 
     async def _make(self, cause: str, wish: MoveWish) -> bool:
         """Whether it was made. If not, its cause is looked at again when it has moved, or the next time."""

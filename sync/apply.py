@@ -124,6 +124,13 @@ def _judge_move(
         collected.fates.append(fate)
         core.rejudge_wanted = True
         return
+    if body.issuer == core.me.node and core.succeeded_by:
+        # The task goes on with the successor, which has the last word; this node's would be a second one.
+        fate = FateRow(
+            header.seq, 0, body.flow, key_text([body.task, body.move_id]), Fate.REFUSED, Reason.ENROLMENT_CLOSED, ""
+        )
+        collected.fates.append(fate)
+        return
     word = core.seams.judge.move(header, body, enrolment.signer, core.known, core.me.node, core.now)
     if word.record:
         core.do(SaveMoves(body.task, list(word.record)))

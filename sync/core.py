@@ -93,6 +93,9 @@ class KnownNow:
         held = [m for m in self._below.pending(task) if m.move_id not in answered]
         return [*held, *(m for m in fresh if not m.number and not m.verdict and m.move_id not in answered)]
 
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        return self._below.succeeds(node, predecessor)
+
 
 class Core:
     """Everything a replica remembers between two events; all of it can be rebuilt from the store."""

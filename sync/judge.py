@@ -40,6 +40,10 @@ class Known(Protocol):
         """This node's own moves of a task that the arbiter has not yet answered."""
         ...
 
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        """Whether something of `predecessor` passed to `node`, directly or through others, as far as is known here."""
+        ...
+
 
 @dataclass(slots=True)
 class Judgement:

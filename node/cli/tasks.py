@@ -114,6 +114,16 @@ def assign(
     show_task(session, command(session, "task.assign", task=task, person=person))
 
 
+@TASKS.verb(N_("Say which successor goes on with a task, where a node was divided among several."), "pass-over")
+def pass_over(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help=_("Task id."))],
+    to: Annotated[str, typer.Argument(metavar="NODE", help=_("Node id of the successor."))],
+) -> None:
+    session = here(context)
+    show_task(session, command(session, "task.pass_over", task=task, to=to))
+
+
 @TASKS.verb(N_("Say who handles tasks that nobody was assigned to."))
 def default(
     context: typer.Context,

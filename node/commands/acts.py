@@ -21,7 +21,7 @@ _BY_ACT: Mapping[Act, str] = {
         source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
         attachment.remove attachment.fetch""",
     Act.WORK: "task.move task.split due.remind draft.drop",
-    Act.ASSIGN: "task.assign task.default",
+    Act.ASSIGN: "task.assign task.default task.pass_over",
     Act.APPROVE: "draft.approve draft.refuse",
     Act.OPERATE: "fsck reconcile",
     Act.ADMINISTER: """

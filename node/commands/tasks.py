@@ -20,7 +20,7 @@ from node.desk import Made
 from node.faults import Code, UserFault, of_reason
 from node.hands import Hand
 from node.jobs import MoveWish
-from node.parts import together
+from node.parts import parts_of, together
 from node.reading import moment_of
 from node.status import detail_shown, reason_name
 from node.store.people import Draft, DraftState, handler
@@ -29,7 +29,7 @@ from sync.errors import InputFault
 from sync.phrase import Phrase, as_phrase
 from sync.reasons import Reason
 from sync.wire.v1.entry_pb2 import MoveBody
-from tiers.flows.bundle import BUNDLE, PART_OF, Bundle
+from tiers.flows.bundle import BUNDLE, Bundle
 from tiers.flows.check import RESTATED, WARNED
 from tiers.flows.fields import FILES, files_in
 from tiers.flows.steps import counted_of, fields_of, moves_open, place_of
@@ -286,11 +286,9 @@ def _file(files: Files, name: str) -> dict[str, Any]:
 def _together(view: View, first: MoveBody) -> dict[str, Any]:
     """The parts that this node handed on, and the other targets of the same piece of work, where there are any."""
     said = fields_of(first)
-    asked = {"parts": (view.node, PART_OF, first.task), "bundle": (first.issuer, BUNDLE, said.get(BUNDLE, ""))}
-    found = {
-        name: together(view.reader, view.catalogue.flows, *question) for name, question in asked.items() if question[2]
-    }
-    flows = view.catalogue.flows
+    flows, bundle = view.catalogue.flows, said.get(BUNDLE, "")
+    found = {"parts": parts_of(view.reader, flows, view.node, first.task)}
+    found["bundle"] = together(view.reader, flows, first.issuer, BUNDLE, bundle) if bundle else None
     return {name: _bundle(one, flows.get(one.parts[0].flow)) for name, one in found.items() if one is not None}
 
 
@@ -387,7 +385,7 @@ def _move(body: MoveBody) -> dict[str, Any]:
         "number": body.number,
         "move": body.move,
         "move_id": body.move_id,
-        "by": body.by_node,
+        "by": body.retold.by_node or body.by_node,
         "org": body.by_org,
         "role": body.by_role,
         "at": iso(body.at),

@@ -29,6 +29,7 @@ from sync.values import MOVES, REGISTRY, FeedName, Kind
 from sync.wire.v1.entry_pb2 import Anchor, AnchorBody, EntryHeader, MoveBody, MovePayload
 from sync.wire.v1.frame_pb2 import Entry, Evidence, ReceiptBody, ReceiptStatement
 from sync.wire.v1.task_evidence_pb2 import FeedProof, MissingMove, Stretch, TaskEvidenceBody
+from tiers.flows.check import PASSED_OVER
 
 JOINED_ENTRIES_MAX: Final = 1_024
 """So many headers join two moves, or a move and what was signed for; across more of them the stretches stand apart."""
@@ -61,7 +62,7 @@ def gather(reader: Reader, node: str, task: str, root: bytes, anchor: bytes, sig
     for feed in (FeedName(issuer, MOVES, holder), FeedName(holder, MOVES, issuer)):
         body.moves.extend(_proofs(reader, feed, task, _signed_for(receipts, feed), seen))
         body.forks.extend(Evidence.FromString(fork) for name, fork in reader.evidence() if name == feed)
-    body.missing.extend(_missing(reader, node, [*history, *reader.pending_moves(task)], seen))
+    body.missing.extend(_missing(reader, node, [*_told(history), *reader.pending_moves(task)], seen))
     suite = SUITES[signer.suite]
     data = body.SerializeToString(deterministic=True)
     file = pack(data, signer.sign(TASK_EVIDENCE + suite.hash(data)))
@@ -74,6 +75,11 @@ def gather(reader: Reader, node: str, task: str, root: bytes, anchor: bytes, sig
             bytes=len(file),
         )
     return file
+
+
+def _told(history: Sequence[MoveBody]) -> list[MoveBody]:
+    """Without the end of a task whose issuer was succeeded: it is known here alone, from the registry."""
+    return [m for m in history if m.move != PASSED_OVER or m.by_node == m.issuer]
 
 
 # --- whose key is whose -----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Retold:
             return
         result.issuer, result.holder, result.flow = first.issuer, first.holder, first.flow
         self._check_sides()
-        steps = retrace(self._said(result.issuer), self._said(result.holder), self._judged)
+        steps = retrace(self._said(result.issuer), self._said(result.holder), self._judged, self._succeeds)
         result.moves = [self._told(step) for step in steps]
         result.state = next((s.body.state for s in reversed(steps) if s.outcome in DECIDED), "")
         lost = self._missing({step.body.number for step in steps if step.outcome in DECIDED})
@@ -62,6 +62,9 @@ class Retold:
 
     def _judged(self, body: MoveBody, signer: Signer, known: Known, here: str, now: int) -> MoveJudgement:
         return self._judge.move(EntryHeader(), body, signer, known, here, now)
+
+    def _succeeds(self, node: str, predecessor: str) -> bool:
+        return any(one.node == predecessor for one in self._registry.inherited(node))
 
     def _check_sides(self) -> None:
         """Both feeds are of the two sides, to each other."""

@@ -74,11 +74,14 @@ def _move(result: Result, told: Told, flow: Flow | None, to: Translator, when: M
     title = _title(rule, to) if rule else ""
     role = to(ROLES[body.by_role]) if body.by_role in ROLES else body.by_role
     behalf = ", ".join(part for part in (body.by_org, role) if part)
-    who = _named(result, body.by_node) + (f" ({behalf})" if behalf else "")
+    who = _named(result, body.retold.by_node or body.by_node) + (f" ({behalf})" if behalf else "")
     yield f"{body.number or '-'}. {_at(body.at, when)}  {who}: {_named_as(body.move, title)}"
     for field, said in fields_of(body).items():
         known = flow.field(field) if flow else None
         yield f"   {field if known is None else _named_as(field, _title(known, to))}: {said}"
+    if body.HasField("retold"):
+        again = Text(N_("told again from task {task}, whose own evidence proves it"), task=body.retold.task)
+        yield f"   {again.say(to)}"
     outcome = to(_OUTCOMES[step.outcome])
     if body.reason:
         outcome += f": {reason_name(body.reason)} {Phrase(body.detail, *body.arguments).spoken(to.gettext)}".rstrip()

@@ -63,3 +63,7 @@ class Reads:
 
     def pending(self, task: str) -> list[MoveBody]:
         return self._records.pending_moves(task)
+
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        """As sync.judge.Known."""
+        return any(passed == predecessor for passed, _ in self._records.inherited(node))

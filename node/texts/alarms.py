@@ -236,6 +236,10 @@ ALARMS: Final[dict[str, AlarmWords]] = {
             "section 4); then stop it."
         ),
     ),
+    "task_without_successor": AlarmWords(
+        N_("The other side of a task was divided among several nodes: nobody goes on with the task."),
+        N_("Say who does: `tiersync task pass-over TASK NODE`."),
+    ),
     "origin_silent": AlarmWords(
         N_(
             "For ten minutes of working link no statement of an origin's heads has come; one is due each "

@@ -14,7 +14,7 @@ from typing import Literal
 
 from node.builtin import builtin_texts
 from tiers.catalogue import Catalogue
-from tiers.flows.check import IMPLIED
+from tiers.flows.check import IMPLIED, PASSED_OVER
 from tiers.flows.clocks import Clock, Limit
 from tiers.flows.table import (
     BEFORE,
@@ -58,9 +58,9 @@ within which limit. Limits are defaults; a site sets its own ([below](#a-sites-o
   decided, nor before what the holder knew. A fast clock gains nothing; days without a link cost nothing.
 - Hours and days are those of the issuer's calendar: 紧急工作时 runs on through nights and holidays, 工作时 counts office
   hours, 工作日 working days with the shifted ones, 自然日 every day.
-- Every flow has four moves that are not listed with it: `comment` (both sides, also after the end), and made by the
+- Every flow has five moves that are not listed with it: `comment` (both sides, also after the end), and made by the
   issuer's node itself `warned` and `overdue` (when 80 % of a limit and when all of it has passed) and `restated` (when
-  its calendar has moved the end of a limit).
+  its calendar has moved the end of a limit) and, as the end of a task that goes on with the successor of one of its nodes, `passed_over`.
 - Every move may name files in the field `files`: the SHA-256 of at most 20 attachments, with commas between them. Each side
   of the task can have the files that the other has named; nodes in between and others cannot.
 """,
@@ -80,8 +80,8 @@ within which limit. Limits are defaults; a site sets its own ([below](#a-sites-o
 - 每个未结束的状态都有**责任方**、时限和通常的下一步。
 - 时限按下发方节点认定的时间计算：以承办方所说的时间为准，但不晚于下发方节点判定之时，也不早于承办方已知之时。时钟快的不占便宜，断网的日子不吃亏。
 - 小时和天数按下发方的日历：紧急工作时昼夜、节假日连续计算，工作时只计办公时间，工作日按调休计算，自然日逐日计算。
-- 每个流程还有四种不逐一列出的操作：`comment` 留言（双方均可，结束后也可），以及由下发方节点自行作出的 `warned` 临期预警和 `overdue` 逾期（时限过去 80 % 和用完时）、
-  `restated` 时限重算（日历变动使到期时间改变时）。
+- 每个流程还有五种不逐一列出的操作：`comment` 留言（双方均可，结束后也可），以及由下发方节点自行作出的 `warned` 临期预警和 `overdue` 逾期（时限过去 80 % 和用完时）、
+  `restated` 时限重算（日历变动使到期时间改变时）；一方节点被承继、任务改由承继节点接续时，原任务以 `passed_over` 移交承继节点结束。
 - 任何操作都可以在字段 `files` 中引用文件：最多 20 个附件的 SHA-256，以逗号分隔。任务的任一方可以取得对方引用的文件，中间节点和其他节点不能。
 """,
 }
@@ -333,7 +333,7 @@ class _Writer:
         yield f"{self.words['issued by']}{self.words['colon']}{self._issuers(flow)} → {STANDS[flow.stands][self.at]}\n"
         yield from self._diagram(flow)
         yield "\n" + self.words["states"].format(flow.id) + "\n"
-        yield from self._table("state heads", map(self._state, flow.states))
+        yield from self._table("state heads", (self._state(s) for s in flow.states if s.name != PASSED_OVER))
         yield "\n" + self.words["moves"].format(flow.id) + "\n"
         yield from self._table("move heads", (self._move(r) for r in flow.moves if r.name not in IMPLIED))
         yield f"\n{self.words['fields']}{self.words['colon']}{self._fields(flow)}{self.words['stop']}"
@@ -346,15 +346,16 @@ class _Writer:
         """Moves that leave the state as it is would only hide the others."""
         yield "```mermaid"
         yield "stateDiagram-v2"
-        for state in flow.states:
+        states = [state for state in flow.states if state.name != PASSED_OVER]
+        for state in states:
             yield f"    {state.name}: {self._title(state)}"
         steps: dict[tuple[str, str], list[str]] = {}
         for rule in flow.moves:
-            for start in rule.starts if rule.to != STAY else ():
+            for start in rule.starts if rule.to not in (STAY, PASSED_OVER) else ():
                 steps.setdefault((start or "[*]", rule.to), []).append(self._title(rule))
         for (start, end), titles in steps.items():
             yield f"    {start} --> {end}: {' / '.join(titles)}"
-        yield from (f"    {state.name} --> [*]" for state in flow.states if state.final)
+        yield from (f"    {state.name} --> [*]" for state in states if state.final)
         yield "```"
 
     def _state(self, state: State) -> list[str]:

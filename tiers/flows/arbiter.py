@@ -13,6 +13,7 @@ from sync.phrase import Phrase, as_phrase
 from sync.reasons import Reason
 from sync.values import Fate
 from sync.wire.v1.entry_pb2 import MoveBody
+from tiers.flows.passing import passed_id
 from tiers.flows.steps import (
     HEARD_MAX,
     MADE_MAX,
@@ -21,6 +22,7 @@ from tiers.flows.steps import (
     counted_fault,
     counted_of,
     fields_of,
+    is_being_retold,
     last_number,
     legal_fault,
     opening_fault,
@@ -30,7 +32,7 @@ from tiers.flows.steps import (
     state_of,
 )
 from tiers.flows.table import BEFORE, Flow, Party
-from tiers.profile import PROFILES
+from tiers.profile import PROFILES, profile_of
 
 
 def judge_move(
@@ -46,6 +48,8 @@ def judge_move(
     history = known.task(body.task)
     if history and (history[0].issuer, history[0].holder, history[0].flow) != (body.issuer, body.holder, body.flow):
         return _refused(Fault(Reason.NOT_YOUR_MOVE, Phrase("the task has another issuer, holder or flow")))
+    if body.HasField("retold"):
+        return _as_successor(flow, body, signer, history, known, here)
     if here == body.issuer:
         return _as_arbiter(flow, body, history, now)
     return _as_holder(flow, body, signer, history, known.pending(body.task))
@@ -53,6 +57,12 @@ def judge_move(
 
 def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
     """Who sealed it, who is told, and who is said to have made it must be the two sides of the task."""
+    if body.HasField("retold"):
+        # by whichever side goes on, to the successor of the other
+        told = body.number > 0 and (body.accepted or body.verdict) and body.verdict is (body.by_node == body.holder)
+        if told and {sealer, here} == {body.issuer, body.holder} and body.by_node in (sealer, here):
+            return None
+        return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' may not say this to '{}'", sealer, here))
     if here == body.issuer:
         # the holder proposes; numbers and verdicts are the arbiter's alone
         proposal = body.number == 0 and not (
@@ -69,7 +79,7 @@ def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
 
 
 def _as_arbiter(flow: Flow, body: MoveBody, history: Sequence[MoveBody], now: int) -> MoveJudgement:
-    if not history or body.base > last_number(history):
+    if not history or body.base > last_number(history) or is_being_retold(history):
         # only the arbiter makes tasks and numbers, so it is being restored and will hold them again
         return _parked(Reason.MISSING_DEPENDENCY, Phrase("move {} of task '{}'", body.base, body.task))
     decided = next((m for m in history if m.move_id == body.move_id), None)
@@ -140,6 +150,12 @@ def _as_holder(
             return _parked(Reason.MISSING_DEPENDENCY, Phrase("own move '{}'", body.move_id))
         if not _same_words(own, body):
             return _refused(Fault(Reason.NOT_YOUR_MOVE, Phrase("the verdict is on another move than this node made")))
+    return _as_told(flow, body, history)
+
+
+def _as_told(flow: Flow, body: MoveBody, history: Sequence[MoveBody]) -> MoveJudgement:
+    """The next move of a history, decided elsewhere: by the same rules."""
+    state = state_of(history)
     fault = counted_fault(history, body)
     if fault is not None:
         return _refused(fault)
@@ -156,6 +172,29 @@ def _as_holder(
             Fault(Reason.WRONG_STATE, Phrase("'{}' leads to '{}', not to '{}'", body.move, expected, body.state))
         )
     return MoveJudgement(Fate.APPLIED, Reason.NONE, "", (body,))
+
+
+def _as_successor(
+    flow: Flow, body: MoveBody, signer: Signer, history: Sequence[MoveBody], known: Known, here: str
+) -> MoveJudgement:
+    """A move of an old task, told again by the side that stays to who succeeded the other (tiers/flows/passing)."""
+    last, told = last_number(history), body.retold
+    if body.number <= last:
+        return _again(next(m for m in history if m.number == body.number), body)
+    if body.task != passed_id(told.task, body.issuer) or not body.number <= told.last <= MADE_MAX[Party.ISSUER]:
+        return _refused(Fault(Reason.RULE_BROKEN, Phrase("'{}' is not told again as it must be", body.move)))
+    if history and not is_being_retold(history):
+        return _refused(Fault(Reason.RULE_BROKEN, Phrase("the task goes on here already")))
+    if body.number > last + 1:
+        return _parked(Reason.MISSING_DEPENDENCY, Phrase("move {} of task '{}'", last + 1, body.task))
+    if told.by_node != body.by_node and not known.succeeds(body.by_node, told.by_node):
+        return _parked(Reason.MISSING_DEPENDENCY, Phrase("that '{}' succeeds '{}'", body.by_node, told.by_node))
+    if not history:
+        profile = PROFILES.get(signer.profile) if signer.node == body.issuer else profile_of(here)
+        fault = None if profile is None else opening_fault(flow, body.issuer, profile, body.holder, body.task)
+        if fault is not None or profile is None:
+            return _refused(fault or Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' is no node of a tier", body.issuer)))
+    return _as_told(flow, body, history)
 
 
 def _issuer_fault(flow: Flow, body: MoveBody, signer: Signer) -> Fault | None:

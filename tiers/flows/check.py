@@ -27,7 +27,9 @@ OVERDUE = "overdue"
 WARNED = "warned"
 RESTATED = "restated"
 COMMENT = "comment"
-IMPLIED = (COMMENT, WARNED, OVERDUE, RESTATED)
+PASSED_OVER = "passed_over"
+"""The move, and the state that it leads to, by which a task ends whose one side was succeeded by another node."""
+IMPLIED = (COMMENT, WARNED, OVERDUE, RESTATED, PASSED_OVER)
 """The moves that every flow has without declaring them."""
 TASK = "@task"
 STATE = "@state"
@@ -82,10 +84,12 @@ def _moves(flow: Flow) -> Iterator[Phrase]:
 
 
 def _graph(flow: Flow) -> Iterator[Phrase]:
-    steps = _steps(flow)
+    # That a task may pass to a successor is no way to its end.
+    steps = _steps(flow, lambda rule: rule.name != PASSED_OVER)
+    states = [s for s in flow.states if s.name != PASSED_OVER]
     reached = _closure({BEFORE}, steps)
-    ending = _closure({s.name for s in flow.states if s.final}, {(b, a) for a, b in steps})
-    for state in flow.states:
+    ending = _closure({s.name for s in states if s.final}, {(b, a) for a, b in steps})
+    for state in states:
         if state.name not in reached:
             yield Phrase("state '{}' cannot be reached", state.name)
         if state.final and any(start == state.name != end for start, end in steps):
@@ -133,7 +137,7 @@ def _stages(flow: Flow) -> Iterator[Phrase]:
 def _phases(flow: Flow) -> Iterator[Phrase]:
     """A flow with phases says of every state in which it is, but of what was called off; one without says none."""
     known = {one.value for one in flow.phases}
-    for state in flow.states:
+    for state in (one for one in flow.states if one.name != PASSED_OVER):
         if state.phase and state.phase not in known:
             yield Phrase("state '{}': '{}' is no phase of the flow", state.name, state.phase)
         if known and not state.phase and not (state.final and state.refusal is Reason.WITHDRAWN):

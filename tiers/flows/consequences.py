@@ -41,9 +41,11 @@ def openings(flow: Flow, history: Sequence[MoveBody], here: str, parent: str) ->
         causes = [body for body in history if body.accepted and body.move == start.on]
         if start.by is not party:
             continue
+        # What a move started before the task passed over was started then.
         if start.to:
-            yield from (_opening(start, history, cause, here, parent) for cause in causes)
-        elif len(causes) >= start.after:
+            fresh = (cause for cause in causes if not cause.HasField("retold"))
+            yield from (_opening(start, history, cause, here, parent) for cause in fresh)
+        elif len(causes) >= start.after and not causes[start.after - 1].HasField("retold"):
             yield _opening(start, history, None, here, parent)
 
 
@@ -79,10 +81,10 @@ def echoes(flow: Flow, part: Flow, history: Sequence[MoveBody], known: Sequence[
     """What the holder of a task of `flow` has not yet told of a part with this history. known: all moves of the task
     that are held at the holder's node."""
     told = {body.move_id for body in known}
-    task = known[0].task
     for place, body in enumerate(history):
         mirror = _mirror_of(flow, part, body)
-        move_id = _digest(task, body.task, body.move_id)
+        # Of the move alone: it stays the same when one of the two tasks passes over to a successor.
+        move_id = _digest("echo", body.move_id)
         if mirror is not None and move_id not in told:
             yield Echo(move_id, mirror.move, _echoed(mirror, part, history[: place + 1]))
 

@@ -18,6 +18,7 @@ from sync.schema import CellType, Column
 from sync.values import Row
 from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.dataset import Dataset, Field
+from tiers.flows.check import PASSED_OVER
 from tiers.flows.clocks import Calendar, Clock, ClockFault, Span, elapsed
 from tiers.flows.standing import clock_of
 from tiers.flows.steps import counted_of, party_of
@@ -133,11 +134,14 @@ def task_rows(
     tier = profile_of(counted_by(flow, story.opening))
     found = {period: Counter[str]() for period in periods}
     spans = [(period, *period.span_us(zone)) for period in periods]
+    since_us = story.passed_us
     for at_us, name, much in story.events(calendar):
         for period, since, until in spans:
-            if since <= at_us < until:
+            if max(since, since_us) <= at_us < until:
                 found[period][name] += much
     for period, _, until in spans:
+        if until <= since_us:
+            continue
         found[period].update(story.stands_at(until))
         counts = found[period]
         if any(counts.values()):
@@ -189,6 +193,11 @@ class _Story:
         self._steps = steps
         self._side = side_of(flow)
         self._stays = list(self._to_stays())
+
+    @property
+    def passed_us(self) -> int:
+        """When the task passed over to this side; what was before that was counted by its predecessor. 0: never."""
+        return self.opening.retold.at
 
     def events(self, calendar: Calendar) -> Iterator[tuple[int, str, int]]:
         """(when, what, how much)."""
@@ -254,7 +263,7 @@ class _Story:
 
     def _end(self, was_returned: bool) -> Iterator[tuple[int, str, int]]:
         last = self._stays[-1]
-        if not last.state.final:
+        if not last.state.final or last.state.name == PASSED_OVER:
             return
         if _is_withdrawn(last.state):
             yield last.since_us, "withdrawn", 1

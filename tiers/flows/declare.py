@@ -1,8 +1,9 @@
 """Reads declared flows, and finds all their mistakes at once.
 
 The shape of a declaration is shown by tiers/flows/declared/*.toml; what each key means is in tiers/flows/table.py.
-Every flow has, without declaring them, the moves `comment` (both sides, also after the end), `warned`, `overdue`
-and `restated` (made by the issuer's node), and the fields `title`, `text`, `reason` and `files`.
+Every flow has, without declaring them, the moves `comment` (both sides, also after the end), `warned`, `overdue`,
+`restated` and `passed_over` (made by the issuer's node), the state that the last of them leads to, and the fields
+`title`, `text`, `reason`, `successor` and `files`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sync.reasons import Reason
 from sync.values import is_identifier
 from tiers.dataset import SITE_PREFIX
 from tiers.faults import Table
-from tiers.flows.check import COMMENT, IMPLIED, OVERDUE, RESTATED, WARNED, check_flow
+from tiers.flows.check import COMMENT, IMPLIED, OVERDUE, PASSED_OVER, RESTATED, WARNED, check_flow
 from tiers.flows.clocks import Clock, ClockFault, Limit, read_limit
 from tiers.flows.fields import FILES
 from tiers.flows.guards import OVERRIDE
@@ -57,6 +58,7 @@ _COMMON = (
     FieldRule("title", "标题", "title"),
     FieldRule("text", "内容", "text"),
     FieldRule("reason", "理由", "reason"),
+    FieldRule("successor", "承继节点", "successor", Kind.NODE),
     FieldRule(FILES, "文件", "files", Kind.FILES),
 )
 _OVERRIDE = FieldRule(OVERRIDE, "未全部办结仍提交的理由", "why it goes on though not all parts are closed")
@@ -83,6 +85,7 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
     mirrors = tuple(_mirror(t) for t in table.tables("mirrors"))
     hidden = table.texts("masked", ())
     phases = tuple(_value(one) for one in table.tables("phases"))
+    passes = table.flag("passes", True)
     table.finish()
     if len(table.mistakes) > before or stands is None or is_proposal is None:
         return None
@@ -96,7 +99,7 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
         name,
         zh,
         en,
-        states,
+        (*states, State(PASSED_OVER, "已移交承继节点", "passed over to a successor", final=True)),
         (*moves, *_implied(states)),
         frozenset(issuers),
         stands,
@@ -107,6 +110,7 @@ def read_flow(name: str, table: Table, of_site: bool) -> Flow | None:
         definition_zh,
         is_proposal,
         phases,
+        passes,
     )
     for fault in check_flow(flow):
         table.wrong("", fault)
@@ -136,6 +140,16 @@ def _implied(states: tuple[State, ...]) -> tuple[MoveRule, ...]:
         MoveRule(OVERDUE, "逾期", "overdue", Party.ISSUER, still_open, STAY, quiet=True, automatic=True),
         MoveRule(
             RESTATED, "时限重算", "limit reckoned anew", Party.ISSUER, still_open, STAY, quiet=True, automatic=True
+        ),
+        MoveRule(
+            PASSED_OVER,
+            "移交承继节点",
+            "pass over to a successor",
+            Party.ISSUER,
+            still_open,
+            PASSED_OVER,
+            ("successor",),
+            automatic=True,
         ),
     )
 

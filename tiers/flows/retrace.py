@@ -75,7 +75,8 @@ class Step:
 class _Facts:
     """Implements sync.judge.Known for one task: its numbered moves so far, and the holder's not answered by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, succeeds: Callable[[str, str], bool]) -> None:
+        self.succeeds = succeeds
         self.history: list[MoveBody] = []
         self.waiting: list[MoveBody] = []
         self.numbers: dict[int, MoveBody] = {}
@@ -96,12 +97,21 @@ class _Facts:
         return self.waiting
 
 
-def retrace(told: Sequence[Said], proposed: Sequence[Said], judge: Judging) -> list[Step]:
+def retrace(
+    told: Sequence[Said],
+    proposed: Sequence[Said],
+    judge: Judging,
+    succeeds: Callable[[str, str], bool] = lambda node, predecessor: False,
+) -> list[Step]:
     """The steps of a task by number, then what the holder sealed and nobody answered.
 
-    told: of the issuer's feed, in its order; proposed: of the holder's. Every move is of the same task.
+    told: of the issuer's feed, in its order; proposed: of the holder's. Every move is of the same task. succeeds: as
+    sync.judge.Known.
     """
-    facts = _Facts()
+    facts = _Facts(succeeds)
+    # What is told again to a successor who has the last word now comes from the holder.
+    told = [*(said for said in proposed if said.body.number), *told]
+    proposed = [said for said in proposed if not said.body.number]
     own, twice = _by_id(proposed)
     facts.waiting = [said.body for said in own.values()]
     steps = [step for said in told if (step := _numbered(said, own, facts, judge)) is not None]
@@ -139,7 +149,7 @@ def _numbered(said: Said, own: dict[str, Said], facts: _Facts, judge: Judging) -
         step.doubts.append((Doubt.TWICE, words))
         step.outcome = Outcome.VOID
         return step
-    if body.verdict and proposal is None:
+    if body.verdict and proposal is None and not body.HasField("retold"):
         step.doubts.append((Doubt.UNSEEN, _NOTHING))
         facts.waiting.append(body)  # what its maker sealed is not there: the issuer's words stand in for it
     if body.number > last + 1:
@@ -157,7 +167,8 @@ def _rules(step: Step, facts: _Facts, judge: Judging) -> list[tuple[Doubt, Phras
     assert step.told is not None
     # No later than the arbiter counted it: then its clock says the same again.
     at = counted_of(step.body)
-    judged = judge(step.body, step.told.signer, facts, step.body.holder, at)
+    here = step.body.holder if step.told.signer.node == step.body.issuer else step.body.issuer
+    judged = judge(step.body, step.told.signer, facts, here, at)
     doubt = _objection(judged)
     if doubt is not None or step.proposed is None:
         return [] if doubt is None else [doubt]

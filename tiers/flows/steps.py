@@ -17,7 +17,7 @@ from sync.errors import InputFault
 from sync.limits import ARGUMENT_CHARACTERS_MAX, ARGUMENTS_MAX, KIB
 from sync.phrase import Phrase
 from sync.reasons import Reason
-from sync.values import ID_TEXT_BYTES_MAX, is_identifier
+from sync.values import ID_TEXT_BYTES_MAX, is_identifier, is_node_id
 from sync.wire.v1.entry_pb2 import MoveBody, MoveField
 from tiers.flows.fields import field_fault
 from tiers.flows.guards import NO_FACTS, Facts, Wish, guard_fault
@@ -63,6 +63,11 @@ def state_of(history: Sequence[MoveBody]) -> str:
 def last_number(history: Sequence[MoveBody]) -> int:
     """The number of the last decided move; 0 if there is none."""
     return history[-1].number if history else 0
+
+
+def is_being_retold(history: Sequence[MoveBody]) -> bool:
+    """Whether more moves of a task that passed to this node are on their way (tiers/flows/passing.py)."""
+    return bool(history) and history[-1].retold.last > history[-1].number
 
 
 def party_of(body: MoveBody) -> Party:
@@ -161,9 +166,13 @@ def size_fault(body: MoveBody) -> Fault | None:
     for said in (body.task, body.move_id):
         if not 0 < len(said.encode()) <= ID_TEXT_BYTES_MAX:
             return Fault(Reason.TOO_LONG, Phrase("task and move ids have 1 to {} bytes", ID_TEXT_BYTES_MAX))
+    if body.HasField("retold") and not (
+        0 < len(body.retold.task.encode()) <= ID_TEXT_BYTES_MAX and is_node_id(body.retold.by_node)
+    ):
+        return Fault(Reason.RULE_BROKEN, Phrase("a move that is told again names its task and its maker"))
     if max(map(len, (body.flow, body.move, body.state, body.by_org, body.by_role, body.detail))) > WORD_CHARACTERS_MAX:
         return Fault(Reason.TOO_LONG, Phrase("a name or detail has more than {} characters", WORD_CHARACTERS_MAX))
-    if not all(0 <= said <= MOMENT_MAX for said in (body.at, body.counted_at, body.due_at)):
+    if not all(0 <= said <= MOMENT_MAX for said in (body.at, body.counted_at, body.due_at, body.retold.at)):
         return Fault(Reason.RULE_BROKEN, Phrase("a time lies outside the years 1970 to 9999"))
     if len(body.arguments) > ARGUMENTS_MAX or any(len(said) > ARGUMENT_CHARACTERS_MAX for said in body.arguments):
         return Fault(
@@ -284,6 +293,8 @@ def _made(
     place = place_of(flow, history, pending)
     counted = counted_at(history, body, at)
     fault = size_fault(body) or legal_fault(flow, place, move, party, fields, counted, facts)
+    if is_being_retold(history):
+        fault = Fault(Reason.RECOVERING, Phrase("the task is still being told again: {} moves are here", len(history)))
     if len(history) + len(pending) >= MADE_MAX[party]:
         fault = Fault(Reason.LIMIT_EXCEEDED, Phrase("a task has at most {} moves", MADE_MAX[party]))
     if fault is None and any(m.move_id == move_id for m in (*history, *pending)):

@@ -204,7 +204,8 @@ class Mirror:
 @dataclass(frozen=True, slots=True)
 class Flow:
     """A transition table. issuers: profiles of the tiers that may issue it. stands: where the issuer is. phases: in
-    which several tasks of one bundle go through it together, in order."""
+    which several tasks of one bundle go through it together, in order. passes: a task goes on with the successor of
+    one of its nodes; else it ends with that node."""
 
     id: str
     title_zh: str
@@ -220,6 +221,7 @@ class Flow:
     definition_zh: str = ""
     is_proposal: bool = True
     phases: tuple[Choice, ...] = ()
+    passes: bool = True
 
     def state(self, name: str) -> State:
         """The state of that name; KeyError if there is none."""

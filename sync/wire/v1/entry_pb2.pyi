@@ -855,6 +855,7 @@ class MoveBody(_message.Message):
     COUNTED_AT_FIELD_NUMBER: _builtins.int
     DUE_AT_FIELD_NUMBER: _builtins.int
     DUE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    RETOLD_FIELD_NUMBER: _builtins.int
     flow: _builtins.str
     """e.g. "W2" """
     task: _builtins.str
@@ -898,6 +899,10 @@ class MoveBody(_message.Message):
     def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """of detail"""
 
+    @_builtins.property
+    def retold(self) -> Global___Retold:
+        """of a move that is told again to the successor of a node"""
+
     def __init__(
         self,
         *,
@@ -923,14 +928,49 @@ class MoveBody(_message.Message):
         counted_at: _builtins.int = ...,
         due_at: _builtins.int = ...,
         due_provisional: _builtins.bool = ...,
+        retold: Global___Retold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retold", b"retold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "counted_at", b"counted_at", "detail", b"detail", "due_at", b"due_at", "due_provisional", b"due_provisional", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "arguments", b"arguments", "at", b"at", "base", b"base", "by_node", b"by_node", "by_org", b"by_org", "by_role", b"by_role", "counted_at", b"counted_at", "detail", b"detail", "due_at", b"due_at", "due_provisional", b"due_provisional", "fields", b"fields", "flow", b"flow", "holder", b"holder", "issuer", b"issuer", "move", b"move", "move_id", b"move_id", "number", b"number", "reason", b"reason", "retold", b"retold", "state", b"state", "task", b"task", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MoveBody: _TypeAlias = MoveBody  # noqa: Y015
+
+@_typing.final
+class Retold(_message.Message):
+    """A task goes on with the successor of one of its two nodes: the other one tells it the moves of the old task again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    BY_NODE_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """in which the move was made"""
+    by_node: _builtins.str
+    """who made it; by_node of the move is whose side that is now"""
+    last: _builtins.int
+    """number of the last move that is so told"""
+    at: _builtins.int
+    """microseconds since 1970, UTC: when it is so told"""
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        by_node: _builtins.str = ...,
+        last: _builtins.int = ...,
+        at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by_node", b"by_node", "last", b"last", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retold: _TypeAlias = Retold  # noqa: Y015
 
 @_typing.final
 class MovePayload(_message.Message):

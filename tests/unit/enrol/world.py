@@ -117,6 +117,9 @@ class NoData:
     def pending(self, task: str) -> Sequence[MoveBody]:
         return ()
 
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        return False
+
 
 @dataclass
 class Parent:

@@ -74,6 +74,9 @@ class Held:
     def pending(self, task: str) -> Sequence[MoveBody]:
         return self.store.pending_moves(task)
 
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        return False
+
 
 class Numbered(Ed25519Suite):
     """Suite 1 under any number: what follows a change of suite can be shown before there is a second."""

@@ -48,6 +48,8 @@ class KnownFake:
         self.days: dict[str, dict[str, tuple[Span, ...]]] = {}
         self.tasks: dict[str, list[MoveBody]] = {}
         self.waiting: dict[str, list[MoveBody]] = {}
+        self.passed: set[tuple[str, str]] = set()
+        """(successor, predecessor)"""
 
     def codes(self, table: str) -> frozenset[str]:
         return self.tables.get(table, frozenset())
@@ -60,6 +62,9 @@ class KnownFake:
 
     def pending(self, task: str) -> Sequence[MoveBody]:
         return self.waiting.get(task, [])
+
+    def succeeds(self, node: str, predecessor: str) -> bool:
+        return (node, predecessor) in self.passed
 
 
 NOTHING_KNOWN = KnownFake()

@@ -46,7 +46,7 @@ def test_every_flow_s_table_is_sound() -> None:
 def test_only_the_issuer_ends_a_supervision() -> None:
     """Every move into a final state is the issuer's."""
     final = {s.name for s in W2.states if s.final}
-    assert final == {"closed", "withdrawn"}
+    assert final == {"closed", "withdrawn", "passed_over"}
     assert {m.by for m in W2.moves if m.to in final} == {Party.ISSUER}
 
 

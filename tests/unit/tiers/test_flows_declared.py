@@ -98,15 +98,21 @@ def test_the_built_in_flows_are_those_of_the_reference() -> None:
     for name, flow in FLOWS.items():
         assert (flow.id, flow.is_proposal) == (name, True)
         assert "" not in (flow.definition, flow.definition_zh)
-        assert [rule.name for rule in flow.moves[-4:]] == ["comment", "warned", "overdue", "restated"]
-        assert [rule.automatic for rule in flow.moves[-4:]] == [False, True, True, True]
+        assert [rule.name for rule in flow.moves[-5:]] == [
+            "comment",
+            "warned",
+            "overdue",
+            "restated",
+            "passed_over",
+        ]
+        assert [rule.automatic for rule in flow.moves[-5:]] == [False, True, True, True, True]
 
 
 def test_a_declaration_is_read_as_it_is_written() -> None:
     """Every key has its place in the table."""
     flow = built(SITE).flows["x_visit"]
     assert (flow.issuers, flow.stands) == ({"city"}, Stands.BELOW)
-    over, asked, agreed = flow.states
+    over, asked, agreed, _ = flow.states
     assert asked.owner is Party.HOLDER
     assert asked.limit == StateLimit(
         by="kind", of={"open": Limit(Fraction(2), Clock.WORK_DAY), "secret": Limit(Fraction(1, 2), Clock.URGENT_HOUR)}
