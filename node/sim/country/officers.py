@@ -95,7 +95,7 @@ class Officers:
         """The parts of a task, to some of those straight below."""
         below = self._net.tree.children(node.id)
         for place in self._random.sample(below, min(len(below), self._random.randint(1, PARTS_MAX))):
-            name = f"{split.task}/{place.short}"
+            name = f"{split.task}-{place.short}"
             task = Task(name, split.flow, node, self._net.node_of(place.node), part_of=split.task)
             self._later(self._random.uniform(0, HOUR_S), partial(self._issue, task, {PART_OF: split.task}))
 
