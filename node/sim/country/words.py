@@ -7,6 +7,7 @@ from datetime import timedelta
 from random import Random
 
 from tiers.flows.clocks import Calendar
+from tiers.flows.positions import NOTHING, Release
 from tiers.flows.table import FieldRule, Flow, Kind, MoveRule
 from tiers.periods import day_of
 
@@ -40,5 +41,9 @@ def _text(field: FieldRule | None, random: Random, now: int, calendar: Calendar,
             return random.choice(nodes)
         case Kind.DIVISION:
             return random.choice(("330100", "320200", "310000"))
+        case Kind.POSITION:
+            return NOTHING
+        case Kind.RELEASE:
+            return str(Release(random.randbytes(32).hex(), random.randint(1, 99)))
         case _:
             return random.choice(("已核实", "done", "请尽快办理", "see the annex"))
