@@ -48,14 +48,7 @@ def split(
     found = command(session, "task.split", **wish, dry_run=dry_run)
     if dry_run:
         return _show_tried(session, found)
-    show_made(session, found)
-    if "parts" in found and not session.as_json:
-        say()
-        heads = [_("task"), _("holder"), _("state")]
-        words = flow_words(session)
-        rows = [(one["task"], one["holder"], words.state(one["flow"], one["state"])) for one in found["parts"]["tasks"]]
-        table(_("Parts"), heads, rows)
-    return None
+    return show_made(session, found)
 
 
 def _show_tried(session: Session, found: dict[str, Any]) -> None:

@@ -89,6 +89,8 @@ def show_task(session: Session, task: dict[str, Any]) -> None:
         *(_move_row(session, words, task["flow"], one, "refused") for one in task["refused"]),
     ]
     table(_("Moves"), heads, rows)
+    _show_together(words, _("Parts"), task.get("parts"))
+    _show_together(words, _("Bundle"), task.get("bundle"))
     _show_files(task["files"])
     _show_cited(task["cited"])
     for draft in task["drafts"]:
@@ -152,6 +154,15 @@ def _show_cited(cited: list[dict[str, Any]]) -> None:
         (one["number"] or "", one["field"], one["what"], one["seq"] or "", _(CITED[one["stands"]])) for one in cited
     ]
     table(_("Cited"), heads, rows)
+
+
+def _show_together(words: FlowWords, title: str, found: Mapping[str, Any] | None) -> None:
+    """The parts that were handed on, or all targets of one piece of work, each with its state."""
+    if found is None:
+        return
+    say()
+    rows = [(one["task"], one["holder"], words.state(one["flow"], one["state"])) for one in found["tasks"]]
+    table(title, [_("task"), _("holder"), _("state")], rows)
 
 
 def _show_next(words: FlowWords, task: dict[str, Any]) -> None:
