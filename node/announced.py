@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from node.clock import iso
 from node.config import Config
 from node.store.readers import Reader
-from node.store.windows import Announced
+from node.store.windows import Announced, Seen
 from sync.days import DAY_MAX, day_begins_us
 from tiers.maintenance import Bounds, Maintenance, Window, counted
 
@@ -28,11 +29,11 @@ class Said(NamedTuple):
     reason: str
     ended: int | None
 
-    def window(self, seen: int) -> Window:
+    def window(self, seen: Seen) -> Window:
         """As the rules look at it."""
         which, ends = self.which, self.which.ends
-        early = ends if self.ended is None else min(ends, self.ended)
-        return Window(which.node, which.announcer, which.starts, early, seen, self.reason)
+        said = ends if self.ended is None else self.ended
+        return Window(which.node, which.announcer, which.starts, min(ends, seen.over or said), seen.at, self.reason)
 
 
 def said_by(reader: Reader, now: int) -> list[Said]:
@@ -50,11 +51,42 @@ def said_by(reader: Reader, now: int) -> list[Said]:
     return found
 
 
+class News(NamedTuple):
+    """What is to be remembered of announcements: those that are new, those that are over early and when, and those of
+    which nothing needs to be known any more."""
+
+    fresh: Sequence[Announced]
+    over: Mapping[Announced, int]
+    gone: Sequence[Announced]
+
+
+def news(said: Sequence[Said], seen: Mapping[Announced, Seen], now: int) -> News:
+    """Who ends a window, or takes it back once it has begun, gets back only what lies ahead, and says so once: else
+    nobody would ever have used any up. Of each announcer so many are remembered at most; further ones do not count."""
+    here = {one.which: one for one in said}
+    of_each = Counter(which.announcer for which in seen)
+    fresh, over, gone = list[Announced](), dict[Announced, int](), list[Announced]()
+    for which in sorted(here.keys() - seen.keys()):
+        of_each[which.announcer] += 1
+        if of_each[which.announcer] <= PER_ANNOUNCER_MAX:
+            fresh.append(which)
+    for which, (_, ended) in {**dict.fromkeys(fresh, Seen(now)), **seen}.items():
+        one = here.get(which)
+        if one is None and (now <= which.starts or 0 < ended <= which.starts or which.ends <= now - KEPT_US):
+            gone.append(which)
+        elif one is None and now < min(which.ends, ended or which.ends):
+            over[which] = now
+        elif one is not None and one.ended is not None and not ended:
+            over[which] = max(one.ended, now)
+    return News(fresh, over, gone)
+
+
 def that_counts(
-    said: Sequence[Said], seen: Mapping[Announced, int], parent_of: Callable[[str], str], config: Config
+    said: Sequence[Said], seen: Mapping[Announced, Seen], parent_of: Callable[[str], str], config: Config
 ) -> Maintenance:
-    """What of announcements counts at this node. seen: when each was first here."""
-    windows = [one.window(seen[one.which]) for one in said if one.which in seen]
+    """What of announcements counts at this node: of those that were taken back too, as far as they had begun."""
+    taken_back = (Said(which, "", None) for which in seen.keys() - {one.which for one in said})
+    windows = [one.window(seen[one.which]) for one in (*said, *taken_back) if one.which in seen]
     return Maintenance(counted(windows, parent_of, bounds_of(config)))
 
 

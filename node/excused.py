@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from node.announced import Said
-from node.store.windows import Announced
+from node.store.windows import Announced, Seen
 from sync.core import Core
 from sync.effects import Alarm
 from sync.reasons import Reason
@@ -30,9 +30,11 @@ class Excused:
     def __init__(self, here: str, now: Callable[[], int], core: Callable[[], Core]) -> None:
         self.maintenance = Maintenance()
         self.said: Sequence[Said] = ()
-        """What was announced, as it was last read; seen: when each was first here; as_of: of which rows."""
-        self.seen: Mapping[Announced, int] = {}
+        """What was announced and is remembered, as it was last read; seen: since when; as_of: of which rows; based_on:
+        what `maintenance` was last made of."""
+        self.seen: Mapping[Announced, Seen] = {}
         self.as_of: int | None = None
+        self.based_on: object = None
         self.looking = asyncio.Lock()
         """Held while announcements are taken in: what two at a time found would not fit together."""
         self._here, self._now, self._core = here, now, core

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from node.app import Node
+from node.background import Background
 from node.clock import iso
 from node.jobs import MoveWish, StoreJob
 from node.overview import children_seen
@@ -57,12 +57,12 @@ _REACHED = {
 Seen = Mapping[str, Any]
 
 
-class Grading:
+class Grading(Background):
     """The task that does it. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._task: asyncio.Task[None] | None = None
         self._watches: dict[str, Watch] = {}
         self._began_us = 0
         self._settled: dict[str, tuple[object, ...]] = {}
@@ -71,14 +71,7 @@ class Grading:
     def start(self) -> None:
         """Begins after the first pause, so that a start is not slowed down; not at all where it is switched off."""
         if self._node.config.grades.every_s:
-            self._task = asyncio.create_task(self._run(), name="grading")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is: what was told stays, the rest is told after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            self.begin(self._run(), "grading")
 
     async def _run(self) -> None:
         while True:

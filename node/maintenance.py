@@ -10,12 +10,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from node.announced import DATASET, said_by, that_counts
+from node.announced import DATASET, News, bounds_of, news, said_by, that_counts
 from node.app import Node
 from node.background import Background
 from node.jobs import StoreJob
 from node.store.store import Store
-from node.store.windows import Announced
+from node.store.windows import Announced, Seen
 from sync.errors import LocalFault
 from sync.link import Phase
 from sync.replica import Replica
@@ -62,8 +62,11 @@ async def look(node: Node) -> None:
         if written != excused.as_of:
             await _read(node, node.clock.now_us())
             excused.as_of = written
-        # Anew each time: who is whose parent may have changed.
-        excused.maintenance = that_counts(excused.said, excused.seen, node.core().registry.parent, node.config)
+        registry = node.core().registry
+        parents = {which.node: registry.parent(which.node) for which in excused.seen}
+        if excused.based_on != (based_on := (written, parents, bounds_of(node.config))):
+            excused.maintenance = that_counts(excused.said, excused.seen, registry.parent, node.config)
+            excused.based_on = based_on
         for about, alarm in excused.over():
             if await node.writer.ask(partial(_lasts, name=alarm.name, about=about)):
                 node.alarm(alarm.name, **alarm.fields)
@@ -71,17 +74,18 @@ async def look(node: Node) -> None:
 
 async def _read(node: Node, now: int) -> None:
     said = await node.read(lambda reader: said_by(reader, now))
-    seen: Mapping[Announced, int] = await node.read(lambda reader: reader.windows.all())
-    here = {one.which for one in said}
-    if here != seen.keys():
-        note = partial(_note, fresh=here - seen.keys(), gone=seen.keys() - here, at=now)
+    seen: Mapping[Announced, Seen] = await node.read(lambda reader: reader.windows.all())
+    found = news(said, seen, now)
+    if any(found):
+        note = partial(_note, found=found, at=now)
         seen = await node.writer.call(lambda ticket: StoreJob(ticket, note))
-    node.excused.said, node.excused.seen = said, seen
+    node.excused.said, node.excused.seen = [one for one in said if one.which in seen], seen
 
 
-def _note(store: Store, fresh: set[Announced], gone: set[Announced], at: int) -> Mapping[Announced, int]:
-    store.windows.see(sorted(fresh), at)
-    store.windows.forget(sorted(gone))
+def _note(store: Store, found: News, at: int) -> Mapping[Announced, Seen]:
+    store.windows.see(found.fresh, at)
+    store.windows.end(found.over)
+    store.windows.forget(found.gone)
     return store.windows.all()
 
 

@@ -6,7 +6,6 @@ Its parent answers as it answers for any node below: by what the registry says. 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -20,6 +19,7 @@ from certs.requests import make_request
 from certs.verify import Identity
 from node.app import Node
 from node.audit import Event
+from node.background import Background
 from node.certifying import NoCertificate
 from node.clock import iso
 from sync.errors import LocalFault
@@ -34,24 +34,17 @@ TOLD_US: Final = 30 * 86_400_000_000
 TOLD_AGAIN_US: Final = 86_400_000_000
 
 
-class Renewal:
+class Renewal(Background):
     """The task that sees to it. Used in the loop."""
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self._node = node
-        self._task: asyncio.Task[None] | None = None
         self._told_us = 0
 
     def start(self) -> None:
         """Begins after a pause: the link has to work first."""
-        self._task = asyncio.create_task(self._run(), name="renewal")
-
-    async def stop(self) -> None:
-        """Ends it wherever it is: the old certificate is there, or the new one."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self.begin(self._run(), "renewal")
 
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_S)

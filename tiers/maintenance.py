@@ -7,6 +7,7 @@ silence and lost links. Limits of tasks run on. All of it is a proposal.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import groupby
@@ -17,7 +18,7 @@ from typing import Final, NamedTuple
 _HOUR_US: Final = 3_600_000_000
 MONTH_US: Final = 30 * 24 * _HOUR_US
 PER_NODE_MAX: Final = 1_000
-"""Windows of one node that are looked at, the newest."""
+"""Windows of one node that are looked at, the oldest: whoever announces more pushes none aside that has begun."""
 
 Span = tuple[int, int]
 
@@ -52,10 +53,10 @@ class Flaw(Enum):
 
 def counted(windows: Iterable[Window], parent_of: Callable[[str], str], bounds: Bounds) -> tuple[Window, ...]:
     """Those that count, in order of node and start. parent_of: '' where a node has none, or none is known."""
-    good = sorted(one for one in windows if flaw_of(one, parent_of, bounds) is None)
+    good = (one for one in windows if flaw_of(one, parent_of, bounds) is None)
     found: list[Window] = []
-    for _, group in groupby(good, attrgetter("node")):
-        found += _within(list(group)[-PER_NODE_MAX:], bounds.hours_in_30_days * _HOUR_US)
+    for _, group in groupby(sorted(good, key=lambda one: (one.node, one.starts, one)), attrgetter("node")):
+        found += _within(list(group)[:PER_NODE_MAX], bounds.hours_in_30_days * _HOUR_US)
     return tuple(found)
 
 
@@ -72,11 +73,48 @@ def _within(windows: Sequence[Window], most: int) -> list[Window]:
     """In order of start, each only if the 30 days up to its end have room for it. Whoever announces another one can so
     lose a later one, never gain back one that has begun."""
     found: list[Window] = []
+    laid = _Laid()
     for one in windows:
-        recent = [(other.starts, other.ends) for other in found if other.ends > one.ends - MONTH_US]
-        if _length(_merged([*recent, (one.starts, one.ends)]), one.ends - MONTH_US, one.ends) <= most:
+        if laid.up_to_end_of(one, MONTH_US) <= most:
+            laid.add(one)
             found.append(one)
     return found
+
+
+class _Laid:
+    """Windows laid over one another in order of start, as spans that are apart; `before`: how long all spans before
+    each are together. A node may announce thousands, and each is looked at once."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._before: list[int] = []
+
+    def up_to_end_of(self, one: Window, long: int) -> int:
+        """How much of the time up to the end of one more window, and so long before, they cover with it."""
+        since, last = one.ends - long, self._last
+        longer = max(0, one.ends - max(one.starts, last, since))
+        return self._behind(since) - max(0, last - one.ends) + longer
+
+    def add(self, one: Window) -> None:
+        """It begins no earlier than those before."""
+        if self._ends and one.starts <= self._last:
+            self._ends[-1] = max(self._last, one.ends)
+            return
+        self._before.append(self._before[-1] + self._last - self._starts[-1] if self._ends else 0)
+        self._starts.append(one.starts)
+        self._ends.append(one.ends)
+
+    @property
+    def _last(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def _behind(self, since: int) -> int:
+        first = bisect_right(self._ends, since)
+        if first == len(self._ends):
+            return 0
+        whole = self._before[-1] + self._last - self._starts[-1] - self._before[first]
+        return whole - max(0, since - self._starts[first])
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -35,6 +35,7 @@ from tiers.flows.table import Flow, Kind
 from tiers.profile import profile_of, stands_below
 
 ROWS_MAX = 100_000
+_VERSION = re.compile(r"[0-9]{1,9}")
 _BETWEEN = re.compile(r"[\s,;，、；]+")
 
 
@@ -119,7 +120,7 @@ async def _release(node: Node, fields: Mapping[str, str]) -> str:
 
 def release_here(reader: Reader, issuer: str, system: str, version: str) -> Release | None:
     """The rows of a release as they are held here: those of its issuer and of the nodes above it."""
-    if not version.isdigit():
+    if _VERSION.fullmatch(version) is None:
         return None
     names = ("_origin", *reader.schema(INDICATORS).names)
     rows = reader.query(INDICATORS, '"system" = ? AND "version" = ?', (system, int(version)), names, ROWS_MAX)

@@ -16,7 +16,7 @@ from node.faults import Code, UserFault, of_reason
 from node.hands import Hand
 from node.maintenance import look
 from node.reading import moment_of
-from node.store.windows import Announced
+from node.store.windows import Announced, Seen
 from node.texts import N_
 from sync.values import Cell, Key
 from tiers.maintenance import Flaw, flaw_of
@@ -117,7 +117,7 @@ def _shown(one: Said, now: int) -> dict[str, Any]:
 def _state(one: Said, now: int) -> str:
     if now < one.which.starts:
         return "announced"
-    return "under_way" if now < one.window(0).ends else "over"
+    return "under_way" if now < one.window(Seen(0)).ends else "over"
 
 
 def _row(node: Node, one: Said) -> dict[str, Cell]:
@@ -148,7 +148,7 @@ def _check_node(node: Node, about: str) -> None:
 
 def _check_time(node: Node, said: Said, now: int) -> None:
     """Raises UserFault for what would not count here."""
-    flaw = flaw_of(said.window(now), node.core().registry.parent, bounds_of(node.config))
+    flaw = flaw_of(said.window(Seen(now)), node.core().registry.parent, bounds_of(node.config))
     if flaw is Flaw.LATE:
         raise UserFault(
             Code.BAD_ARGUMENT,

@@ -32,6 +32,7 @@ from sync.wire.v1.entry_pb2 import MoveBody
 from tiers.flows.bundle import BUNDLE, Bundle
 from tiers.flows.check import RESTATED, WARNED
 from tiers.flows.fields import FILES, files_in
+from tiers.flows.ids import is_plain
 from tiers.flows.steps import counted_of, fields_of, moves_open, place_of
 from tiers.flows.table import Flow, Party, Stands
 
@@ -99,20 +100,15 @@ def wishes_of(node: Node, arguments: Arguments) -> list[MoveWish]:
     if not (holder or text(arguments, "task")) and (found := node.catalogue.flows.get(flow)) is not None:
         holder = node.standing.parent if found.stands is Stands.BELOW else ""
     check_node(node, holder)
-    if holder and not _is_plain(task):
+    if holder and not is_plain(task):
         raise UserFault(
             Code.BAD_ARGUMENT,
-            N_("'{value}' cannot be the id of a task: it has spaces, or characters that do not show."),
-            N_("Leave it out, and one is made; or use letters, digits and signs such as - and /."),
+            N_("'{value}' cannot be the id of a task: it has spaces, slashes, or characters that do not show."),
+            N_("Leave it out, and one is made; or use letters, digits and signs such as - and _."),
             value=ascii(task)[1:-1],
         )
     steps = [arguments, *items(arguments, "then")[: desk.MOVES_MAX - 1]]
     return [MoveWish(flow, task, text(one, "move"), holder, org, role, texts(one, "fields")) for one in steps]
-
-
-def _is_plain(task: str) -> bool:
-    """Whether people can read an id out and type it again."""
-    return task.isprintable() and not any(map(str.isspace, task))
 
 
 async def _in_words(node: Node, wishes: Sequence[MoveWish], fault: InputFault) -> UserFault:

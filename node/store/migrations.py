@@ -31,6 +31,7 @@ from node.store.schema import (
     PEOPLE_TABLES,
     SEQ_BITS,
     SOURCE_TABLES,
+    WINDOW_OVER,
     WINDOW_TABLE,
 )
 from node.store.session import Session
@@ -51,9 +52,10 @@ _REJECTS = "0010_door_rejects"
 _WINDOWS = "0011_windows"
 _GRADES = "0012_grades"
 _CORRECTED = "0013_heard_by_row"
+_WINDOWS_OVER = "0014_windows_over"
 NAMES = (
     *(_FIRST, _SOURCES, _COUNTS, _API, _DUES, _CHANGES, _HEIRS, _HEARD, _PEOPLE, _REJECTS, _WINDOWS, _GRADES),
-    _CORRECTED,
+    *(_CORRECTED, _WINDOWS_OVER),
 )
 """All migrations of this program, in order."""
 
@@ -151,6 +153,11 @@ def _grade_tables(db: Database) -> None:
 @_migrations(name=_CORRECTED)
 def _heard_by_row(db: Database) -> None:
     db.execute(HEARD_BY_ROW)
+
+
+@_migrations(name=_WINDOWS_OVER)
+def _windows_over(db: Database) -> None:
+    db.execute(WINDOW_OVER)
 
 
 def migrate(connection: Connection, schemas: Iterable[RowSchema]) -> None:

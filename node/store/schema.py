@@ -183,6 +183,7 @@ WINDOW_TABLE = """CREATE TABLE window_seen (
     announcer TEXT NOT NULL, node TEXT NOT NULL, starts INTEGER NOT NULL, ends INTEGER NOT NULL, seen INTEGER NOT NULL,
     PRIMARY KEY (announcer, node, starts, ends)
 ) STRICT, WITHOUT ROWID"""
+WINDOW_OVER = "ALTER TABLE window_seen ADD COLUMN over INTEGER NOT NULL DEFAULT 0"
 
 GRADE_TABLES = (
     """CREATE TABLE child_grade (

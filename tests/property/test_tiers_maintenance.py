@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiers.maintenance import MONTH_US, Bounds, Flaw, Maintenance, Window, between, counted, flaw_of
+from tiers.maintenance import MONTH_US, PER_NODE_MAX, Bounds, Flaw, Maintenance, Window, between, counted, flaw_of
 
 HOUR_US = 3_600_000_000
 PARENTS = {"city": "province", "other": "province", "province": "nation"}
@@ -50,6 +50,37 @@ def test_no_thirty_days_have_more_than_may_be(windows: list[Window], bounds: Bou
         assert (
             found.covered_us([node], until * HOUR_US - MONTH_US, until * HOUR_US) <= bounds.hours_in_30_days * HOUR_US
         )
+
+
+@given(WINDOWS, BOUNDS)
+def test_as_much_counts_as_may_be(windows: list[Window], bounds: Bounds) -> None:
+    """Whoever announced them, in order of start, each as long as there is room: told apart hour by hour."""
+    found, used = set[Window](), dict[str, set[int]]()
+    for one in sorted(windows, key=lambda one: (one.starts, one)):
+        hours = range(one.starts // HOUR_US, one.ends // HOUR_US)
+        recent = {hour for hour in used.setdefault(one.node, set()) | {*hours} if hour < one.ends // HOUR_US}
+        room = sum(hour >= (one.ends - MONTH_US) // HOUR_US for hour in recent) <= bounds.hours_in_30_days
+        if flaw_of(one, parent_of, bounds) is None and room:
+            found.add(one)
+            used[one.node] |= {*hours}
+    assert set(counted(windows, parent_of, bounds)) == found
+
+
+def test_windows_of_a_node_and_of_its_parent_share_one_measure() -> None:
+    """They were looked at one announcer after the other: each had the whole of it."""
+    first = Window("city", "province", 10 * HOUR_US, 82 * HOUR_US, 0)
+    second = Window("city", "city", 83 * HOUR_US, 155 * HOUR_US, 0)
+    assert counted([second, first], parent_of, Bounds(72, 120)) == (first,)
+
+
+def test_windows_far_ahead_push_none_aside_that_has_begun() -> None:
+    """Else whoever announces thousands would have its whole measure anew."""
+    first = Window("city", "city", HOUR_US, 73 * HOUR_US, 0)
+    flood = [Window("city", "city", 900 * HOUR_US + i, 900 * HOUR_US + i + 1, 0) for i in range(2 * PER_NODE_MAX)]
+    again = Window("city", "city", 74 * HOUR_US, 146 * HOUR_US, 0)
+    found = counted([*flood, first, again], parent_of, Bounds(72, 120))
+    assert first in found
+    assert again not in found
 
 
 @given(WINDOWS, a_window(), BOUNDS, HOURS)

@@ -198,7 +198,7 @@ def test_what_is_wrong_with_a_move_is_not_said_of_rows(
     assert "row" not in told.err
 
 
-@pytest.mark.parametrize("task", ["a b", "a\nb", "a\x1b[31m", "a\u200b", "a\u2028b"])
+@pytest.mark.parametrize("task", ["a b", "a/b", "a\nb", "a\x1b[31m", "a\u200b", "a\u2028b"])
 def test_an_id_that_nobody_could_type_again_is_refused(call: Call, country: Country, task: str) -> None:
     """Before anything is registered; what nodes have agreed on already is not asked."""
     wish = (country.node("city"), "--title", "x", "--due", "2026-12-31", "--task", task)
