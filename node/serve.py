@@ -39,7 +39,7 @@ from node.renewing import Renewal
 from node.rollups import RollUps
 from node.stating import Days
 from node.subscribing import Subscriptions
-from node.telemetry import make_logger, make_sink
+from node.telemetry import libraries_heard, make_logger, make_sink
 from node.texts import _
 from node.timekeeper import Timekeeper
 from sync.errors import LocalFault
@@ -239,7 +239,8 @@ async def _serve(home: Path, environment: Mapping[str, str], stop: asyncio.Event
         )
         stopping = asyncio.ensure_future(stop.wait())
         waiting: list[asyncio.Future[Any]] = [stopping, node.writer.stopped]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        with libraries_heard(node.log):
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         notify_systemd("STOPPING=1", environment)
         stopping.cancel()
         # If it is the writer that failed, stopping raises why.

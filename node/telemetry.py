@@ -13,7 +13,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
@@ -251,8 +252,12 @@ class LibraryHandler(logging.Handler):
         method("library_said", library=record.name, text=text, exc_info=record.exc_info or None)
 
 
-def adopt_libraries(logger: FilteringBoundLogger) -> LibraryHandler:
-    """Attaches a LibraryHandler to the root of `logging`; the caller removes it at shutdown."""
+@contextmanager
+def libraries_heard(logger: FilteringBoundLogger) -> Iterator[None]:
+    """Inside, what libraries warn of stands in the node's log. For a process that runs one node."""
     handler = LibraryHandler(logger)
     logging.getLogger().addHandler(handler)
-    return handler
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)

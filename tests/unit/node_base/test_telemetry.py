@@ -181,14 +181,14 @@ def test_the_configured_sink(tmp_path: Path) -> None:
 
 def test_libraries_speak_in_the_same_log(stream: io.StringIO) -> None:
     """Warnings of the standard logging module come as library_said; their text is a field."""
-    handler = telemetry.adopt_libraries(make_logger(StreamSink(stream), HandClock()))
-    try:
-        library = logging.getLogger("some.library")
+    library = logging.getLogger("some.library")
+    log = make_logger(StreamSink(stream), HandClock())
+    with telemetry.libraries_heard(log):
         library.warning("lost %s", "peer")
         library.info("not shown")
-        handler.emit(logging.LogRecord("some.library", logging.ERROR, "", 0, "bad %d", ("x",), None))
-    finally:
-        logging.getLogger().removeHandler(handler)
+    library.warning("not any more")
+    ill = logging.LogRecord("some.library", logging.ERROR, "", 0, "bad %d", ("x",), None)
+    telemetry.LibraryHandler(log).handle(ill)
     first, second = lines(stream)
     assert (first["event"], first["library"], first["text"]) == ("library_said", "some.library", "lost peer")
     assert (second["level"], second["text"]) == ("error", "bad %d")
