@@ -75,8 +75,9 @@ async def _positions(node: Node, holder: str, said: str) -> str:
             N_("Name the datasets that the values were taken from, or - if they were taken from none."),
             value=unknown[0],
         )
-    heads = await node.read(lambda reader: _heads(reader, holder, names))
-    silent = sorted(set(names) - {dataset_of(name.publication) for name, _ in heads})
+    heads, waiting = await node.read(lambda reader: (_heads(reader, holder, names), _waiting(reader, holder, names)))
+    heads += [(name, position) for name, position in waiting if dataset_of(name.publication) not in _sent(heads)]
+    silent = sorted(set(names) - _sent(heads))
     if silent:
         raise UserFault(
             Code.BAD_ARGUMENT,
@@ -93,6 +94,16 @@ async def _positions(node: Node, holder: str, said: str) -> str:
             most=POSITIONS_MAX,
         )
     return position_text(position for _, position in heads)
+
+
+def _sent(heads: Sequence[tuple[FeedName, Position]]) -> set[str]:
+    return {dataset_of(name.publication) for name, _ in heads}
+
+
+def _waiting(reader: Reader, holder: str, names: Sequence[str]) -> list[tuple[FeedName, Position]]:
+    """Datasets of which the holder has rows here: at the holder itself they may wait for their first link."""
+    held = [name for name in dict.fromkeys(names) if reader.query(name, '"_origin" = ?', (holder,), ("_origin",), 1)]
+    return [(FeedName(holder, f"{name}.waiting"), Position(name, "", 0, "")) for name in held]
 
 
 def _heads(reader: Reader, holder: str, names: Sequence[str]) -> list[tuple[FeedName, Position]]:
@@ -153,7 +164,7 @@ def _compared(reader: Reader, said: str) -> list[dict[str, Any]]:
     shown = []
     for one in positions:
         state = states.get(one.feed)
-        entry = reader.entry(state.name, bytes.fromhex(one.epoch), one.seq) if state is not None else None
+        entry = reader.entry(state.name, bytes.fromhex(one.epoch), one.seq) if state is not None and one.seq else None
         head = (state.head.epoch.hex(), state.head.seq) if state is not None else None
         stands = position_stands(one, entry.header_hash.hex() if entry is not None else None, head)
         shown.append({"what": one.feed, "seq": one.seq, "stands": stands.value})

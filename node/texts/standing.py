@@ -92,6 +92,7 @@ CITED: Final[dict[str, str]] = {
     "other": N_("another is held here"),
     "not_yet": N_("not all of it has come yet"),
     "not_held": N_("it does not come here"),
+    "waited": N_("it had not been sent when it was cited"),
     "nothing": N_("no exchanged data is cited"),
 }
 REMINDERS: Final[dict[str, str]] = {"reminded": N_("reminded"), "answered": N_("answered")}

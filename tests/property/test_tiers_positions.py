@@ -29,11 +29,12 @@ POSITION = st.builds(
     st.integers(1, 10**18),
     st.text(HEX, min_size=64, max_size=64),
 )
+WAITING = st.sampled_from(["case_stat", "eval_submission"]).map(lambda name: Position(name, "", 0, ""))
 CELL = st.none() | st.text(max_size=6) | st.integers(-9, 9) | st.booleans()
 ROW = st.dictionaries(st.sampled_from(["code", "name", "formula", "full_score"]), CELL, min_size=1)
 
 
-@given(st.lists(POSITION, min_size=1, max_size=POSITIONS_MAX))
+@given(st.lists(POSITION | WAITING, min_size=1, max_size=POSITIONS_MAX))
 def test_what_is_cited_is_read_as_it_was_written(cited: list[Position]) -> None:
     assert positions_in(position_text(cited)) == cited
 
@@ -56,6 +57,7 @@ def test_the_same_is_said_only_of_the_same(cited: Position, held: str | None, sa
     assert (found is Stands.NOT_YET) == (held is None and same_epoch and seq < cited.seq)
     assert position_stands(cited, cited.hash, head) is Stands.SAME
     assert position_stands(cited, None, None) is Stands.NOT_HELD
+    assert position_stands(Position("case_stat", "", 0, ""), held, head) is Stands.WAITED
 
 
 @given(st.lists(ROW, min_size=1, max_size=6), st.randoms())

@@ -16,11 +16,15 @@ NOTHING = "-"
 """Said where the values come from no data that is exchanged, such as a check on the spot."""
 POSITIONS_MAX = 32
 _POSITION = re.compile(r"([^\s;@/]+/[^\s;@/]+(?:@[^\s;@/]+)?) ([0-9a-f]{32}) ([1-9][0-9]{0,18}) ([0-9a-f]{64})")
+_WAITING = re.compile(r"([a-z][a-z0-9_]{0,62}) -")
 _RELEASE = re.compile(r"([0-9a-f]{64}):([1-9][0-9]{0,5})")
 
 
 class Position(NamedTuple):
-    """An entry of a feed: its epoch, seq and header hash. The chain vouches for all before it."""
+    """An entry of a feed: its epoch, seq and header hash. The chain vouches for all before it.
+
+    Where nothing of a dataset had been sealed yet, as while the link is down from the first, it is named alone: seq 0.
+    """
 
     feed: str
     epoch: str
@@ -28,7 +32,7 @@ class Position(NamedTuple):
     hash: str
 
     def __str__(self) -> str:
-        return f"{self.feed} {self.epoch} {self.seq} {self.hash}"
+        return f"{self.feed} {self.epoch} {self.seq} {self.hash}" if self.seq else f"{self.feed} -"
 
 
 class Stands(Enum):
@@ -38,6 +42,7 @@ class Stands(Enum):
     OTHER = "other"
     NOT_YET = "not_yet"  # it is still on its way
     NOT_HELD = "not_held"  # the feed does not come here
+    WAITED = "waited"  # nothing of it had been sent when it was cited
     NOTHING = "nothing"  # no exchanged data is cited
 
 
@@ -50,15 +55,23 @@ def positions_in(said: str) -> list[Position] | None:
     """What a field cites; None if it is not written so."""
     if said == NOTHING:
         return []
-    found = [_POSITION.fullmatch(one.strip()) for one in said.split(";")]
-    if len(found) > POSITIONS_MAX or not all(found):
-        return None
-    return [Position(one[1], one[2], int(one[3]), one[4]) for one in found if one is not None]
+    found = [_position(one.strip()) for one in said.split(";")]
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) <= POSITIONS_MAX else None
+
+
+def _position(text: str) -> Position | None:
+    if (waiting := _WAITING.fullmatch(text)) is not None:
+        return Position(waiting[1], "", 0, "")
+    found = _POSITION.fullmatch(text)
+    return Position(found[1], found[2], int(found[3]), found[4]) if found is not None else None
 
 
 def position_stands(cited: Position, held: str | None, head: tuple[str, int] | None) -> Stands:
     """How a position stands. held: the hash of the entry of that epoch and seq here; head: epoch and seq up to which
     the feed is held here; None of either: not at all."""
+    if not cited.seq:
+        return Stands.WAITED
     if held is not None:
         return Stands.SAME if held == cited.hash else Stands.OTHER
     if head is None:
