@@ -31,8 +31,7 @@ async def work_through(demo: Demo) -> str:
     await move(demo, nation, key_task, "draft", {"title": title}, holder=province, flow="W1", then="issue")
     await reaches([province], key_task, "issued")
     await move(demo, province, key_task, "receive")
-    parts = [await _part(demo, key_task, name, title) for name in BELOW_PROVINCE]
-    await move(demo, province, key_task, "split", {"parts": str(len(parts))})
+    parts = await _handed_on(demo, key_task)
     await reaches([nation, province], key_task, "in_progress")
     await _too_early(demo, key_task, len(parts))
     await asyncio.gather(*(_work(demo, *one, cases) for one in zip(BELOW_PROVINCE, parts, strict=True)))
@@ -76,12 +75,16 @@ def _cases(city: Member) -> dict[str, int]:
         return dict(connection.execute(CASES, (city.node,)).fetchall())
 
 
-async def _part(demo: Demo, key_task: str, name: str, title: str) -> str:
-    """A task of the province's own for a city, as part of the key task."""
-    part, fields = new_id(demo, "W1"), {"title": title, "part_of": key_task}
-    city = demo.net[name]
-    await move(demo, demo.net["province"], part, "draft", fields, holder=city, flow="W1", then="issue")
-    return part
+async def _handed_on(demo: Demo, key_task: str) -> list[str]:
+    """A task of the province's own for each city, as parts of the key task, in one act; their ids."""
+    province, nodes = demo.net["province"], [demo.net[name].node for name in BELOW_PROVINCE]
+    to = [word for node in nodes for word in ("--to", node)]
+    code, out = await run_program("--home", str(province.home), "--json", "task", "split", key_task, *to)
+    assert code == 0, out
+    shown = json.loads(out)
+    tell(demo, province, "split", shown)
+    parts = {one["holder"]: one["task"] for one in shown["parts"]["tasks"]}
+    return [parts[node] for node in nodes]
 
 
 async def _too_early(demo: Demo, key_task: str, parts: int) -> None:
