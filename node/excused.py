@@ -53,13 +53,14 @@ class Excused:
         return self.maintenance.put_off(self._way(node), at) if self.maintenance else at
 
     def holds(self, alarm: Alarm) -> bool:
-        """Whether an alarm waits for the end of a window."""
+        """Whether an alarm waits for the end of a window. What there is no room for is told at once."""
         about = str(alarm.fields.get(_ABOUT.get(alarm.name, ""), ""))
         is_silence = alarm.name != "link_closed" or alarm.fields.get("reason") == Reason.TIMEOUT.name
         if not about or not is_silence or self.window_of(about, self._now()) is None:
             return False
-        if len(self._held) < HELD_MAX:
-            self._held[alarm.name, about] = alarm
+        if len(self._held) >= HELD_MAX and (alarm.name, about) not in self._held:
+            return False
+        self._held[alarm.name, about] = alarm
         return True
 
     def over(self) -> Iterable[tuple[str, Alarm]]:

@@ -115,7 +115,9 @@ class Supervising:
         before = [_supervised(flow, task) for task in begun if is_supervision(task.first)]
         found: list[MoveWish] = []
         for key, item in missing.items():
-            if key in lasting and is_wanted(*key, item.due, before):
+            newest = registry.newest(item.node)
+            # Whoever was suspended since owes it still, and is given no task.
+            if key in lasting and newest is not None and newest.is_living and is_wanted(*key, item.due, before):
                 task = data_task(here, *key)
                 found += self._begin(task, item.node, self._about(item, cycles))
         return found

@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from node import dues
 from node.settings import TasksSection
 from node.supervising import Supervising
 from node.testing import Member, Topology
+from sync.registry import Enrolment
 from tests.integration.kit import COLUMNS, node_of, run
 from tests.integration.test_dues import COUNTRY, bring
 from tests.integration.test_rollups import HOUR_US, ZONE, first_day, set_clocks, sound
@@ -27,6 +30,10 @@ async def looked(member: Member, supervising: Supervising) -> list[str]:
 
 async def moves(member: Member, task: str) -> list[str]:
     return [one["move"] for one in (await member.command("task.show", task=task))["moves"]]
+
+
+async def holder(member: Member, task: str) -> str:
+    return str((await member.command("task.show", task=task))["holder"])
 
 
 async def fields(member: Member, task: str) -> dict[str, str]:
@@ -51,8 +58,16 @@ def test_data_overdue_by_two_cycles_is_supervised_once_until_it_comes(tmp_path: 
             set_clocks(net, ends + 3 * DAY_US - HOUR_US)
             assert await looked(province, own) == []
             set_clocks(net, ends + 3 * DAY_US + 1)
-            assert await looked(province, own) == [], "it may be under way"
+            other = Supervising(node_of(province))
+            for one in (own, other):
+                assert await looked(province, one) == [], "it may be under way"
             set_clocks(net, ends + 3 * DAY_US + HOUR_US + 1)
+            owed = await dues.look_at_all(node_of(province))
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(Enrolment, "is_living", property(lambda one: one.node != ningbo.node))
+                others = await other.look([*owed.older, *owed.newest])
+                assert others
+                assert not [one for one in others if await holder(province, one) == ningbo.node], "it is suspended"
             begun = await looked(province, own)
             assert task in begun
             assert await looked(province, own) == []

@@ -72,10 +72,7 @@ async def task_stats_page(visit: Visit) -> dict[str, Any]:
         "counts": _drawing(months, COUNTS, _most(months, COUNTS)),
         "cells": found["cells"] if not (asked["flow"] or asked["tier"]) else [],
         "below_names": BELOW,
-        "below": [
-            {**one, "last": one["months"][-1], "line": lines(one["months"], "in_time_rate", 1.0, SMALL)}
-            for one in below
-        ],
+        "below": below,
         "watches": visit.grant.may("watch"),
         "left_out": len(found["below"]) - len(below),
         "all": ALL,
