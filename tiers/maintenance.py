@@ -135,7 +135,7 @@ def _length(spans: Iterable[Span], since: int, until: int) -> int:
 class Maintenance:
     """The windows that count. Of several nodes: those on the way to a node excuse it too."""
 
-    __slots__ = ("_by_node", "windows")
+    __slots__ = ("_by_node", "_known", "windows")
 
     def __init__(self, windows: Sequence[Window] = ()) -> None:
         self.windows = tuple(windows)
@@ -143,6 +143,8 @@ class Maintenance:
         for one in windows:
             by_node.setdefault(one.node, []).append(one)
         self._by_node: Mapping[str, Sequence[Window]] = MappingProxyType(by_node)
+        self._known: dict[tuple[str, ...], tuple[Span, ...]] = {}
+        """What was asked of the same nodes before: thousands of items are, of each way in the tree."""
 
     def __bool__(self) -> bool:
         return bool(self.windows)
@@ -161,7 +163,10 @@ class Maintenance:
         return next((end for start, end in self._spans(nodes) if start <= at < end), at)
 
     def _spans(self, nodes: Iterable[str]) -> tuple[Span, ...]:
-        return _merged((one.starts, one.ends) for node in set(nodes) for one in self._by_node.get(node, ()))
+        way = tuple(sorted(self._by_node.keys() & set(nodes)))
+        if way not in self._known:
+            self._known[way] = _merged((one.starts, one.ends) for node in way for one in self._by_node[node])
+        return self._known[way]
 
 
 def between(parent_of: Callable[[str], str], here: str, node: str) -> tuple[str, ...]:

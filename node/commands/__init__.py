@@ -122,8 +122,6 @@ _PLAIN: Mapping[str, Plain] = MappingProxyType(
         "reconcile": reconcile.reconcile,
         "child.succeed": children.succeed,
         "certificate.renew": renewal.renew_now,
-        "child.suspend": children.suspend,
-        "child.resume": children.resume,
         "invite.make": invites.make,
         "invite.make_many": invites.make_many,
         "invite.list": invites.list_invites,
@@ -149,6 +147,8 @@ _BY_HAND: Mapping[str, Command] = MappingProxyType(
         "people.deputy": people.deputy,
         "people.leave": people.leave,
         "due.remind": dues.remind,
+        "child.suspend": children.suspend,
+        "child.resume": children.resume,
     }
 )
 COMMANDS: Mapping[str, Command] = MappingProxyType(

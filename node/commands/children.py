@@ -10,6 +10,7 @@ from node.audit import Event as AuditEvent
 from node.clock import iso
 from node.commands.view import Arguments, text
 from node.faults import Code, UserFault
+from node.hands import Hand
 from node.succession import Said, SucceedJob
 from node.suspension import SuspendJob
 from node.texts import N_
@@ -18,17 +19,17 @@ from sync.scope import is_pattern
 REASON_LETTERS_MAX = 500
 
 
-async def suspend(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+async def suspend(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """child.suspend {node, reason, dry_run?} -> {node, enrolled, dry_run}."""
-    yield await _suspended(node, arguments, ends=False)
+    yield await _suspended(node, hand, arguments, ends=False)
 
 
-async def resume(node: Node, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
+async def resume(node: Node, hand: Hand, arguments: Arguments) -> AsyncIterator[Mapping[str, Any]]:
     """child.resume {node, reason, dry_run?} -> {node, enrolled, dry_run}."""
-    yield await _suspended(node, arguments, ends=True)
+    yield await _suspended(node, hand, arguments, ends=True)
 
 
-async def _suspended(node: Node, arguments: Arguments, ends: bool) -> Mapping[str, Any]:
+async def _suspended(node: Node, hand: Hand, arguments: Arguments, ends: bool) -> Mapping[str, Any]:
     which, reason = text(arguments, "node"), text(arguments, "reason").strip()
     dry_run = bool(arguments.get("dry_run", False))
     if not 0 < len(reason) <= REASON_LETTERS_MAX:
@@ -42,7 +43,7 @@ async def _suspended(node: Node, arguments: Arguments, ends: bool) -> Mapping[st
     await node.writer.call(lambda t: SuspendJob(t, node.core, which, ends, day, dry_run))
     if not dry_run:
         event = AuditEvent.CHILD_RESUMED if ends else AuditEvent.CHILD_SUSPENDED
-        node.note(event, node=which, reason=reason)
+        node.note(event, node=which, reason=reason, by=hand.said)
     return {"node": which, "enrolled": ends, "dry_run": dry_run}
 
 

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from certs.forms import new_key
 from certs.requests import make_request
 from certs.verify import verify_identity
+from node.caller import caller
 from node.certifying import NoCertificate
 from node.clock import SystemClock
 from node.demo.reader import catalogue_of, compare
@@ -275,10 +276,8 @@ async def _suspended(net: Topology) -> None:
     with pytest.raises(UserFault):
         await city.command("child.resume", node=county.node, reason=" ")
     await city.command("child.resume", node=county.node, reason="检查完毕")
-    assert [line["reason"] for line in audited(city, "child_suspended") + audited(city, "child_resumed")] == [
-        "例行检查",
-        "检查完毕",
-    ]
+    lines = audited(city, "child_suspended") + audited(city, "child_resumed")
+    assert [(line["reason"], line["by"]) for line in lines] == [("例行检查", caller()), ("检查完毕", caller())]
     await net.level()
     _, rows = await (await net["province"].client()).query("case", columns=("case_id",))
     assert len(rows) == 2
