@@ -134,6 +134,19 @@ def test_what_is_told_again_is_judged_by_the_same_rules(case: str) -> None:
     assert not any(new.known.tasks.values())
 
 
+def test_nobody_is_told_what_it_did_itself() -> None:
+    """Only what a predecessor did: else a holder could tell its issuer of a task that this never issued, with the
+    issuer's own moves in it, up to its good end."""
+    issuer, holder = desks_of(FLOWS["W2"], *["issue", "sign", "begin", "reply", "close"])
+    told = retold(issuer.history(), "c330800.p330000.cn-demo", "c330900.p330000.cn-demo", issuer.now)
+    victim = Desk(issuer.standing, issuer.flow)
+    victim.now = issuer.now
+    for body in told:
+        victim.hear(body, holder.standing)
+    assert not any(victim.known.tasks.values())
+    assert victim.judged[0].reason is Reason.NOT_YOUR_MOVE
+
+
 def test_it_waits_for_the_record_of_the_succession_and_for_all_of_the_history() -> None:
     """What was a predecessor's is one's own only if the registry says so; until all is there, nothing is made."""
     issuer, holder, new, told = passed()

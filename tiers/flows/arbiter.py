@@ -58,8 +58,13 @@ def judge_move(
 def _side_fault(body: MoveBody, sealer: str, here: str) -> Fault | None:
     """Who sealed it, who is told, and who is said to have made it must be the two sides of the task."""
     if body.HasField("retold"):
-        # by whichever side goes on, to the successor of the other
-        told = body.number > 0 and (body.accepted or body.verdict) and body.verdict is (body.by_node == body.holder)
+        # by whichever side goes on, to the successor of the other, which did itself nothing of it
+        told = (
+            body.number > 0
+            and not body.by_node == body.retold.by_node == here
+            and (body.accepted or body.verdict)
+            and body.verdict is (body.by_node == body.holder)
+        )
         if told and {sealer, here} == {body.issuer, body.holder} and body.by_node in (sealer, here):
             return None
         return Fault(Reason.NOT_YOUR_MOVE, Phrase("'{}' may not say this to '{}'", sealer, here))
