@@ -32,6 +32,10 @@ class Acts:
         body = {"to": list(to), "fields": fields, "dry_run": dry_run}
         return self._post(f"/tasks/{_part(task)}/split", body, {"idempotency-key": secrets.token_hex(16)})
 
+    def pass_over(self, task: str, to: str) -> Row:
+        """Says which successor (node id) goes on with a task, where a node was divided among several."""
+        return self._once(f"/tasks/{_part(task)}/pass-over", {"to": to})
+
     # --- maintenance ------------------------------------------------------------------------------------------------
 
     def maintenance(self, *, every: bool = False, limit: int = 100) -> list[Row]:
@@ -113,8 +117,13 @@ class Acts:
         return self._once("/subscriptions", said)
 
     def decide(self, subscription: str, move: str, reason: str = "", *, dry_run: bool = False) -> Row:
-        """A move of a subscription: check, approve, refuse, withdraw."""
+        """A move of a subscription: approve, refuse, withdraw, dispute, uphold, overrule."""
         return self._once(f"/subscriptions/{_part(subscription)}/{_part(move)}", {"reason": reason, "dry_run": dry_run})
+
+    def check(self, subscription: str, reason: str = "", *, to_publish: bool = False, dry_run: bool = False) -> Row:
+        """Says that an application may be made. to_publish: the owner has longer to answer."""
+        said = {"reason": reason, "to_publish": to_publish, "dry_run": dry_run}
+        return self._once(f"/subscriptions/{_part(subscription)}/check", said)
 
 
 def _flag(wanted: bool) -> str:

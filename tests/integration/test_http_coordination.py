@@ -115,7 +115,26 @@ def test_a_subscription_is_applied_for_and_withdrawn(site: Site, by: dict[str, C
     assert [one["subscription"] for one in by["qian"].subscriptions(open_only=True)] == [made["subscription"]]
     with pytest.raises(ApiFault):
         by["sun"].decide(made["subscription"], "approve")  # the owner does
+    with pytest.raises(ApiFault):
+        by["sun"].check(made["subscription"], to_publish=True)  # the node above both does
+    for move in ("dispute", "uphold", "overrule"):
+        with pytest.raises(ApiFault):
+            by["sun"].decide(made["subscription"], move, "x")  # nothing was refused
     assert by["sun"].decide(made["subscription"], "withdraw", "not needed")["state"] == "withdrawn"
+
+
+def test_a_task_passes_over_only_where_its_other_side_was_succeeded(site: Site, by: dict[str, Client]) -> None:
+    """It is asked of the command, and of who may give tasks to others."""
+    wish = {"flow": "W2", "holder": site.city.node, "move": "register", "fields": {"title": "x"}}
+    then = [{"move": "issue", "fields": {"requirement": "x", "due": "2099-12-31"}}]
+    task = site.do(site.net["nation"].command("task.move", **wish, then=then))["task"]
+    site.do(site.net.level())
+    with pytest.raises(ApiFault) as fault:
+        by["sun"].pass_over(task, site.net["nation"].node)
+    assert _raised(fault) == (409, "E1108")
+    with pytest.raises(ApiFault) as fault:
+        by["li"].pass_over(task, site.net["nation"].node)
+    assert _raised(fault) == (403, "E1510")
 
 
 def test_tasks_are_listed_by_flow_limit_and_page(site: Site, by: dict[str, Client]) -> None:

@@ -25,12 +25,14 @@ from node.http.api.endpoint import Call, Endpoint, Param, decoded, json_answer
 from node.http.api.forms import (
     AnswerIn,
     ApplyIn,
+    CheckIn,
     DaysOut,
     DecideIn,
     DuesOut,
     IssuesOut,
     MarkIn,
     PartOut,
+    PassIn,
     RemindIn,
     ServicesOut,
     SplitIn,
@@ -160,6 +162,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         writes=True,
         act=Act.WORK,
     ),
+    _post(
+        "/tasks/{task}/pass-over",
+        "pass_over_task",
+        "Say which successor goes on with a task, where a node was divided among several.",
+        "task.pass_over",
+        PassIn,
+    ),
     Endpoint(
         "GET",
         "/maintenance",
@@ -274,13 +283,22 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     ),
     _get(_SUBSCRIPTION, "subscription", "One subscription, and what may be done next.", "subscription.show"),
     _post("/subscriptions", "apply_subscription", "Apply for a service.", "subscription.apply", ApplyIn),
+    _post(
+        _SUBSCRIPTION + "/check",
+        "check_subscription",
+        "Say that an application may be made: by the node above both.",
+        "subscription.check",
+        CheckIn,
+    ),
     *(
         _post(f"{_SUBSCRIPTION}/{move}", f"{move}_subscription", about, f"subscription.{move}", DecideIn)
         for move, about in (
-            ("check", "Say that an application may be made: by the node above both."),
             ("approve", "Grant a subscription: its rows go out from the first day of its period on."),
             ("refuse", "Refuse a subscription, with the reason."),
             ("withdraw", "End a subscription; what was sent is taken back."),
+            ("dispute", "Ask the node above both to rule on a refusal, with the reason; once."),
+            ("uphold", "Rule that a refusal stands: by the node above both."),
+            ("overrule", "Rule that a refusal does not stand; the owner can only approve then."),
         )
     ),
 )

@@ -91,6 +91,18 @@ class DecideIn(Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
+class CheckIn(DecideIn, forbid_unknown_fields=True):
+    """The check of an application. to_publish: the data must first be published, so the owner has longer to answer."""
+
+    to_publish: bool = False
+
+
+class PassIn(Struct, forbid_unknown_fields=True):
+    """The successor, by node id, that goes on with a task."""
+
+    to: Word
+
+
 class MarkIn(Struct, forbid_unknown_fields=True):
     """What is wrong with a record of another node, by the cells of its key; or with a period that is missing."""
 

@@ -50,6 +50,7 @@ OTHERS = (
     Face("task show", "task", lambda client: client.task("t")),
     Face("task evidence", "task_evidence", lambda client: client.evidence("t")),
     Face("task stats", "task_statistics", lambda client: client.task_statistics()),
+    Face("task pass-over", "pass_over_task", lambda client: client.pass_over("t", "n")),
     Face("task assign", "assign_task", lambda client: client.assign("t", "li")),
     Face("draft list", "drafts", lambda client: client.drafts()),
     Face("draft show", "draft", lambda client: client.draft(1)),
@@ -74,9 +75,10 @@ OTHERS = (
     Face("subscription list", "subscriptions", lambda client: client.subscriptions(to_do=True)),
     Face("subscription show", "subscription", lambda client: client.subscription("s")),
     Face("subscription apply", "apply_subscription", lambda client: client.apply("s", "x", "2027-03-31")),
+    Face("subscription check --to-publish", "check_subscription", lambda client: client.check("s", to_publish=True)),
     *(
         Face(f"subscription {name}", f"{name}_subscription", lambda client, name=name: client.decide("s", name))
-        for name in ("check", "approve", "refuse", "withdraw")
+        for name in ("approve", "refuse", "withdraw", "dispute", "uphold", "overrule")
     ),
 )
 FACES = (*OF_THE_DESK, *OTHERS)
