@@ -21,12 +21,13 @@ _BY_ACT: Mapping[Act, str] = {
         source.unclaim source.compared unload rollup.run quality.mark quality.answer quality.close quality.reopen
         attachment.remove attachment.fetch""",
     Act.WORK: "task.move task.split due.remind draft.drop",
-    Act.ASSIGN: "task.assign task.default task.pass_over",
+    Act.ASSIGN: "task.assign task.default",
     Act.APPROVE: "draft.approve draft.refuse",
     Act.OPERATE: "fsck reconcile",
     Act.ADMINISTER: """
-        service.publish service.withdraw token.list token.make token.revoke child.succeed child.suspend child.resume
-        certificate.renew invite.make invite.make_many invite.list invite.withdraw invite.approve
+        service.publish service.withdraw token.list token.make token.revoke child.succeed task.pass_over
+        child.suspend child.resume certificate.renew
+        invite.make invite.make_many invite.list invite.withdraw invite.approve
         people.add people.change people.deputy people.leave maintenance.announce maintenance.cancel
         subscription.apply subscription.check subscription.approve subscription.refuse subscription.withdraw
         subscription.dispute subscription.uphold subscription.overrule""",
