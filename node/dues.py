@@ -43,7 +43,6 @@ from tiers.rollup import ALL, COUNTED, PARTS
 from tiers.supervision import overdue_by
 
 FATES_READ_MAX = 10_000
-TASKS_READ_MAX = 10_000
 ASKED_MAX = 100
 """Older periods of a dataset that are looked at because somebody asked about them."""
 
@@ -151,10 +150,11 @@ def _asked_about(node: Node, reader: Reader) -> dict[str, set[str]]:
     """Periods by dataset that open reminders and supervisions of this node are about."""
     found: dict[str, set[str]] = {}
     flows, here = node.catalogue.flows, node.config.node.node_id
-    for last in reader.tasks(TASKS_READ_MAX):
-        if last.issuer == here and last.flow in (REMINDER, SUPERVISION) and not flows[last.flow].has_ended(last.state):
-            said = fields_of(reader.moves(last.task)[0])
-            found.setdefault(said.get("dataset", ""), set()).add(said.get("period", ""))
+    for name in (REMINDER, SUPERVISION):
+        for first, last in reader.tasks_of(name, here):
+            if not flows[name].has_ended(last.state):
+                said = fields_of(first)
+                found.setdefault(said.get("dataset", ""), set()).add(said.get("period", ""))
     return found
 
 
@@ -381,8 +381,7 @@ def reminder_of(issuer: str, item: Item) -> str:
 
 def reminders_at(reader: Reader) -> list[tuple[MoveBody, MoveBody]]:
     """(first, last move) of each reminder that is known here, the most recently moved first."""
-    last = [body for body in reader.tasks(TASKS_READ_MAX) if body.flow == REMINDER]
-    return [(reader.moves(body.task)[0], body) for body in last]
+    return reader.tasks_of(REMINDER)
 
 
 def is_open(node: Node, last: MoveBody) -> bool:

@@ -31,7 +31,6 @@ from tiers.flows.table import Flow
 from tiers.grades import Grade
 
 STATUS: Final = "node_status"
-TASKS_READ_MAX: Final = 10_000
 MOVES_AT_ONCE_MAX: Final = 4
 AS_STATUS: Final[Mapping[Grade, str]] = {
     Grade.UNCONNECTED: "none",
@@ -222,9 +221,8 @@ def _escalated(child: str, store: Store) -> None:
 def _onboardings(here: str, reader: Reader) -> dict[str, list[str]]:
     """The onboarding tasks of this node by whom they are about, the newest first."""
     found: dict[str, list[tuple[int, str]]] = {}
-    for last in reader.tasks(TASKS_READ_MAX):
-        if last.flow == ONBOARDING and last.issuer == here:
-            found.setdefault(last.holder, []).append((reader.moves(last.task)[0].at, last.task))
+    for first, last in reader.tasks_of(ONBOARDING, here):
+        found.setdefault(last.holder, []).append((first.at, last.task))
     return {child: [task for _, task in sorted(tasks, reverse=True)] for child, tasks in found.items()}
 
 

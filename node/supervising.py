@@ -30,7 +30,6 @@ from tiers.supervision import Patience, Supervised, case_task, data_task, is_wan
 
 CASE = "case"
 CASES_READ_MAX = 10_000
-TASKS_READ_MAX = 10_000
 _OVER = ("closed", "cancelled", "suspended", "transferred")
 """States of a case in which nobody works on its limit."""
 _CELLS = ("_origin", "case_id", "deadline", "dispatched_at", "reported_at", "limit_value", "limit_unit")
@@ -177,8 +176,7 @@ class Supervising:
 
 def _begun(here: str, reader: Reader) -> list[Task]:
     """The supervisions that this node issued about data and cases."""
-    last = [body for body in reader.tasks(TASKS_READ_MAX) if body.flow == SUPERVISION and body.issuer == here]
-    tasks = [Task(reader.moves(body.task)[0], body) for body in last]
+    tasks = [Task(first, last) for first, last in reader.tasks_of(SUPERVISION, here)]
     return [one for one in tasks if is_supervision(one.first) or _is_of_case(one)]
 
 

@@ -52,6 +52,10 @@ _STATEMENTS = "SELECT sort, by_node, about, body, signature, detail FROM stateme
 _OUTBOX = "SELECT feed, count(*), sum(length(payload)), min(id) FROM outbox GROUP BY feed"
 # SQLite takes the other columns of a group from the row that has its maximum.
 _TASKS = "SELECT body, max(number) FROM move GROUP BY task ORDER BY rowid DESC LIMIT ?"
+# CROSS: the few first moves come first, and not every move of the store.
+_TASKS_OF = """SELECT first.body, last.body FROM move AS first CROSS JOIN move AS last ON last.task = first.task
+    AND last.number = (SELECT max(number) FROM move WHERE task = first.task)
+    WHERE first.number = 1 AND instr(first.body, ?) > 0 AND instr(first.body, ?) > 0 ORDER BY last.rowid DESC"""
 _MOVED = "SELECT rowid, task FROM move WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _TASKS_AFTER = "SELECT DISTINCT task FROM move WHERE task > ? ORDER BY task LIMIT ?"
 _NEWEST_MOVE = "SELECT coalesce(max(rowid), 0) FROM move"
@@ -320,6 +324,15 @@ class Reader:
     def tasks(self, limit: int) -> list[MoveBody]:
         """The last numbered move of each task, the most recently moved task first."""
         return [MoveBody.FromString(body) for body, _ in self._session.rows(_TASKS, (limit,))]
+
+    def tasks_of(self, flow: str, issuer: str = "") -> list[tuple[MoveBody, MoveBody]]:
+        """(first, last numbered move) of all tasks of a flow, of one issuer or of all, the most recently moved first.
+
+        There is no limit: what a node does by itself must not depend on how many tasks others have opened since.
+        """
+        found = self._session.rows(_TASKS_OF, (flow.encode(), issuer.encode()))
+        pairs = [(MoveBody.FromString(first), MoveBody.FromString(last)) for first, last in found]
+        return [pair for pair in pairs if pair[0].flow == flow and issuer in ("", pair[0].issuer)]
 
     def tasks_after(self, task: str, limit: int) -> list[str]:
         """Ids of tasks that have a numbered move, in their order, from behind one on."""

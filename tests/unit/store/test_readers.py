@@ -232,6 +232,25 @@ def test_tasks_invites_and_loads_are_read(both: tuple[Store, Reader]) -> None:
     assert reader.meta("nothing") is None
 
 
+def test_the_tasks_of_a_flow_are_all_read(both: tuple[Store, Reader]) -> None:
+    """First and last move, by flow and issuer as they are said, not as texts that stand somewhere else."""
+    store, reader = both
+    store.begin()
+    for task, flow, issuer in (
+        ("t1", "W2", "a.cn"),
+        ("t2", "W2", "b.a.cn"),
+        ("t3", "W1", "a.cn"),
+        ("W2", "W1", "a.cn"),
+    ):
+        first, last = (MoveBody(task=task, move_id=f"{task}{n}", flow=flow, issuer=issuer, number=n) for n in (1, 2))
+        store.perform(SaveMoves(task, [first, last]))
+    store.perform(SaveMoves("t1", [MoveBody(task="t1", move_id="t13", flow="W2", issuer="a.cn", number=3)]))
+    store.commit()
+    found = {issuer: reader.tasks_of("W2", issuer) for issuer in ("", "a.cn", "c.cn")}
+    told = {issuer: [(first.move_id, last.move_id) for first, last in pairs] for issuer, pairs in found.items()}
+    assert told == {"": [("t11", "t13"), ("t21", "t22")], "a.cn": [("t11", "t13")], "c.cn": []}
+
+
 def test_a_reader_never_sees_half_a_transaction(path: Path) -> None:
     """While a writer in another thread replaces all rows again and again, each read sees one version of all of them."""
     started, seen = threading.Event(), threading.Event()
