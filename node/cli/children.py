@@ -24,15 +24,8 @@ def suspend(
     reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; it stands in the audit of this node."))] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say nothing; see whether it could be said."))] = False,
 ) -> None:
-    session = here(context)
-    said = command(session, "child.suspend", node=node, reason=reason, dry_run=dry_run)
-    if session.as_json:
-        return say_json(said)
-    if dry_run:
-        say(_("Dry run: nothing was said."))
-        return None
-    say(_("{node} is suspended. `tiersync child resume {node}` takes it back.").format(node=said["node"]))
-    return None
+    done = _("{node} is suspended. `tiersync child resume {node}` takes it back.")
+    _say_of(context, "child.suspend", node, reason, dry_run, done)
 
 
 @VERBS.verb(N_("Take back a node that was suspended: it goes on with the keys it has."))
@@ -42,14 +35,16 @@ def resume(
     reason: Annotated[str, typer.Option(metavar="TEXT", help=_("Why; it stands in the audit of this node."))] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Say nothing; see whether it could be said."))] = False,
 ) -> None:
+    done = _("{node} is enrolled again; it comes back by itself.")
+    _say_of(context, "child.resume", node, reason, dry_run, done)
+
+
+def _say_of(context: typer.Context, name: str, node: str, reason: str, dry_run: bool, done: str) -> None:
     session = here(context)
-    said = command(session, "child.resume", node=node, reason=reason, dry_run=dry_run)
+    said = command(session, name, node=node, reason=reason, dry_run=dry_run)
     if session.as_json:
         return say_json(said)
-    if dry_run:
-        say(_("Dry run: nothing was said."))
-        return None
-    say(_("{node} is enrolled again; it comes back by itself.").format(node=said["node"]))
+    say(_("Dry run: nothing was said.") if dry_run else done.format(node=said["node"]))
     return None
 
 
