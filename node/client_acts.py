@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,17 +15,17 @@ from urllib.parse import quote
 Row = dict[str, Any]
 
 
-class Acts:
+class Acts(ABC):
     """With a token of role task, as its person may. Every method raises ApiFault and httpx.TransportError."""
 
-    def _get(self, path: str, **params: str) -> Row:
-        raise NotImplementedError
+    @abstractmethod
+    def _get(self, path: str, **params: str) -> Row: ...
 
-    def _post(self, path: str, body: Row | None = None, headers: Mapping[str, str] | None = None) -> Row:
-        raise NotImplementedError
+    @abstractmethod
+    def _post(self, path: str, body: Row | None = None, headers: Mapping[str, str] | None = None) -> Row: ...
 
-    def _once(self, path: str, body: Row) -> Row:
-        raise NotImplementedError
+    @abstractmethod
+    def _once(self, path: str, body: Row) -> Row: ...
 
     def split(self, task: str, to: Sequence[str], *, dry_run: bool = False, **fields: str) -> Row:
         """Hands a task on to children, by node id or division code: its parts, or the draft where an approver has to

@@ -63,6 +63,12 @@ TRAPS: dict[str, tuple[str, ...]] = {
     "9 a statistic is corrected after it was final": (
         "property/test_tiers_rolling.py::test_a_closed_period_changes_by_corrections_only",
     ),
+    "10 of a task handed on to fifteen cities one part is withdrawn and one overdue": (
+        "unit/tiers/test_flows_bundle.py::test_trap_10_sub_assigned_to_fifteen_cities_one_withdrawn_one_overdue",
+    ),
+    "11 the issuer extends while the holder submits": (
+        "unit/tiers/test_flows_paths.py::test_trap_11_the_issuer_extends_while_the_target_submits",
+    ),
     "12 a telephone number in the text": (
         "integration/test_personal.py::test_a_phone_number_in_a_summary_is_masked_above_and_kept_at_the_city",
         "integration/test_held_back.py::test_held_back_columns_of_real_records_are_nowhere_above_their_city",
